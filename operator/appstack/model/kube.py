@@ -1,0 +1,35 @@
+"""Kubernetes' own types, as the official client models them. PURE: the only import of `kubernetes` in the core."""
+
+from __future__ import annotations
+
+from kubernetes.client.models.v1_config_map_key_selector import V1ConfigMapKeySelector as ConfigMapKeySelector
+from kubernetes.client.models.v1_container import V1Container as Container
+from kubernetes.client.models.v1_deployment_spec import V1DeploymentSpec as DeploymentSpec
+from kubernetes.client.models.v1_http_get_action import V1HTTPGetAction as HTTPGetAction
+from kubernetes.client.models.v1_lifecycle import V1Lifecycle as Lifecycle
+from kubernetes.client.models.v1_lifecycle_handler import V1LifecycleHandler as LifecycleHandler
+from kubernetes.client.models.v1_persistent_volume_claim_spec import (
+    V1PersistentVolumeClaimSpec as PersistentVolumeClaimSpec,
+)
+from kubernetes.client.models.v1_pod_spec import V1PodSpec as PodSpec
+from kubernetes.client.models.v1_probe import V1Probe as Probe
+from kubernetes.client.models.v1_secret_key_selector import V1SecretKeySelector as SecretKeySelector
+from kubernetes.client.models.v1_service_spec import V1ServiceSpec as ServiceSpec
+from kubernetes.client.models.v1_tcp_socket_action import V1TCPSocketAction as TCPSocketAction
+from kubernetes.client.models.v1_volume import V1Volume as Volume
+
+__all__ = [
+    "ConfigMapKeySelector",
+    "Container",
+    "DeploymentSpec",
+    "HTTPGetAction",
+    "Lifecycle",
+    "LifecycleHandler",
+    "PersistentVolumeClaimSpec",
+    "PodSpec",
+    "Probe",
+    "SecretKeySelector",
+    "ServiceSpec",
+    "TCPSocketAction",
+    "Volume",
+]

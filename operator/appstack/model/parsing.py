@@ -1,0 +1,83 @@
+"""From a document to an AppStack, or to every fault in its shape. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pydantic
+from pydantic_core import ErrorDetails
+
+from appstack.errors import Fault, InvalidSpec
+from appstack.model.stack import AppStack
+
+
+def parse(document: Mapping[str, Any]) -> AppStack:
+    """Return the stack that a document describes; raise InvalidSpec with a fault for each field of wrong shape."""
+    try:
+        return AppStack.model_validate(document)
+    except pydantic.ValidationError as error:
+        details = error.errors(include_url=False, include_context=True)
+        raise InvalidSpec(_faults(details, document)) from None
+
+
+def _faults(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """Return one fault for each field: the branches of a union complain one by one about the same one."""
+    faults: dict[str, Fault] = {}
+    for detail in details:
+        location = _within(detail["loc"], document, missing=detail["type"] == "missing")
+        path = field_path(location)
+        if path in faults:
+            faults[path] = Fault(path, "must be a whole number or a string", hint=f"not {_shown(detail)}")
+        else:
+            faults[path] = _fault(path, detail)
+    return tuple(faults.values())
+
+
+def _within(location: Sequence[int | str], document: Any, *, missing: bool) -> list[int | str]:
+    """Return the part of a location that lies in the document: pydantic adds the branches of unions to it."""
+    parts: list[int | str] = []
+    for part in location:
+        inside = isinstance(document, Mapping) and part in document
+        if inside or (isinstance(document, list) and isinstance(part, int) and part < len(document)):
+            parts.append(part)
+            document = document[part]
+        elif missing and part == location[-1]:
+            parts.append(part)
+    return parts
+
+
+def field_path(location: Sequence[int | str]) -> str:
+    """Return a location in Kubernetes' notation: `spec.sidecars[0].name`."""
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return path.removeprefix(".")
+
+
+def _shown(detail: ErrorDetails) -> str:
+    value = repr(detail["input"])
+    return value if len(value) <= 60 else f"{value[:57]}…"
+
+
+def _fault(path: str, detail: ErrorDetails) -> Fault:
+    """Return a fault in our own words for what people get wrong, and in pydantic's for the rest."""
+    context = detail.get("ctx", {})
+    match detail["type"]:
+        case "missing":
+            return Fault(path, "is required")
+        case "extra_forbidden":
+            return Fault(path, "unknown field")
+        case "string_type" if isinstance(detail["input"], int | float):
+            value = str(detail["input"]).lower() if isinstance(detail["input"], bool) else detail["input"]
+            return Fault(path, f"must be a string, not {_shown(detail)}", f'write it in quotes: "{value}"')
+        case "literal_error" | "enum":
+            return Fault(path, f"must be {context['expected']}, not {_shown(detail)}")
+        case "string_pattern_mismatch":
+            return Fault(path, f"{_shown(detail)} does not match {context['pattern']}")
+        case "string_too_long" | "too_long":
+            return Fault(path, f"is too long: at most {context['max_length']}")
+        case _:
+            what = detail["msg"].removeprefix("Input should be ")
+            prefix = "must be " if what != detail["msg"] else ""
+            return Fault(path, f"{prefix}{what}, not {_shown(detail)}" if prefix else what)

@@ -1,0 +1,70 @@
+"""What was seen of a stack in the cluster: the one frozen value on which every decision is made. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from appstack.errors import AppStackError
+from appstack.meta import Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """An object that carries a stack's label (or was found under a child's name), cut to what decisions need."""
+
+    ref: Ref
+    uid: str
+    resource_version: str
+    stack: str  # the value of the stack label; empty when the object has none
+    owner_uid: str = ""  # of its controlling owner
+    fields: str = ""  # digest of the `fieldsV1` of our own apply entry; empty when there is none
+    adopt: bool = False
+    retained: bool = False  # a claim of ours that carries no owner reference on purpose
+    deleting: bool = False
+    files: str = ""  # the files label: the revision of files that it belongs to or needs
+    generation: int = 0
+    spec: Mapping[str, Any] = field(default_factory=dict)  # only of the kinds whose spec is looked at
+    status: Mapping[str, Any] = field(default_factory=dict)  # only of the kinds whose status is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that is known of one stack at one moment."""
+
+    children: Mapping[Ref, Child] = field(default_factory=dict)  # what the operator applies, or has applied
+    revisions: tuple[Child, ...] = ()  # ReplicaSets, later ControllerRevisions
+    pods: tuple[Child, ...] = ()
+    namespace_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The two hashes of a child, as `status.resources` keeps them."""
+
+    ref: Ref
+    rendered: str  # digest of what we rendered
+    fields: str  # digest of our managed fields after the apply
+
+
+class Action(StrEnum):
+    """What became of a child."""
+
+    CREATED = "Created"
+    CONFIGURED = "Configured"  # its rendering changed
+    REPAIRED = "Repaired"  # somebody had changed what we set
+    UNCHANGED = "Unchanged"
+    PRUNED = "Pruned"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The one result of carrying out a plan's step, through log, event, metric and status."""
+
+    ref: Ref
+    action: Action
+    applied: Applied | None = None  # of everything but what was pruned or failed without a former record
+    error: AppStackError | None = None

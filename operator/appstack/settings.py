@@ -1,0 +1,53 @@
+"""The operator's settings: what an administrator decides, for the whole installation. PURE."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+AbsolutePath = Annotated[str, Field(pattern=r"^/", max_length=1024)]
+
+
+class Settings(BaseModel):
+    """One frozen value, read once at the start. Every default is safe on a shared cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
+
+    proxy_image: str = "nginx:1.28"
+    """The image of a proxy that names none."""
+    helper_image: str = "busybox:1.35.0"
+    """The image of AppStack's own preparation: it needs `chown` and `chmod`."""
+    cache_root: AbsolutePath = "/var/lib/appstack/cache"
+    """The directory on each node under which node caches lie."""
+    host_path_prefixes: tuple[AbsolutePath, ...] = ()
+    """The only directories of a node that a stack may mount by `hostPath`; none by default."""
+    image_volumes: bool = False
+    """Serve `static … from` from the image itself; every node's runtime must know image volumes."""
+    namespaces: tuple[str, ...] = ()
+    """Patterns (`team-*`) of the namespaces that this operator reconciles; empty means all."""
+    exclude_namespaces: tuple[str, ...] = ()
+    """Patterns of namespaces that this operator leaves alone; they win over `namespaces`."""
+    operator_namespace: str = "appstack-system"
+    """Where the operator keeps its Lease and writes nothing else."""
+    workers: Annotated[int, Field(ge=1, le=256)] = 16
+    """How many stacks are reconciled at once."""
+    requests: Annotated[int, Field(ge=1, le=256)] = 32
+    """How many requests to the API server may be under way at once."""
+    health_port: Port = 8081
+    """Where `/livez` and `/readyz` answer."""
+    metrics_port: Port = 8080
+    """Where `/metrics` answers."""
+    listen: str = "0.0.0.0"  # noqa: S104  # a pod's kubelet and Prometheus ask from outside
+    """The address of both ports; `appstack run` from a shell listens on 127.0.0.1."""
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def reconciles(self, namespace: str) -> bool:
+        """Tell whether stacks of this namespace are this operator's."""
+        if any(fnmatchcase(namespace, pattern) for pattern in self.exclude_namespaces):
+            return False
+        return not self.namespaces or any(fnmatchcase(namespace, pattern) for pattern in self.namespaces)
