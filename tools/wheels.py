@@ -6,6 +6,7 @@ The image is built without network, for a Python and a platform that need not be
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
@@ -42,10 +43,11 @@ def collect(target: Path, *, python: str, machine: str) -> None:
 
 def _download(target: Path, lock: Path, *, python: str, machine: str) -> None:
     only = [word for tag in platforms(machine) for word in ("--platform", tag)]
+    what = ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement", str(lock)]
+    whom = ["--python-version", python, "--implementation", "cp", *only]
     subprocess.run(
-        [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--no-deps"]
-        + ["--require-hashes", "--only-binary", ":all:", "--python-version", python, "--implementation", "cp"]
-        + [*only, "--dest", str(target), "--requirement", str(lock)],
+        [sys.executable, "-m", "pip", "--quiet", "download", *what, *whom, "--dest", str(target)],
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
         check=True,
     )
 
