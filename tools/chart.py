@@ -1,0 +1,38 @@
+"""Keep the chart's `settings:` and the operator's Settings one: `python -m tools.chart` rewrites values.schema.json."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from appstack.settings import Settings
+
+CHART = Path(__file__).resolve().parent.parent / "deploy/appstack"
+SCHEMA = CHART / "values.schema.json"
+
+
+def settings_schema() -> dict[str, Any]:
+    """Return what may stand under `settings:`: the operator's own model, and nothing else."""
+    schema: dict[str, Any] = _without_titles(Settings.model_json_schema(by_alias=True))
+    schema["description"] = "The operator's own settings, one to one."
+    return schema
+
+
+def values_schema() -> str:
+    """Return values.schema.json as it should be: all by hand but `settings`."""
+    schema = json.loads(SCHEMA.read_text())
+    schema["properties"]["settings"] = settings_schema()
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _without_titles(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_titles(value) for key, value in node.items() if key != "title"}
+    if isinstance(node, list):
+        return [_without_titles(value) for value in node]
+    return node
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(values_schema())
