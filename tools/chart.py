@@ -1,4 +1,4 @@
-"""Keep the chart's `settings:` and the operator's Settings one: `python -m tools.chart` rewrites values.schema.json."""
+"""The chart's `settings:` are the operator's Settings: `python -m tools.chart` rewrites values.schema.json."""
 
 from __future__ import annotations
 
