@@ -1,4 +1,4 @@
-"""The chart's `settings:` are the operator's Settings: `python -m tools.chart` rewrites values.schema.json."""
+"""The chart's `settings:` are the operator's: `python -m tools.chart` rewrites values.schema.json."""
 
 from __future__ import annotations
 
