@@ -1,0 +1,229 @@
+"""What is wrong with a stack's pods, in the words of its author: one class per kind of problem. PURE.
+
+A new kind is a class with `look` and its place in `KINDS`, where the likelier cause stands first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from appstack import paths
+from appstack.conditions import clipped
+from appstack.meta import RESERVED_PREFIX
+from appstack.model.status import MAX_LOG, MAX_PROBLEMS, Problem
+from appstack.observed import Child
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One container of one pod: its state, cut to what the kinds below look at."""
+
+    pod: str
+    container: str
+    at: str  # the field of the AppStack that holds it
+    spec: Mapping[str, Any]  # the AppStack's spec, as its author wrote it
+    waiting: Mapping[str, Any] = field(default_factory=dict)
+    ended: Mapping[str, Any] = field(default_factory=dict)  # how it last ended, when it isn't running now
+    last_words: str = ""
+
+    @property
+    def exit_code(self) -> int | None:
+        """What the container's process last ended with."""
+        return self.ended.get("exitCode")
+
+    def problem(self, reason: str, message: str, *, hint: str, at: str = "") -> Problem:
+        """Return a problem of this container; every text is cut to its bound."""
+        return Problem(
+            pod=self.pod,
+            container=self.container,
+            reason=reason,
+            exit_code=self.exit_code,
+            message=clipped(message),
+            log=self.last_words[-MAX_LOG:],
+            field=at or self.at,
+            hint=hint,
+        )
+
+
+class Kind(Protocol):
+    """A kind of problem."""
+
+    def look(self, seen: Seen) -> Problem | None:
+        """Return the problem when the container has it."""
+
+
+class RefusedNginxConfig:
+    """`nginx -t` refused the configuration: the pod does not start, and the old pods go on."""
+
+    CONTAINER: ClassVar = f"{RESERVED_PREFIX}nginx-check"
+    LINE: ClassVar = re.compile(r"\[(?:emerg|alert|crit)\].*")
+    PLACE: ClassVar = re.compile(r" in (?P<file>/\S+):(?P<line>\d+)\s*$")
+    FIELDS: ClassVar = {
+        paths.USER_CONF: "server",
+        paths.STATIC_CONF: "static",
+    }
+
+    def look(self, seen: Seen) -> Problem | None:
+        """Return nginx's own line with the field that holds the text."""
+        if seen.container != self.CONTAINER or not seen.exit_code:
+            return None
+        found = self.LINE.findall(seen.last_words)
+        said = found[0] if found else "nginx -t refused the configuration"
+        place = self.PLACE.search(said)
+        at = self._field(place["file"] if place else "", seen.spec)
+        where = f"line {place['line']} of {place['file']}, which comes from {at}" if place else at
+        return seen.problem(
+            "NginxConfigRefused", said, hint=f"Correct {where}; pods of the former revision go on", at=at
+        )
+
+    def _field(self, file: str, spec: Mapping[str, Any]) -> str:
+        own = "config" if "config" in (spec.get("proxy") or {}) and file == paths.NGINX_CONF else ""
+        name = self.FIELDS.get(file, own)
+        return f"spec.proxy.{name}" if name else "spec.proxy"
+
+
+class ImagePull:
+    """The node has no image for the container."""
+
+    HINTS: ClassVar = {
+        "InvalidImageName": "Correct the image's name",
+        "ErrImageNeverPull": "The node lacks it and may not pull it: load it or change imagePullPolicy",
+        "ErrImagePull": "",
+        "ImagePullBackOff": "",
+        "ImageInspectError": "",
+        "RegistryUnavailable": "The registry does not answer: it is tried again",
+    }
+    USUAL: ClassVar = "Check name and tag, whether the node reaches the registry, and imagePullSecrets if it is private"
+
+    def look(self, seen: Seen) -> Problem | None:
+        """Return the problem with what the runtime said."""
+        reason = seen.waiting.get("reason", "")
+        if reason not in self.HINTS:
+            return None
+        said = seen.waiting.get("message") or "the image can't be pulled"
+        at = f"{seen.at}.image" if seen.at else ""
+        return seen.problem(reason, said, hint=self.HINTS[reason] or self.USUAL, at=at)
+
+
+class CannotStart:
+    """The runtime can't make the container: something that it refers to, or its command, does not exist."""
+
+    HINTS: ClassVar = {
+        "CreateContainerConfigError": "Make the ConfigMap, Secret or key that it names, or mark it optional",
+        "CreateContainerError": "Correct what the message names",
+        "RunContainerError": "Check that `command` names a file that the image has and that may be executed",
+        "PreStartHookError": "Correct what the message names",
+        "PostStartHookError": "Correct the command of lifecycle.postStart",
+    }
+
+    def look(self, seen: Seen) -> Problem | None:
+        """Return the problem with what the kubelet said."""
+        reason = seen.waiting.get("reason", "")
+        if reason not in self.HINTS:
+            return None
+        return seen.problem(reason, seen.waiting.get("message") or "the container can't start", hint=self.HINTS[reason])
+
+
+class CrashLoop:
+    """The container ends again and again."""
+
+    HINTS: ClassVar = {
+        0: "It completed: give it a command that goes on, for example a server in the foreground",
+        126: "Its command may not be executed: check the file's mode and `command`",
+        127: "Its command was not found: check `command` and `args`",
+        128: "Its command could not be started: check `command` and `args`",
+        137: "It was killed: look for a failing liveness probe, or too small a memory limit",
+        139: "It crashed on memory (SIGSEGV): look at the program itself",
+        143: "It was told to end: look for a failing liveness or startup probe",
+    }
+    OTHER: ClassVar = "Look at what it said last: kubectl logs --previous -c {container} {pod}"
+    MEMORY: ClassVar = "It used more memory than it may: raise resources.limits.memory"
+    STATIC: ClassVar = "Files are copied with `cp`: check that the backend's image has it, and the path `from`"
+
+    def look(self, seen: Seen) -> Problem | None:
+        """Return the problem with its exit code and last words."""
+        looping = seen.waiting.get("reason") == "CrashLoopBackOff"
+        if not looping and not seen.exit_code:
+            return None
+        code = seen.exit_code
+        how = f"exited with code {code}" if code is not None else "ended"
+        why = seen.ended.get("reason", "")
+        named = f" ({why})" if why and why not in ("Error", "Completed") else ""
+        reason = "CrashLoopBackOff" if looping else why or "Error"
+        return seen.problem(reason, f"The container {how}{named}", hint=self._hint(seen))
+
+    def _hint(self, seen: Seen) -> str:
+        if seen.ended.get("reason") == "OOMKilled":
+            return self.MEMORY
+        if seen.container.startswith(f"{RESERVED_PREFIX}static-"):
+            return self.STATIC
+        other = self.OTHER.format(container=seen.container, pod=seen.pod)
+        return other if seen.exit_code is None else self.HINTS.get(seen.exit_code, other)
+
+
+KINDS: tuple[Kind, ...] = (RefusedNginxConfig(), ImagePull(), CannotStart(), CrashLoop())
+"""Every kind, the likeliest cause first; a container has the first that fits."""
+
+
+def problems(spec: Mapping[str, Any], pods: Iterable[Child]) -> tuple[Problem, ...]:
+    """Return what is wrong: the likeliest first, one entry for what several pods have in common."""
+    found: dict[tuple[object, ...], tuple[int, int, Problem]] = {}
+    for pod in sorted(pods, key=lambda pod: pod.ref.name):
+        if pod.deleting:
+            continue
+        for place, seen in enumerate(_containers(spec, pod)):
+            ranked = _first(seen)
+            if ranked is not None:
+                rank, problem = ranked
+                common = (problem.container, problem.reason, problem.exit_code, problem.field)
+                found.setdefault(common, (rank, place, problem))
+    ordered = sorted(found.values(), key=lambda entry: (entry[0], entry[1], entry[2].pod))
+    return tuple(problem for _, _, problem in ordered[:MAX_PROBLEMS])
+
+
+def _first(seen: Seen) -> tuple[int, Problem] | None:
+    for rank, kind in enumerate(KINDS):
+        problem = kind.look(seen)
+        if problem is not None:
+            return rank, problem
+    return None
+
+
+def _containers(spec: Mapping[str, Any], pod: Child) -> Iterable[Seen]:
+    """Yield the pod's containers in the order in which they start."""
+    fields = fields_by_container(spec)
+    for key in ("initContainerStatuses", "containerStatuses"):
+        for status in pod.status.get(key) or ():
+            name = status["name"]
+            yield _seen(status, pod=pod.ref.name, at=fields.get(name) or _own(name), spec=spec)
+
+
+def _seen(status: Mapping[str, Any], *, pod: str, at: str, spec: Mapping[str, Any]) -> Seen:
+    state = status.get("state") or {}
+    waiting = state.get("waiting") or {}
+    ended = state.get("terminated") or ((status.get("lastState") or {}).get("terminated") if waiting else None) or {}
+    words = str(ended.get("message") or "").strip()
+    return Seen(pod, status["name"], at, spec, waiting=waiting, ended=ended, last_words=words)
+
+
+def fields_by_container(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return where each container's text stands in the AppStack."""
+    fields = {"backend": "spec.backend", "proxy": "spec.proxy"}
+    for key in ("initContainers", "sidecars"):
+        entries: Sequence[Mapping[str, Any]] = spec.get(key) or ()
+        fields |= {entry.get("name", ""): f"spec.{key}[{index}]" for index, entry in enumerate(entries)}
+    return fields
+
+
+_OWN = ((f"{RESERVED_PREFIX}nginx-check", "spec.proxy"), (f"{RESERVED_PREFIX}cache", "spec.volumes"))
+
+
+def _own(container: str) -> str:
+    """Return the field for which AppStack wrote one of its own containers."""
+    static, _, number = container.partition(f"{RESERVED_PREFIX}static-")
+    if not static and number.isdecimal():
+        return f"spec.proxy.static[{number}]"
+    return dict(_OWN).get(container, "")
