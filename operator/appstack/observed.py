@@ -13,7 +13,7 @@ from appstack.meta import Ref
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """An object that carries a stack's label (or was found under a child's name), cut to what decisions need."""
+    """An object with a stack's label, or found under a child's name, cut to what decisions need."""
 
     ref: Ref
     uid: str

@@ -41,7 +41,7 @@ class Settings(BaseModel):
     """Where `/livez` and `/readyz` answer."""
     metrics_port: Port = 8080
     """Where `/metrics` answers."""
-    listen: str = "0.0.0.0"  # noqa: S104  # a pod's kubelet and Prometheus ask from outside
+    listen: str = "0.0.0.0"  # a pod's kubelet and Prometheus ask from outside
     """The address of both ports; `appstack run` from a shell listens on 127.0.0.1."""
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -41,15 +41,11 @@ class Kubernetes(BaseModel):
     @classmethod
     def _refuse_less(cls, value: Any) -> Any:
         for name in sorted(cls.LESS & value.keys()) if isinstance(value, dict) else ():
-            raise PydanticCustomError(
-                "less", "'{name}' can't be set here: AppStack decides it", {"name": name}
-            )
+            raise PydanticCustomError("less", "'{name}' can't be set here: AppStack decides it", {"name": name})
         return value
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Leave the same fields out of the schema, and so out of the CRD."""
         schema = handler.resolve_ref_schema(handler(core_schema))
         schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in cls.LESS}

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
 from appstack.model import kube
 from appstack.model.base import AbsolutePath, Kubernetes, Model, Name, PortNumber, Seconds
 
-BACKEND = "backend"
-PROXY = "proxy"
+BACKEND: Final = "backend"
+PROXY: Final = "proxy"
 
 
 class HTTPGet(Kubernetes, kube.HTTPGetAction):
@@ -54,6 +54,15 @@ class Container(Kubernetes, kube.Container):
     readiness_probe: Probe | None = None
     startup_probe: Probe | None = None
     lifecycle: Lifecycle | None = None
+
+    def port_number(self, port: int | str | None) -> int | None:
+        """Return the number of a port, named, numbered or (None) the first; None when there is no such port."""
+        ports = self.ports or []
+        if port is None:
+            return ports[0].container_port if ports else None
+        if isinstance(port, int):
+            return port
+        return next((each.container_port for each in ports if each.name == port), None)
 
     def probes(self) -> dict[str, Probe]:
         """Return the probes that are written, by the API's name of the field."""

@@ -10,9 +10,7 @@ from appstack.model import kube
 from appstack.model.base import AbsolutePath, Model, Name
 from appstack.model.containers import BACKEND
 
-MAX_CONTENTS = (
-    524_288  # bytes, all files of a stack together: a ConfigMap holds 1 MiB and nginx's part is in it
-)
+MAX_CONTENTS = 524_288  # bytes, all files of a stack together: a ConfigMap holds 1 MiB and nginx's part is in it
 
 
 class FileSource(Model):

@@ -63,21 +63,25 @@ def _shown(detail: ErrorDetails) -> str:
 def _fault(path: str, detail: ErrorDetails) -> Fault:
     """Return a fault in our own words for what people get wrong, and in pydantic's for the rest."""
     context = detail.get("ctx", {})
+    shown = _shown(detail)
+    what, hint = detail["msg"], ""
     match detail["type"]:
         case "missing":
-            return Fault(path, "is required")
+            what = "is required"
         case "extra_forbidden":
-            return Fault(path, "unknown field")
+            what = "unknown field"
         case "string_type" if isinstance(detail["input"], int | float):
-            value = str(detail["input"]).lower() if isinstance(detail["input"], bool) else detail["input"]
-            return Fault(path, f"must be a string, not {_shown(detail)}", f'write it in quotes: "{value}"')
+            what, hint = f"must be a string, not {shown}", f'write it in quotes: "{_yaml(detail["input"])}"'
         case "literal_error" | "enum":
-            return Fault(path, f"must be {context['expected']}, not {_shown(detail)}")
+            what = f"must be {context['expected']}, not {shown}"
         case "string_pattern_mismatch":
-            return Fault(path, f"{_shown(detail)} does not match {context['pattern']}")
+            what = f"{shown} does not match {context['pattern']}"
         case "string_too_long" | "too_long":
-            return Fault(path, f"is too long: at most {context['max_length']}")
-        case _:
-            what = detail["msg"].removeprefix("Input should be ")
-            prefix = "must be " if what != detail["msg"] else ""
-            return Fault(path, f"{prefix}{what}, not {_shown(detail)}" if prefix else what)
+            what = f"is too long: at most {context['max_length']}"
+        case _ if what.startswith("Input should be "):
+            what = f"must be {what.removeprefix('Input should be ')}, not {shown}"
+    return Fault(path, what, hint)
+
+
+def _yaml(value: float | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

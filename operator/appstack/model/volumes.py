@@ -135,9 +135,7 @@ class HostPath:
         if ".." in wanted.parts:
             yield Fault(f"{path}.path", f"{str(wanted)!r} contains '..'", "write the directory itself")
         elif wanted.is_relative_to(cache) or cache.is_relative_to(wanted):
-            yield Fault(
-                f"{path}.path", f"{str(wanted)!r} would show node caches of other stacks", "use nodeCache"
-            )
+            yield Fault(f"{path}.path", f"{str(wanted)!r} would show node caches of other stacks", "use nodeCache")
         elif not any(wanted.is_relative_to(prefix) for prefix in settings.host_path_prefixes):
             allowed = ", ".join(settings.host_path_prefixes) or "none are allowed"
             yield Fault(

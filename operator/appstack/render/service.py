@@ -1,0 +1,59 @@
+"""The Service before the pods, and the ServiceAccount under which they run. PURE."""
+
+from __future__ import annotations
+
+from appstack import meta
+from appstack.meta import Manifest
+from appstack.model.service import Service
+from appstack.render.context import Context
+from appstack.render.proxy import HTTP_PORT
+
+
+def service(context: Context) -> Manifest | None:
+    """Return the Service; None when it is switched off, or when nothing listens."""
+    written = context.spec.service or Service()
+    fields = written.dump()
+    fields.pop("metadata", None)
+    ports = fields.pop("ports", None) or _default_ports(context)
+    if not fields.pop("enabled") or not (ports or fields.get("externalName")):
+        return None
+    whole = context.child("v1", "Service", name=context.name, extra=written.metadata)
+    spec = {
+        **fields,
+        "selector": meta.selector(context.name),
+        "ports": [_led(context, port) for port in ports],
+    }
+    return {**whole, "spec": spec}
+
+
+def _default_ports(context: Context) -> list[Manifest]:
+    if context.spec.proxy is not None:
+        return [{"name": "http", "port": 80}]
+    return [
+        {
+            **({"name": port.name} if port.name else {}),
+            "port": port.container_port,
+            **({"protocol": port.protocol} if port.protocol else {}),
+        }
+        for port in context.spec.backend.ports or []
+    ]
+
+
+def _led(context: Context, port: Manifest) -> Manifest:
+    """Return a port with its target: the proxy, else the backend's port of that number, else its first."""
+    if "targetPort" in port:
+        return port
+    if context.spec.proxy is not None:
+        return {**port, "targetPort": HTTP_PORT}
+    numbers = [each.container_port for each in context.spec.backend.ports or []]
+    target = port["port"] if port["port"] in numbers else next(iter(numbers), port["port"])
+    return {**port, "targetPort": target}
+
+
+def service_account(context: Context) -> Manifest | None:
+    """Return the ServiceAccount; None when none is asked for, or when it exists already."""
+    account = context.spec.service_account
+    if account is None or not account.create:
+        return None
+    name = account.name or context.name
+    return context.child("v1", "ServiceAccount", name=name, extra=account.metadata)
