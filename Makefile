@@ -1,0 +1,75 @@
+# The words of this project. `make help` lists them; CI says `make test` and nothing else.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON3 ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := $(BIN)/python
+STAMP := $(VENV)/.made-from
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up -----------------------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(STAMP) ## make .venv from the lock file; the other words call it
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "AppStack needs Python 3.11 or newer; say which with: make PYTHON3=python3.12" >&2; exit 1; }
+	@echo "setup: $(VENV) from requirements-dev.lock"
+	@rm -rf $(VENV)
+	@$(PYTHON3) -m venv $(VENV) || { echo "no venv module: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: lock
+lock: setup ## write both lock files anew, after pyproject.toml changed or to take newer releases
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --extra dev pyproject.toml --output-file requirements-dev.lock
+
+# --- what is generated ------------------------------------------------------------------------------------------------
+
+.PHONY: generate
+generate: setup ## write the CRD, the reference and the examples' objects from the model
+	@$(PYTHON) -m tools.generate
+
+.PHONY: openapi-table
+openapi-table: setup ## write the table of Kubernetes' list keys and fields from the oldest supported release
+	@$(PYTHON) -m tools.openapi_table
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+CODE := operator tools tests
+
+.PHONY: format
+format: setup ## format the code
+	@$(BIN)/ruff format --quiet $(CODE)
+	@$(BIN)/ruff check --quiet --fix-only $(CODE)
+
+.PHONY: check
+check: setup ## format, lint, types, layers, unit tests, drift of what is generated: under a minute
+	@$(BIN)/ruff format --quiet --check $(CODE) || { echo "not formatted: run make format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet $(CODE)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo >/dev/null || { $(BIN)/lint-imports; exit 1; }
+	@$(PYTHON) -m tools.generate --check
+	@$(PYTHON) -m pytest --quiet tests/unit tests/project.py
+
+# --- a real cluster ---------------------------------------------------------------------------------------------------
+
+include tools/cluster.mk tools/ship.mk
+
+.PHONY: test-api
+test-api: cluster ## tests against a real API server
+	@$(PYTHON) -m pytest tests/api
+
+.PHONY: test
+test: check cluster ## everything: the checks, the API tests and the end-to-end tests on one real cluster
+	@$(PYTHON) -m pytest tests/api tests/e2e
