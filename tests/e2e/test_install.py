@@ -1,0 +1,102 @@
+"""The operator as Helm installs it: what it may do, and that its own coming and going restarts nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.harness import Example, Space, uid_of
+from tools import install
+from tools.cluster import programs, shell, state
+
+OPERATOR = Space(install.NAMESPACE)
+AS = f"--as=system:serviceaccount:{install.NAMESPACE}:{install.RELEASE}"
+
+
+def test_the_operators_own_namespace_may_enforce_the_restricted_profile() -> None:
+    warned = OPERATOR.try_kubectl(
+        "label", "namespace", install.NAMESPACE, "--overwrite", "--dry-run=server",
+        "pod-security.kubernetes.io/enforce=restricted",
+    )  # fmt: skip
+
+    assert warned.ok
+    assert "violate" not in warned.err
+
+
+@pytest.mark.parametrize(
+    "request_", ["get secrets", "list secrets", "create pods", "create deployments.apps --subresource=scale"]
+)
+def test_it_may_not(request_: str) -> None:
+    answer = OPERATOR.try_kubectl("auth", "can-i", *request_.split(), AS, "--all-namespaces")
+
+    assert answer.out.strip() == "no"
+
+
+def test_it_may_write_leases_in_its_own_namespace_only() -> None:
+    here = OPERATOR.try_kubectl("auth", "can-i", "update", "leases.coordination.k8s.io", AS)
+    elsewhere = Space("default").try_kubectl("auth", "can-i", "update", "leases.coordination.k8s.io", AS)
+
+    assert (here.out.strip(), elsewhere.out.strip()) == ("yes", "no")
+
+
+def test_it_is_never_refused_for_want_of_a_permission() -> None:
+    log = OPERATOR.kubectl("logs", f"deployment/{install.RELEASE}")
+
+    assert "forbidden" not in log.lower()
+
+
+def test_metrics_come_through_their_service(space: Space) -> None:
+    page = space.page(f"http://{install.RELEASE}-metrics.{install.NAMESPACE}:8080/metrics")
+
+    assert "\nappstack_" in page
+
+
+def test_a_user_who_may_edit_a_namespace_may_edit_its_appstacks(space: Space) -> None:
+    space.kubectl("create", "rolebinding", "ann", "--clusterrole=edit", "--user=ann")
+
+    def may() -> bool:  # the controller that aggregates roles takes a moment
+        answer = space.try_kubectl("auth", "can-i", "create", "appstacks.appstack.dev", "--as=ann")
+        return answer.out.strip() == "yes"
+
+    space.until("ann may create AppStacks", may, 30)
+
+
+def test_a_restart_of_the_operator_changes_nothing(space: Space) -> None:
+    example = Example("02-sidecar-log")
+    space.apply(*example.manifests)
+    space.ready(example.name)
+    pod = uid_of(space.pod(example.name))
+    before = versions(space, example.name)
+
+    OPERATOR.kubectl("rollout", "restart", f"deployment/{install.RELEASE}")
+    OPERATOR.kubectl("rollout", "status", f"deployment/{install.RELEASE}", "--timeout=90s")
+    changed = example.stack
+    changed["metadata"]["annotations"] = {"looked": "again"}
+    space.apply(changed)
+    space.ready(example.name)
+
+    assert versions(space, example.name) == before
+    assert uid_of(space.pod(example.name)) == pod
+
+
+def versions(space: Space, stack: str) -> dict[str, str]:
+    """Return the resourceVersion of every child that the operator applies."""
+    kinds = ("deployments", "services", "configmaps")
+    children = (child for kind in kinds for child in space.every(kind, stack))
+    return {f"{c['kind']}/{c['metadata']['name']}": c["metadata"]["resourceVersion"] for c in children}
+
+
+def test_uninstalling_keeps_the_definition_and_with_it_every_stack() -> None:
+    rendered = shell.run(
+        [programs.path("helm"), "template", install.CHART, "--show-only", "templates/crd.yaml"], cwd=state.ROOT
+    )
+
+    assert "helm.sh/resource-policy: keep" in rendered
+
+
+def test_a_value_that_does_not_exist_is_refused() -> None:
+    refused = shell.attempt(
+        [programs.path("helm"), "template", install.CHART, "--set", "settings.nope=1"], cwd=state.ROOT
+    )
+
+    assert not refused.ok
+    assert "'nope' not allowed" in refused.err

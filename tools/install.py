@@ -1,0 +1,39 @@
+"""Install the operator the way users do: one Helm command, the same for the demo and for the end-to-end tests."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from tools.cluster import state
+
+NAMESPACE = "appstack-system"
+RELEASE = "appstack"
+REPOSITORY, TAG = "appstack.dev/appstack-operator", "dev"
+OWNED = ("demo*", "e2e-*")  # the API tests' operator owns api-*: two never fight over one cluster
+PROXY_IMAGE = "nginx:1.22.1"  # what a machine without a registry can build, and what a registry has, too
+CHART = "deploy/appstack"
+
+
+def sources() -> str:
+    """Return the hash of what the operator's image is made of: a pod of an older build is replaced."""
+    digest = hashlib.sha256()
+    package = state.ROOT / "operator/appstack"
+    kept = (path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    for path in sorted([*kept, state.ROOT / "Dockerfile", state.ROOT / "requirements.lock"]):
+        digest.update(str(path.relative_to(state.ROOT)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def command(helm: Path | str) -> list[str]:
+    """Return the Helm command, to be run in the project's folder."""
+    values = {
+        "image.tag": TAG,
+        "podAnnotations.build": sources(),
+        "settings.namespaces": f"{{{','.join(OWNED)}}}",
+        "settings.proxyImage": PROXY_IMAGE,
+    }
+    install = [str(helm), "upgrade", "--install", RELEASE, CHART]
+    where = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m"]
+    return [*install, *where, *(word for key, value in values.items() for word in ("--set", f"{key}={value}"))]
