@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import pydantic
 from pydantic_core import ErrorDetails
@@ -12,13 +12,37 @@ from appstack.errors import Fault, InvalidSpec
 from appstack.model.stack import AppStack
 
 
+# Kubernetes takes a number where it wants a quantity (`cpu: 2`); the client's models want the string.
+_QUANTITY_MAPS: Final = frozenset({"requests", "limits", "overhead"})
+_QUANTITIES: Final = frozenset({"sizeLimit", "divisor"})
+
+
 def parse(document: Mapping[str, Any]) -> AppStack:
     """Return the stack that a document describes; raise InvalidSpec with a fault for each field of wrong shape."""
     try:
-        return AppStack.model_validate(document)
+        return AppStack.model_validate(_with_quantities(document))
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False, include_context=True)
         raise InvalidSpec(_faults(details, document)) from None
+
+
+def _with_quantities(value: Any) -> Any:
+    """Return a document in which quantities that are written as numbers are strings."""
+    if isinstance(value, list):
+        return [_with_quantities(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    found = {key: _with_quantities(item) for key, item in value.items()}
+    for key in _QUANTITIES & found.keys():
+        found[key] = _quantity(found[key])
+    for key in _QUANTITY_MAPS & found.keys():
+        if isinstance(found[key], dict):
+            found[key] = {name: _quantity(item) for name, item in found[key].items()}
+    return found
+
+
+def _quantity(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _faults(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tuple[Fault, ...]:
