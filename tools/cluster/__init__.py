@@ -1,0 +1,1 @@
+"""One Kubernetes cluster for demo and tests: kind, on Docker or on an engine of our own."""

@@ -1,0 +1,232 @@
+"""A Docker engine of our own, for machines without one: Debian's packages, unpacked into the cache.
+
+It runs in network, mount and process namespaces of its own. Its bridges, firewall rules and mounts can't meddle with
+the machine's, and when its first process ends, however it ends, the kernel ends all others and clears the rest. A
+pair of virtual links leads in; what remains after a sudden death are cgroups and containers in the data root.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.cluster import debian, namespace, runtime, shell, state
+
+PACKAGES = (
+    "docker.io containerd runc tini iptables libip4tc2 libip6tc2 libxtables12 libnetfilter-conntrack3 libnfnetlink0 "
+    "libmnl0 libnftnl11 libdevmapper1.02.1 libseccomp2 libsystemd0"
+).split()
+SOCKET_PATH_LIMIT = 100
+"""Linux allows 108 bytes; temporary names beside the socket need a few."""
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who runs the engine of this cache: kept beside the data root, where a fresh clone finds it."""
+
+    checkout: str
+    pid: int
+    socket: str
+
+
+def folder() -> Path:
+    return state.cache() / "engine"
+
+
+def data_root() -> Path:
+    return folder() / "data"
+
+
+def socket_path() -> Path:
+    """In .cluster/, or where that is too long a path for a socket, in a folder named after it."""
+    near = state.CLUSTER / "docker.sock"
+    if len(str(near)) <= SOCKET_PATH_LIMIT:
+        return near
+    return Path("/tmp", f"appstack-{state.fingerprint(str(state.CLUSTER))}", "docker.sock")
+
+
+def environment() -> dict[str, str]:
+    """What docker, kind and the engine itself need to be found and to find each other."""
+    root = _packages()
+    libraries = [root / "usr/lib/x86_64-linux-gnu", root / "lib/x86_64-linux-gnu"]
+    return {
+        "PATH": f"{root}/usr/sbin:{root}/usr/bin:{os.environ.get('PATH', '')}",
+        "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
+        "XTABLES_LIBDIR": f"{libraries[0]}/xtables",
+        "DOCKER_HOST": f"unix://{socket_path()}",
+        "DOCKER_CONTEXT": "",
+    }
+
+
+def _packages() -> Path:
+    """The unpacked packages, fetched once."""
+    root = folder() / f"packages-{state.fingerprint(' '.join(PACKAGES))}"
+    if root.exists():
+        return root
+    unfinished = folder() / f"packages-unfinished-{os.getpid()}"
+    unpacked, archives = unfinished / "root", unfinished / "archives"
+    unpacked.mkdir(parents=True)
+    try:
+        with shell.step("fetching Debian's Docker engine into the cache (it is not installed)"):
+            debian.extract(debian.download(PACKAGES, archives), unpacked)
+        debian.link_iptables(unpacked)
+        unpacked.rename(root)
+    finally:
+        shutil.rmtree(unfinished)
+    return root
+
+
+def owner() -> Owner | None:
+    """Who holds the engine's lock now; None when nobody lives who does."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with (folder() / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _recorded_owner()
+    return None
+
+
+def _recorded_owner() -> Owner | None:
+    try:
+        return Owner(**json.loads((folder() / "owner.json").read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def ensure() -> dict[str, str]:
+    """A running engine that is ours; the environment that reaches it."""
+    if os.geteuid() != 0:
+        raise shell.Failure(
+            "no Docker engine answers, and an engine of our own needs root: start Docker, or run as root"
+        )
+    env = environment()
+    current = owner()
+    if current is not None and current.checkout == str(state.ROOT) and answers(env):
+        return env
+    if current is not None:
+        _displace(current)
+    clear()
+    _start(env)
+    return env
+
+
+def _displace(current: Owner) -> None:
+    """End an engine of this cache that is of no use; one that another checkout uses is left alone."""
+    theirs = Path(current.checkout)
+    if theirs != state.ROOT and theirs.exists():
+        raise shell.Failure(
+            f"the engine of the cache {state.cache()} is in use by {theirs}: run `make cluster-down` there, "
+            "or set APPSTACK_CACHE to another folder here"
+        )
+    why = "does not answer" if theirs == state.ROOT else f"belongs to {theirs}, which is gone"
+    shell.say(f"  the running engine {why}: replacing it")
+    stop()
+
+
+def answers(env: Mapping[str, str]) -> bool:
+    return shell.attempt(["docker", "version", "--format", "{{.Server.Version}}"], env=env, timeout=10).ok
+
+
+def clear() -> None:
+    """Take away what an engine that died without notice has left behind."""
+    data = data_root()
+    for file in data.glob("containers/*/hostconfig.json"):
+        # The engine would start the dead cluster's nodes again before they can be removed.
+        config = json.loads(file.read_text() or "{}")
+        file.write_text(json.dumps({**config, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}}))
+    shutil.rmtree(data / "network", ignore_errors=True)
+    shutil.rmtree(data / "runtimes", ignore_errors=True)
+    socket_path().unlink(missing_ok=True)
+    (folder() / "owner.json").unlink(missing_ok=True)
+    namespace.remove_link()
+    namespace.remove_cgroups()
+
+
+def configuration() -> dict[str, Any]:
+    """The engine's daemon.json."""
+    base: dict[str, Any] = {
+        "data-root": str(data_root()),
+        "exec-root": "/run/docker",  # in the engine's own /run
+        "pidfile": "/run/docker.pid",
+        "hosts": [f"unix://{socket_path()}"],
+        "bridge": "none",  # only kind's network is used
+        "cgroup-parent": f"/{namespace.name()}",
+        "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        "log-driver": "json-file",
+    }
+    if not runtime.lacks_capabilities():
+        return base
+    return {
+        **base,
+        "default-runtime": "available-capabilities",
+        "runtimes": {
+            "available-capabilities": {"path": sys.executable, "runtimeArgs": [str(Path(runtime.__file__))]}
+        },
+    }
+
+
+def _start(env: Mapping[str, str]) -> None:
+    log = state.log("engine")
+    socket_path().parent.mkdir(parents=True, exist_ok=True)
+    config = folder() / "daemon.json"
+    config.write_text(json.dumps(configuration(), indent=2))
+    root = _packages()
+    with shell.step("starting an engine of our own"), (folder() / "lock").open("a") as lock:
+        # The engine inherits this lock, so it is held for exactly as long as any of its processes lives.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        argv = [str(root / "usr/bin/tini"), "--", str(root / "usr/sbin/dockerd"), "--config-file", str(config)]
+        with log.open("ab") as sink:
+            launcher = subprocess.Popen(
+                namespace.enter_new(argv),
+                env={**os.environ, **env, "APPSTACK_RUNC": str(root / "usr/sbin/runc")},
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                pass_fds=[lock.fileno()],
+                start_new_session=True,
+            )
+        who = Owner(str(state.ROOT), launcher.pid, str(socket_path()))
+        (folder() / "owner.json").write_text(json.dumps(asdict(who)))
+        namespace.connect(launcher.pid)
+        if not shell.wait_until(lambda: launcher.poll() is not None or answers(env), START_SECONDS):
+            stop()
+            raise shell.Failure(f"the engine did not answer within {START_SECONDS:.0f} s; its log is {log}")
+        if launcher.poll() is not None:
+            raise shell.Failure(f"the engine ended at once; its log is {log}")
+
+
+def stop() -> None:
+    """End the engine and all that runs in it, by process id."""
+    running = owner()
+    if running is not None:
+        inside = namespace.first_process(running.pid)
+        for sent in (signal.SIGTERM, signal.SIGKILL):
+            _send(inside, sent)
+            if shell.wait_until(lambda: owner() is None, STOP_SECONDS):
+                break
+        else:
+            raise shell.Failure(f"the engine (process {running.pid}) can't be ended; end it by hand")
+    clear()
+    if socket_path().parent != state.CLUSTER:
+        shutil.rmtree(socket_path().parent, ignore_errors=True)
+
+
+def _send(pid: int | None, sent: signal.Signals) -> None:
+    if pid is not None:
+        try:
+            os.kill(pid, sent)
+        except ProcessLookupError:
+            return

@@ -1,0 +1,185 @@
+"""kind's node image, built where it can't be pulled: Debian, pinned programs, and kind's own unit files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools.cluster import archive, debian, programs, shell, state, storage
+
+PACKAGES = (
+    "systemd systemd-sysv dbus conntrack iptables nftables iproute2 ethtool util-linux mount kmod procps curl jq runc "
+    "containernetworking-plugins ca-certificates e2fsprogs bash"
+).split()
+PROXY_PACKAGES = ("iptables", "conntrack", "kmod")
+SOURCES = ("kubernetes", "etcd", "containerd", "coredns", "local-path-provisioner", "kind")
+IN_NODE = {
+    "usr/bin": ("kubeadm", "kubelet", "kubectl"),
+    "usr/local/bin": ("containerd", "containerd-shim-runc-v2", "ctr"),
+}
+# As kind's Dockerfile removes them: in a container nobody should set up devices, consoles and disks.
+UNWANTED_UNITS = (
+    "lib/systemd/system/multi-user.target.wants/*",
+    "etc/systemd/system/*.wants/*",
+    "lib/systemd/system/local-fs.target.wants/*",
+    "lib/systemd/system/sockets.target.wants/*udev*",
+    "lib/systemd/system/sockets.target.wants/*initctl*",
+    "lib/systemd/system/basic.target.wants/*",
+    "lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service",
+)
+UNITS = ("kubelet", "containerd", "undo-mount-hacks")
+PAUSE = state.ROOT / "tools/images/pause"
+BASE = "appstack-node-base"
+ENTRYPOINT = '["/usr/local/bin/entrypoint", "/sbin/init"]'
+
+
+def name() -> str:
+    return f"appstack-node:{key()}"
+
+
+def key() -> str:
+    """Changes with whatever goes into the image; the versions of Debian's packages are those of the day."""
+    here = Path(__file__)
+    files = (here, here.with_name("archive.py"), here.with_name("storage.yaml"), PAUSE / "main.go")
+    return state.fingerprint(*(programs.key(programs.SOURCES[name]) for name in SOURCES), *files)
+
+
+def ensure(env: Mapping[str, str]) -> str:
+    """The image in the engine, built when it is not there."""
+    if not shell.attempt(["docker", "image", "inspect", name()], env=env).ok:
+        commands = [command for source in SOURCES for command in programs.SOURCES[source].packages]
+        built = programs.ensure(commands)
+        with tempfile.TemporaryDirectory(dir=state.cache(), prefix="node-") as scratch:
+            _build(Path(scratch), built, env)
+    return name()
+
+
+def _build(scratch: Path, built: Mapping[str, Path], env: Mapping[str, str]) -> None:
+    log = state.log("node-image")
+    with shell.step("making the node's root file system from Debian packages"):
+        with debian.root_file_system(PACKAGES, log) as root:
+            furnish(root, built)
+            _import(root, env, log)
+    with shell.step("packing the control plane's images"):
+        images = scratch / "images.tar"
+        archive.write(images, control_plane(scratch, built, log))
+    with shell.step("putting them into the node image"):
+        _commit_with(images, env, log)
+
+
+def furnish(root: Path, built: Mapping[str, Path]) -> None:
+    """Turn a Debian into a node: programs, kind's files and units, containerd's settings."""
+    for folder, names in IN_NODE.items():
+        for program in names:
+            shutil.copy(built[program], root / folder / program)
+    (root / "opt/cni").mkdir(parents=True)
+    (root / "opt/cni/bin").symlink_to("/usr/lib/cni")
+    for pattern in UNWANTED_UNITS:
+        for unit in root.glob(pattern):
+            unit.unlink()
+    _kind_files(root)
+    wants = root / "etc/systemd/system/multi-user.target.wants"
+    wants.mkdir(parents=True, exist_ok=True)
+    for unit in UNITS:
+        (wants / f"{unit}.service").symlink_to(f"/etc/systemd/system/{unit}.service")
+    # systemd-binfmt would register formats in the machine's kernel.
+    (root / "etc/systemd/system/systemd-binfmt.service").symlink_to("/dev/null")
+    with (root / "etc/systemd/journald.conf").open("a") as journal:
+        journal.write("ReadKMsg=no\n")
+    (root / "etc/kubernetes/manifests").mkdir(parents=True)
+    (root / "kind/version").write_text(programs.version(programs.SOURCES["kubernetes"]))
+    (root / "kind/manifests").mkdir()
+    manifest = storage.render(storage.PROVISIONER_IMAGE, storage.HELPER_IMAGE)
+    (root / "kind/manifests/default-storage.yaml").write_text(manifest)
+    config = root / "etc/containerd/config.toml"
+    config.write_text(containerd_config(config.read_text(), pause_image(built["kubeadm"])))
+    specification = json.loads(shell.run([built["ctr"], "oci", "spec"]))
+    (root / "etc/containerd/cri-base.json").write_text(json.dumps(base_specification(specification)))
+
+
+def _kind_files(root: Path) -> None:
+    """What kind's base image has, from the module of the kind that is pinned anyway."""
+    source = programs.module_folder(programs.SOURCES["kind"]) / "images/base/files"
+    for file in source.rglob("*"):
+        if file.is_file():
+            target = root / file.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(file.read_bytes())
+            target.chmod(0o755 if target.parent.name == "bin" else 0o644)
+
+
+def containerd_config(text: str, pause: str) -> str:
+    """kind's containerd settings, for these images and for a machine that may not lower oom_score_adj."""
+    text = re.sub(r'sandbox_image = "[^"]*"', f'sandbox_image = "{pause}"', text)
+    return text.replace("restrict_oom_score_adj = false", "restrict_oom_score_adj = true")
+
+
+def base_specification(specification: dict[str, object]) -> dict[str, object]:
+    """The specification that containers start from: kind's hook, and no limits of our own."""
+    process = specification["process"]
+    assert isinstance(process, dict)
+    process = {name: value for name, value in process.items() if name != "rlimits"}
+    hooks = {"createContainer": [{"path": "/kind/bin/mount-product-files.sh"}]}
+    return {**specification, "process": process, "hooks": hooks}
+
+
+def required_images(kubeadm: Path) -> list[str]:
+    version = programs.version(programs.SOURCES["kubernetes"])
+    return shell.run([kubeadm, "config", "images", "list", "--kubernetes-version", version]).split()
+
+
+def pause_image(kubeadm: Path) -> str:
+    return next(image for image in required_images(kubeadm) if "/pause:" in image)
+
+
+def control_plane(scratch: Path, built: Mapping[str, Path], log: Path) -> list[archive.Image]:
+    """An image per name that kubeadm asks for, and those that storage needs."""
+    proxy = scratch / "kube-proxy"
+    debian.tree(PROXY_PACKAGES, proxy, log)
+    debian.link_iptables(proxy)
+    images = []
+    for image in required_images(built["kubeadm"]):
+        program = image.rpartition("/")[2].partition(":")[0]
+        file = programs.ensure_own(PAUSE) if program == "pause" else built[program]
+        place = f"/usr/local/bin/{program}"
+        tree = proxy if program == "kube-proxy" else None
+        images.append(archive.Image(image, {place: file}, tree, entrypoint=[place]))
+    return [*images, *storage.images(scratch, built, log)]
+
+
+def _import(root: Path, env: Mapping[str, str], log: Path) -> None:
+    """The root file system as an image; Dockerfile settings that `docker import` can't make come on top."""
+    shell.pipe(
+        ["tar", "--create", "--numeric-owner", "--directory", root, "."],
+        ["docker", "import", "-", f"{BASE}:import"],
+        env=env,
+    )
+    dockerfile = f"FROM {BASE}:import\nENV container=docker\nSTOPSIGNAL SIGRTMIN+3\nENTRYPOINT {ENTRYPOINT}\n"
+    shell.run(["docker", "build", "--tag", f"{BASE}:{key()}", "-"], env=env, input=dockerfile, log=log)
+
+
+def _commit_with(images: Path, env: Mapping[str, str], log: Path) -> None:
+    """Import the images with the node's own containerd, and keep the outcome as the node image."""
+    options = ["--detach", "--network", "none", "--security-opt", "seccomp=unconfined", "--entrypoint", "sleep"]
+    container = shell.run(["docker", "run", *options, f"{BASE}:{key()}", "infinity"], env=env).strip()
+    inside = ["docker", "exec", "--interactive", container]
+    try:
+        shell.run(["docker", "exec", "--detach", container, "containerd"], env=env)
+        if not shell.wait_until(lambda: shell.attempt([*inside, "ctr", "version"], env=env).ok, 30):
+            raise shell.Failure("containerd does not start in the node image; see `docker logs`")
+        importing = ["ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "--digests"]
+        with images.open("rb") as content:
+            shell.run(
+                [*inside, *importing, "--label=io.cri-containerd.pinned=pinned", "-"],
+                env=env,
+                stdin=content,
+                log=log,
+            )
+        shell.run([*inside, "sh", "-c", "kill $(cat /proc/[0-9]*/stat | awk '$2==\"(containerd)\" {print $1}')"], env=env)
+        shell.run(["docker", "commit", "--change", f"ENTRYPOINT {ENTRYPOINT}", container, name()], env=env)
+    finally:
+        shell.attempt(["docker", "rm", "--force", "--volumes", container], env=env)

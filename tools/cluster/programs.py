@@ -1,0 +1,190 @@
+"""Programs built from pinned Go modules, kept in the cache by the hash of what they are built from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.cluster import shell, state
+
+PINS = Path(__file__).resolve().parent.parent / "programs"
+AT_A_TIME = 2
+
+
+@dataclass(frozen=True)
+class Source:
+    """A folder under tools/programs: its go.mod pins `module`, which has the commands of `packages`."""
+
+    name: str
+    module: str
+    packages: dict[str, str]
+    stamps: tuple[str, ...] = ()
+    """-X settings for the linker; {version}, {major} and {minor} are those of the module."""
+
+
+def _commands(prefix: str, *names: str) -> dict[str, str]:
+    return {name: f"{prefix}/{name}" for name in names}
+
+
+_COMPONENT = "k8s.io/component-base/version"
+SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            "kubernetes",
+            "k8s.io/kubernetes",
+            _commands(
+                "k8s.io/kubernetes/cmd",
+                "kube-apiserver",
+                "kube-controller-manager",
+                "kube-scheduler",
+                "kubelet",
+                "kubectl",
+                "kube-proxy",
+                "kubeadm",
+            ),
+            (
+                f"{_COMPONENT}.gitVersion={{version}}",
+                f"{_COMPONENT}.gitMajor={{major}}",
+                f"{_COMPONENT}.gitMinor={{minor}}",
+                f"{_COMPONENT}.gitTreeState=clean",
+            ),
+        ),
+        Source("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"}),
+        Source("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}),
+        Source(
+            "helm",
+            "helm.sh/helm/v4",
+            {"helm": "helm.sh/helm/v4/cmd/helm"},
+            ("helm.sh/helm/v4/internal/version.version={version}",),
+        ),
+        Source(
+            "containerd",
+            "github.com/containerd/containerd/v2",
+            _commands(
+                "github.com/containerd/containerd/v2/cmd", "containerd", "containerd-shim-runc-v2", "ctr"
+            ),
+            ("github.com/containerd/containerd/v2/version.Version={version}",),
+        ),
+        Source("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"}),
+        Source(
+            "local-path-provisioner",
+            "github.com/rancher/local-path-provisioner",
+            {"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
+            ("main.VERSION={version}",),
+        ),
+    )
+}
+
+
+def version(source: Source) -> str:
+    """The version that the pinned go.mod requires."""
+    text = (PINS / source.name / "go.mod").read_text()
+    found = re.search(rf"^\s*(?:require )?{re.escape(source.module)} (v\S+)", text, re.MULTILINE)
+    if found is None:
+        raise shell.Failure(f"tools/programs/{source.name}/go.mod does not require {source.module}; add it")
+    return found.group(1)
+
+
+def build_arguments(source: Source) -> list[str]:
+    major, minor = version(source).lstrip("v").split(".")[:2]
+    stamps = (s.format(version=version(source), major=major, minor=minor) for s in source.stamps)
+    return ["-trimpath", "-ldflags", " ".join(["-s", "-w", *(f"-X {s}" for s in stamps)])]
+
+
+def key(source: Source) -> str:
+    digest = hashlib.sha256()
+    for file in ("go.mod", "go.sum"):
+        digest.update((PINS / source.name / file).read_bytes())
+    digest.update(repr((sorted(source.packages.items()), build_arguments(source))).encode())
+    return digest.hexdigest()[:12]
+
+
+def folder(source: Source) -> Path:
+    return state.cache() / "programs" / f"{source.name}-{key(source)}"
+
+
+def source_of(program: str) -> Source:
+    for source in SOURCES.values():
+        if program in source.packages:
+            return source
+    known = ", ".join(sorted(name for source in SOURCES.values() for name in source.packages))
+    raise shell.Failure(f"there is no program {program!r}; known are {known}")
+
+
+def path(program: str) -> Path:
+    """Where a program is once it is built."""
+    return folder(source_of(program)) / program
+
+
+def ensure(programs: Iterable[str]) -> dict[str, Path]:
+    """Build those that the cache lacks and return the path of each."""
+    wanted = list(programs)
+    missing = [name for name in wanted if not path(name).exists()]
+    sources = {source_of(name).name: source_of(name) for name in missing}
+    if sources:
+        _require_go()
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            builds = [pool.submit(_build, source) for source in sources.values()]
+        for build in builds:
+            build.result()
+    return {name: path(name) for name in wanted}
+
+
+def _require_go() -> None:
+    if shutil.which("go") is None:
+        raise shell.Failure("the cluster's programs are built with Go; install Go 1.26 or newer (https://go.dev/dl)")
+
+
+def _build(source: Source) -> None:
+    """Build all commands of one source beside their place, then move them there: never half a program."""
+    log = state.log(f"build-{source.name}")
+    target = folder(source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        shell.step(f"building {source.name} {version(source)}"),
+        tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{source.name}-") as scratch,
+    ):
+        out = Path(scratch, "bin")
+        out.mkdir()
+        names, packages = list(source.packages), list(source.packages.values())
+        # With several packages go names the programs itself; a single one may be called otherwise.
+        where = f"{out}/" if len(packages) > 1 else f"{out}/{names[0]}"
+        shell.run(
+            ["go", "build", *build_arguments(source), "-o", where, *packages],
+            cwd=PINS / source.name,
+            env={"CGO_ENABLED": "0", "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -mod=readonly".strip()},
+            log=log,
+        )
+        shutil.rmtree(target, ignore_errors=True)
+        out.rename(target)
+
+
+def module_folder(source: Source) -> Path:
+    """Where Go keeps the source of the module, which it downloads if need be."""
+    _require_go()
+    shell.run(["go", "mod", "download", source.module], cwd=PINS / source.name)
+    return Path(shell.run(["go", "list", "-m", "-f", "{{.Dir}}", source.module], cwd=PINS / source.name).strip())
+
+
+def ensure_own(folder: Path) -> Path:
+    """Build the command of a Go module of ours that needs nothing but the standard library."""
+    digest = hashlib.sha256()
+    for file in sorted((*folder.glob("*.go"), folder / "go.mod")):
+        digest.update(file.read_bytes())
+    target = state.cache() / "programs" / f"{folder.name}-{digest.hexdigest()[:12]}" / folder.name
+    if not target.exists():
+        _require_go()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_suffix(f".{os.getpid()}")
+        arguments = ["-trimpath", "-ldflags", "-s -w", "-o", str(unfinished), "."]
+        shell.run(["go", "build", *arguments], cwd=folder, env={"CGO_ENABLED": "0"})
+        unfinished.rename(target)
+    return target

@@ -1,0 +1,55 @@
+"""Where things are kept: what may be thrown away in .cluster/, what is dear in the cache."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+CLUSTER = ROOT / ".cluster"
+KUBECONFIG = CLUSTER / "kubeconfig"
+AUDIT_LOG = CLUSTER / "audit.log"
+RECORD = CLUSTER / "cluster.json"
+
+
+def cache() -> Path:
+    """The folder for what is slow to make: programs, packages, the engine's images."""
+    named = os.environ.get("APPSTACK_CACHE")
+    if named:
+        return Path(named).absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "appstack"
+
+
+def log(name: str) -> Path:
+    """A fresh log file for one long step."""
+    file = CLUSTER / "logs" / f"{name}.log"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(b"")
+    return file
+
+
+def fingerprint(*parts: str | bytes | Path) -> str:
+    """A short name for content: of texts, and of files by what is in them."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
+        digest.update(hashlib.sha256(data).digest())
+    return digest.hexdigest()[:12]
+
+
+@contextmanager
+def alone(waiting: str) -> Iterator[None]:
+    """One at a time for all checkouts that share the cache; who has to wait is told why."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(waiting, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+)
+
+type backend struct {
+	notReady  atomic.Bool
+	unhealthy atomic.Bool
+}
+
+func newBackend() *backend { return &backend{} }
+
+func (b *backend) routes() http.Handler {
+	routes := http.NewServeMux()
+	routes.HandleFunc("GET /{$}", page)
+	routes.HandleFunc("GET /healthz", b.health)
+	routes.HandleFunc("GET /ready", b.ready)
+	routes.HandleFunc("POST /-/ready", switchOf(&b.notReady))
+	routes.HandleFunc("POST /-/healthy", switchOf(&b.unhealthy))
+	routes.HandleFunc("GET /env", environment)
+	routes.HandleFunc("GET /files", readFile)
+	routes.HandleFunc("POST /files", writeFile)
+	routes.HandleFunc("/echo", echo)
+	return routes
+}
+
+func page(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintf(w, "Hello from %s, version %s\n", podName(), setting("VERSION", "unknown"))
+}
+
+func (b *backend) health(w http.ResponseWriter, _ *http.Request) {
+	answer(w, !b.unhealthy.Load(), "healthy")
+}
+
+// ready says no after POST /-/ready?on=false, and while the file named by NOT_READY_FILE exists.
+func (b *backend) ready(w http.ResponseWriter, _ *http.Request) {
+	_, err := os.Stat(setting("NOT_READY_FILE", "/tmp/not-ready"))
+	answer(w, !b.notReady.Load() && err != nil, "ready")
+}
+
+func answer(w http.ResponseWriter, good bool, what string) {
+	if !good {
+		http.Error(w, "not "+what, http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, what)
+}
+
+// switchOf answers POST ...?on=true|false; the flag is the opposite, so that everything is on at the start.
+func switchOf(off *atomic.Bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Query().Get("on") {
+		case "true":
+			off.Store(false)
+		case "false":
+			off.Store(true)
+		default:
+			http.Error(w, "say ?on=true or ?on=false", http.StatusBadRequest)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	}
+}
+
+// environment shows one variable: /env?name=X.
+func environment(w http.ResponseWriter, r *http.Request) {
+	value, found := os.LookupEnv(r.URL.Query().Get("name"))
+	if !found {
+		http.Error(w, "not set", http.StatusNotFound)
+		return
+	}
+	fmt.Fprintln(w, value)
+}
+
+func readFile(w http.ResponseWriter, r *http.Request) {
+	content, err := os.ReadFile(r.URL.Query().Get("path"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(content)
+}
+
+func writeFile(w http.ResponseWriter, r *http.Request) {
+	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	if err == nil {
+		err = os.WriteFile(r.URL.Query().Get("path"), content, 0o644)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	w.WriteHeader(http.StatusCreated)
+}
+
+func echo(w http.ResponseWriter, r *http.Request) {
+	size, _ := io.Copy(io.Discard, r.Body)
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"pod":     podName(),
+		"version": setting("VERSION", "unknown"),
+		"method":  r.Method,
+		"path":    r.URL.Path,
+		"query":   r.URL.RawQuery,
+		"host":    r.Host,
+		"headers": r.Header,
+		"remote":  r.RemoteAddr,
+		"size":    size,
+	})
+}

@@ -1,0 +1,3 @@
+module appstack.dev/images/pause
+
+go 1.26.0
