@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from appstack.meta import Manifest
 
-FROZEN = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+FROZEN = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, use_attribute_docstrings=True)
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
 AbsolutePath = Annotated[str, Field(pattern=r"^/", max_length=1024)]

@@ -1,0 +1,68 @@
+"""Fields that the API does not have: found offline, in the same schema that the API server holds. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any, Final
+
+from appstack.crd import Schema, root_schema
+from appstack.errors import Fault
+
+_METADATA: Final[Schema] = {
+    "annotations": {},
+    "creationTimestamp": {},
+    "deletionGracePeriodSeconds": {},
+    "deletionTimestamp": {},
+    "finalizers": {},
+    "generateName": {},
+    "generation": {},
+    "labels": {},
+    "managedFields": {},
+    "name": {},
+    "namespace": {},
+    "ownerReferences": {},
+    "resourceVersion": {},
+    "selfLink": {},
+    "uid": {},
+}
+_FEW: Final = 12
+
+
+def unknown_fields(doc: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """Return a fault for each field of a raw document that an AppStack does not have."""
+    root = root_schema()["properties"]
+    schema = {**root, "metadata": {"properties": _METADATA}, "status": {}}
+    return tuple(_in_object(doc, schema, path=""))
+
+
+def _walk(value: Any, schema: Schema, *, path: str) -> Iterator[Fault]:
+    """Yield what is unknown below a value; a value of the wrong type is somebody else's fault to name."""
+    if isinstance(value, Mapping) and schema.get("type", "object") == "object":
+        if "additionalProperties" in schema:
+            for key, inner in value.items():
+                yield from _walk(inner, schema["additionalProperties"], path=f"{path}.{key}")
+        elif not schema.get("x-kubernetes-preserve-unknown-fields") and schema:
+            yield from _in_object(value, schema.get("properties", {}), path=f"{path}.")
+    elif isinstance(value, list) and "items" in schema:
+        for index, inner in enumerate(value):
+            yield from _walk(inner, schema["items"], path=f"{path}[{index}]")
+
+
+def _in_object(value: Mapping[Any, Any], properties: Schema, *, path: str) -> Iterator[Fault]:
+    for key, inner in value.items():
+        if key in properties:
+            yield from _walk(inner, properties[key], path=f"{path}{key}")
+        else:
+            yield Fault(f"{path}{key}", "unknown field", _hint(str(key), properties))
+
+
+def _hint(key: str, known: Iterable[str]) -> str:
+    """Return what was probably meant: case and underscores count little."""
+    plain = {name.lower(): name for name in known}
+    close = get_close_matches(key.replace("_", "").lower(), plain, n=1, cutoff=0.75)
+    if close:
+        return f"did you mean {plain[close[0]]!r}?"
+    if 0 < len(plain) <= _FEW:
+        return f"known here: {', '.join(sorted(plain.values()))}"
+    return ""
