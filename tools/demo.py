@@ -65,7 +65,7 @@ class Demo:
         """Fetch a page from another pod of the cluster, and show it."""
         argv = self._wget(url)
         self.type(argv)
-        result = self._until(lambda: shell.attempt(argv, env=ENVIRONMENT), good=lambda r: r.ok)
+        result = self._until(lambda: shell.attempt(argv, env=ENVIRONMENT, timeout=10), good=lambda r: r.ok)
         if not result.ok:
             raise shell.Failure(f"{url} was not answered within {PATIENCE:.0f} s: {shell.last_line(result.err)}")
         self.show(result.out)
@@ -75,13 +75,13 @@ class Demo:
         """Ask where nobody may answer, and show that nobody does."""
         argv = self._wget(url)
         self.type(argv)
-        result = shell.attempt(argv, env=ENVIRONMENT)
+        result = shell.attempt(argv, env=ENVIRONMENT, timeout=10)
         self.show(result.err)
         if result.ok or "refused" not in result.err:
             raise shell.Failure(f"{url} should have refused the connection and did not")
 
     def _wget(self, url: str) -> list[str]:
-        asked = ["wget", "-q", "-T", "5", "-O", "-", url]
+        asked = ["wget", "-q", "-O", "-", url]
         return [self.kubectl, "--namespace", NAMESPACE, "exec", CLIENT, "--", *asked]
 
     def _until(self, attempt: Callable[[], shell.Result], good: Callable[[shell.Result], bool]) -> shell.Result:

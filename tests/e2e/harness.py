@@ -114,7 +114,7 @@ class Space:
 
     def http(self, url: str, *, headers: Mapping[str, str] | None = None, data: str | None = None) -> Answer:
         """Ask from another pod of the cluster; how tests reach anything that listens."""
-        words = ["wget", "-S", "-T", "5", "-O", "-"]
+        words = ["timeout", "5", "wget", "-S", "-O", "-"]
         for name, value in (headers or {}).items():
             words += ["--header", f"{name}: {value}"]
         if data is not None:

@@ -32,9 +32,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{- /* What /etc/appstack/settings.yaml holds: the values, with the release's namespace for the operator's own. */ -}}
+{{- /* What /etc/appstack/settings.yaml holds: the values, and what only the release knows. */ -}}
 {{- define "appstack.settings" -}}
-{{- merge (dict "operatorNamespace" (include "appstack.operatorNamespace" .)) .Values.settings | toYaml -}}
+{{- $own := dict "operatorNamespace" (include "appstack.operatorNamespace" .) -}}
+{{- $_ := set $own "identity" (default (include "appstack.fullname" .) .Values.settings.identity) -}}
+{{- merge $own .Values.settings | toYaml -}}
 {{- end -}}
 
 {{- define "appstack.operatorNamespace" -}}
