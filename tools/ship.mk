@@ -8,9 +8,8 @@ PYTHON ?= .venv/bin/python
 demo: cluster ## a real cluster, the operator by Helm, and examples/01-release-app at work
 	@$(PYTHON) -m tools.demo
 
-# `make e2e EXAMPLE=sidecar-log` runs that example's tests only.
-e2e: cluster ## the end-to-end tests: real pods
-	$(PYTHON) -m pytest tests/e2e --numprocesses 2 --dist loadfile $(if $(EXAMPLE),-k test_$(subst -,_,$(EXAMPLE)).py)
+e2e: cluster ## the end-to-end tests: real pods; EXAMPLE=sidecar-log runs one example's
+	@$(PYTHON) -m pytest $(if $(EXAMPLE),tests/e2e/test_$(subst -,_,$(EXAMPLE)).py,tests/e2e) --numprocesses 2 --dist loadfile
 
-helm-lint: ## the chart alone, without a cluster
+helm-lint: setup ## the chart alone, without a cluster
 	@$$($(PYTHON) -c "from tools.cluster import programs; print(programs.ensure(['helm'])['helm'])") lint --strict deploy/appstack
