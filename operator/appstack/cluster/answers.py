@@ -1,0 +1,44 @@
+"""What the API server answers, sorted by what happens next: the one edge where that is decided. PURE."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from appstack.cluster.requests import Request
+from appstack.errors import AppStackError, Refused, Unavailable
+
+_FOR_NOW: Final = (401, 408, 425, 429)  # besides 5xx
+
+
+def failure(request: Request, *, status: int, headers: Mapping[str, str], body: bytes) -> AppStackError:
+    """Return what an answer of 400 and above means."""
+    told = _told(body)
+    message = told.get("message") or body[:300].decode(errors="replace") or f"HTTP {status}"
+    if status in _FOR_NOW or status >= 500:
+        return Unavailable(f"{request.ref}: {message}", retry_after=_retry_after(headers, told))
+    reason = told.get("reason") or f"HTTP{status}"
+    return Refused(request.ref, status=status, reason=reason, message=message)
+
+
+def is_conflict(error: Refused) -> bool:
+    """Tell whether what is there was not what the request was meant for: another uid or resourceVersion."""
+    return error.status == 409 or (error.status == 422 and "metadata.uid" in error.message)
+
+
+def _told(body: bytes) -> Mapping[str, Any]:
+    """Return the `Status` object of an answer; a proxy on the way may have answered something else."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) and value.get("kind") == "Status" else {}
+
+
+def _retry_after(headers: Mapping[str, str], told: Mapping[str, Any]) -> float | None:
+    said = headers.get("Retry-After") or (told.get("details") or {}).get("retryAfterSeconds")
+    try:
+        return float(said) if said else None
+    except ValueError:
+        return None

@@ -1,0 +1,158 @@
+"""What the watches have shown, and what our own writes have made of it since."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from appstack.cluster.children import child_of
+from appstack.cluster.kinds import Kind, Role, of
+from appstack.meta import Manifest, Ref
+from appstack.observed import Child, Observed
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Which stack."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """As kubectl prints it."""
+        return f"{self.namespace}/{self.name}"
+
+
+Keys = frozenset[Key]
+_NONE: Final[Keys] = frozenset()
+
+
+class Cache:
+    """Children by the stack whose label they bear. Nothing here waits or talks."""
+
+    def __init__(self, *, accepts: Callable[[str], bool]) -> None:
+        self._accepts = accepts  # whether a namespace is this operator's
+        self._held: dict[Ref, Child] = {}
+        self._by_stack: dict[Key, dict[Ref, Child]] = {}
+        self._namespaces: dict[str, str] = {}
+        self._shown: dict[Kind, int] = {}
+        self._waiters: list[_Waiter] = []
+
+    def observed(self, key: Key) -> Observed:
+        """Return all that is known of a stack at this moment."""
+        roles: dict[Role, dict[Ref, Child]] = {role: {} for role in Role}
+        for ref, child in self._by_stack.get(key, {}).items():
+            roles[of(ref).role][ref] = child
+        return Observed(
+            children=roles[Role.CHILD],
+            revisions=tuple(roles[Role.REVISION].values()),
+            pods=tuple(roles[Role.POD].values()),
+            namespace_uid=self._namespaces.get(key.namespace, ""),
+        )
+
+    def show(self, kind: Kind, manifest: Manifest) -> Keys:
+        """Take in an object from a list or a watch; return the stacks that should look."""
+        if kind.role is Role.NAMESPACE:
+            self._namespaces[manifest["metadata"]["name"]] = manifest["metadata"]["uid"]
+        namespace = manifest["metadata"].get("namespace", "")
+        return self._hold(child_of(kind, manifest)) if namespace and self._accepts(namespace) else _NONE
+
+    def gone(self, kind: Kind, manifest: Manifest) -> Keys:
+        """Take in that an object was deleted, or bears our label no longer."""
+        ref, version = kind.ref(manifest), int(manifest["metadata"]["resourceVersion"])
+        if kind.role is Role.NAMESPACE and self._namespaces.get(ref.name) == manifest["metadata"]["uid"]:
+            del self._namespaces[ref.name]
+        held = self._held.get(ref)
+        return _NONE if held is None or int(held.resource_version) > version else self._drop(held)
+
+    def listed(self, kind: Kind, refs: Iterable[Ref], version: int) -> Keys:
+        """Take in that a list is complete: what it did not hold was deleted while nobody watched."""
+        alive = set(refs)
+        lost = [
+            child
+            for ref, child in self._held.items()
+            if of(ref) is kind and ref not in alive and int(child.resource_version) <= version
+        ]
+        if kind.role is Role.NAMESPACE:
+            names = {ref.name for ref in alive}
+            self._namespaces = {name: uid for name, uid in self._namespaces.items() if name in names}
+        self.mark(kind, version)
+        return frozenset[Key]().union(*(self._drop(child) for child in lost))
+
+    def wrote(self, kind: Kind, manifest: Manifest) -> Child:
+        """Take in the answer to a write of our own, unless the watch is ahead of it; return the child."""
+        child = child_of(kind, manifest)
+        held = self._held.get(child.ref)
+        if held is not None and held.uid == child.uid:
+            child = replace(child, spec=held.spec, status=held.status)  # the answer is metadata alone
+        if int(child.resource_version) > self._shown.get(kind, 0) and child.stack:
+            self._hold(child)
+        return child
+
+    def version(self, ref: Ref) -> int:
+        """Return the resourceVersion at which an object is held; 0 when it isn't."""
+        held = self._held.get(ref)
+        return int(held.resource_version) if held is not None else 0
+
+    def doomed(self, child: Child) -> None:
+        """Take in that we have deleted an object; the watch will tell when it is gone."""
+        if self._held.get(child.ref) == child:
+            self._hold(replace(child, deleting=True))
+
+    def mark(self, kind: Kind, version: int) -> None:
+        """Take in that the watch of a kind has shown everything up to a version."""
+        if version <= self._shown.get(kind, 0):
+            return
+        self._shown[kind] = version
+        for waiter in [waiter for waiter in self._waiters if waiter.kind is kind and waiter.version <= version]:
+            self._waiters.remove(waiter)
+            waiter.release()
+
+    async def shown(self, kind: Kind, version: int, *, within: float) -> bool:
+        """Wait until the watch has shown a version, so many seconds at most; tell whether it has."""
+        if version <= self._shown.get(kind, 0):
+            return True
+        waiter = _Waiter(kind, version, asyncio.get_running_loop().create_future())
+        self._waiters.append(waiter)
+        try:
+            await asyncio.wait_for(waiter.future, within)
+        except TimeoutError:
+            return False
+        finally:
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+        return True
+
+    def _hold(self, child: Child) -> Keys:
+        held = self._held.get(child.ref)
+        if held is not None and (held == child or int(held.resource_version) > int(child.resource_version)):
+            return _NONE
+        if held is not None and held.deleting and held.uid == child.uid and not child.deleting:
+            child = replace(child, deleting=True)  # nothing comes back from there
+        left = self._drop(held) if held is not None and held.stack != child.stack else _NONE
+        key = Key(child.ref.namespace, child.stack)
+        self._held[child.ref] = child
+        self._by_stack.setdefault(key, {})[child.ref] = child
+        return left | {key}
+
+    def _drop(self, child: Child) -> Keys:
+        key = Key(child.ref.namespace, child.stack)
+        self._held.pop(child.ref, None)
+        children = self._by_stack.get(key, {})
+        children.pop(child.ref, None)
+        if not children:
+            self._by_stack.pop(key, None)
+        return frozenset({key})
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    kind: Kind
+    version: int
+    future: asyncio.Future[None]
+
+    def release(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)

@@ -1,0 +1,144 @@
+"""Carries a plan out: sends what it says, looks where it could not know, and tells what became of each child."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Final
+
+from appstack.cluster import requests
+from appstack.cluster.answers import is_conflict
+from appstack.cluster.cache import Cache
+from appstack.cluster.children import child_of
+from appstack.cluster.client import Client
+from appstack.cluster.kinds import of
+from appstack.errors import ForeignObject, Refused, Unavailable
+from appstack.observed import Action, Applied, Change, Child
+from appstack.plan import Apply, Foreign, Leave, Owner, Plan, Step, Why, decide
+
+_SHOWN_WITHIN: Final = 2.0  # seconds that a watch may lag behind our own write before we go on without it
+
+_ACTIONS: Final[Mapping[Why, Action]] = {
+    Why.CREATE: Action.CREATED,
+    Why.CONFIGURE: Action.CONFIGURED,
+    Why.REPAIR: Action.REPAIRED,
+    Why.ADOPT: Action.CONFIGURED,
+}
+
+
+WRITTEN: Final = frozenset({Action.CREATED, Action.CONFIGURED, Action.REPAIRED})
+
+
+class Hands:
+    """Does what a plan says."""
+
+    def __init__(self, *, client: Client, cache: Cache) -> None:
+        self._client = client
+        self._cache = cache
+
+    async def carry_out(self, plan: Plan, owner: Owner) -> tuple[Change, ...]:
+        """Apply wave by wave, each after the one before it has succeeded; prune after the last."""
+        changes: list[Change] = []
+        for _, wave in groupby(sorted(plan.steps, key=_wave), key=_wave):
+            steps = tuple(wave)
+            if _failed(changes):
+                changes += [_untouched(step) for step in steps]
+            else:
+                changes += await asyncio.gather(*(self._do(step, owner) for step in steps))
+        if not _failed(changes):
+            changes += await asyncio.gather(*(self._prune(child) for child in plan.prune))
+        return tuple(changes)
+
+    async def settle(self, changes: Sequence[Change]) -> bool:
+        """Wait until the watches have shown what was written; tell whether they have."""
+        written = [change.ref for change in changes if change.action in WRITTEN]
+        shown = await asyncio.gather(
+            *(self._cache.shown(of(ref), self._cache.version(ref), within=_SHOWN_WITHIN) for ref in written)
+        )
+        return all(shown)
+
+    async def _do(self, step: Step, owner: Owner) -> Change:
+        match step:
+            case Apply():
+                return await self._apply(step, owner)
+            case Foreign():
+                return Change(step.ref, Action.FAILED, error=ForeignObject(step.ref))
+            case Leave():
+                return _untouched(step)
+
+    async def _apply(self, step: Apply, owner: Owner) -> Change:
+        try:
+            return await self._send(step)
+        except Refused as error:
+            if not is_conflict(error):
+                return Change(step.ref, Action.FAILED, step.former, error)
+        except Unavailable as error:
+            return Change(step.ref, Action.FAILED, step.former, error)
+        return await self._meet(step, owner)
+
+    async def _send(self, step: Apply) -> Change:
+        request = (
+            requests.create(step.manifest) if step.onto is None else requests.apply(step.manifest, uid=step.onto.uid)
+        )
+        child = self._cache.wrote(request.kind, await self._client.send(request))
+        lost = step.why is Why.CREATE and step.former is not None
+        return Change(
+            step.ref,
+            Action.REPAIRED if lost else _ACTIONS[step.why],
+            Applied(step.ref, step.rendered, child.fields),
+        )
+
+    async def _meet(self, step: Apply, owner: Owner) -> Change:
+        """Decide again with what is there: the cache did not show it, or shows what is no longer there."""
+        try:
+            child = await self._look(step)
+            if child is not None and child.deleting:
+                return Change(step.ref, Action.FAILED, step.former, Unavailable(f"{step.ref} is still being deleted"))
+            again = decide(owner, manifest=step.manifest, child=child, former=step.former)
+            return await self._send(again) if isinstance(again, Apply) else await self._do(again, owner)
+        except Refused as error:
+            if is_conflict(error):
+                changed = Unavailable(f"{step.ref} was changed by others at this moment")
+                return Change(step.ref, Action.FAILED, step.former, changed)
+            return Change(step.ref, Action.FAILED, step.former, error)
+        except Unavailable as error:
+            return Change(step.ref, Action.FAILED, step.former, error)
+
+    async def _look(self, step: Apply) -> Child | None:
+        try:
+            return child_of(of(step.ref), await self._client.send(requests.look(step.ref)))
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def _prune(self, child: Child) -> Change:
+        try:
+            await self._client.send(requests.delete(child.ref, uid=child.uid))
+        except Unavailable as error:
+            return Change(child.ref, Action.FAILED, error=error)
+        except Refused as error:
+            if error.status not in (404, 409):  # gone, or another object by now: not ours to delete
+                return Change(child.ref, Action.FAILED, error=error)
+        self._cache.doomed(child)
+        return Change(child.ref, Action.PRUNED)
+
+
+def _wave(step: Step) -> int:
+    return of(step.ref).wave
+
+
+def _failed(changes: Iterable[Change]) -> bool:
+    return any(change.action is Action.FAILED for change in changes)
+
+
+def _untouched(step: Step) -> Change:
+    """Return that a child was left as it is."""
+    match step:
+        case Apply():
+            return Change(step.ref, Action.UNCHANGED, step.former)
+        case Leave():
+            return Change(step.ref, Action.UNCHANGED, step.applied)
+        case Foreign():
+            return Change(step.ref, Action.FAILED, error=ForeignObject(step.ref))

@@ -1,0 +1,50 @@
+"""From an object as the API server has it to the little that decisions need. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from appstack.cluster.kinds import Kind, Role
+from appstack.meta import ADOPT_ANNOTATION, FIELD_MANAGER, FILES_LABEL, STACK_LABEL, Manifest, digest
+from appstack.observed import Child
+
+_CLAIM: Final = "PersistentVolumeClaim"
+
+
+def child_of(kind: Kind, manifest: Manifest) -> Child:
+    """Return what is kept of an object; `manifest` may be its metadata alone."""
+    meta: Mapping[str, Any] = manifest["metadata"]
+    labels = meta.get("labels") or {}
+    owner = _controller_uid(meta)
+    fields = fields_digest(meta) if kind.role is Role.CHILD else ""
+    slim = kind.slim(manifest) if kind.slim else None
+    return Child(
+        ref=kind.ref(manifest),
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        stack=labels.get(STACK_LABEL, ""),
+        owner_uid=owner,
+        fields=fields,
+        adopt=(meta.get("annotations") or {}).get(ADOPT_ANNOTATION) == "true",
+        retained=kind.kind == _CLAIM and not owner and bool(fields) and STACK_LABEL in labels,
+        deleting="deletionTimestamp" in meta,
+        files=labels.get(FILES_LABEL, ""),
+        generation=meta.get("generation", 0),
+        spec=slim.spec if slim else {},
+        status=slim.status if slim else {},
+    )
+
+
+def _controller_uid(meta: Mapping[str, Any]) -> str:
+    owners = (owner["uid"] for owner in meta.get("ownerReferences") or () if owner.get("controller"))
+    return next(owners, "")
+
+
+def fields_digest(meta: Mapping[str, Any]) -> str:
+    """Return the hash of the fields that our own apply set, as the API server keeps account of them."""
+    for entry in meta.get("managedFields") or ():
+        ours = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
+        if ours and not entry.get("subresource"):
+            return digest(entry.get("fieldsV1"))
+    return ""

@@ -1,0 +1,130 @@
+"""Sends requests, and turns answers into values or into our errors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiohttp
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+
+from appstack import __version__, metrics
+from appstack.cluster.answers import failure
+from appstack.cluster.login import Credentials
+from appstack.cluster.requests import Request
+from appstack.errors import Unavailable
+from appstack.meta import Manifest
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
+_SILENCE: Final = 90.0  # seconds; a healthy watch brings a bookmark each minute
+_WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=_SILENCE)
+_CHUNK: Final = 1 << 16
+
+
+class Client:
+    """One connection pool, a bounded number of requests in flight, and a fence before every write."""
+
+    def __init__(self, credentials: Credentials, *, in_flight: int) -> None:
+        login = credentials.login
+        self.server = login.server
+        self.fence: Callable[[], bool] = lambda: True  # whether we may write at this moment
+        self._credentials = credentials
+        self._login = login
+        self._slots = asyncio.Semaphore(in_flight)
+        self._connector = aiohttp.TCPConnector(limit=0, ssl=login.tls or True)
+        self._session = self.session()
+
+    def session(self) -> aiohttp.ClientSession:
+        """Return a session of its own over the same connections: kopf closes the one that it is given."""
+        return aiohttp.ClientSession(
+            connector=self._connector,
+            connector_owner=False,
+            middlewares=(self._authorized,),
+            proxy=self._login.proxy,
+            headers={"User-Agent": f"appstack/{__version__}", "Accept-Encoding": "identity"},
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+        await self._connector.close()
+
+    async def send(self, request: Request) -> Manifest:
+        """Send a request and return the answer's object; raise Refused or Unavailable."""
+        if request.urgent:
+            return await self._send(request)
+        async with self._slots:
+            if request.writes and not self.fence():
+                raise Unavailable(f"{request.ref}: not written, for the operator's Lease is not renewed")
+            return await self._send(request)
+
+    async def _send(self, request: Request) -> Manifest:
+        async with self._answered(request, _TIMEOUT) as response:
+            answer: Manifest = json.loads(await response.read())
+            return answer
+
+    async def lines(self, request: Request) -> AsyncIterator[bytes]:
+        """Yield the lines of a watch until the server ends it; raise Unavailable when it falls silent."""
+        async with self._answered(request, _WATCH_TIMEOUT) as response:
+            rest = b""
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield line
+
+    @asynccontextmanager
+    async def _answered(self, request: Request, limits: aiohttp.ClientTimeout) -> AsyncIterator[ClientResponse]:
+        """Give the response to a request that succeeded."""
+        code = "none"
+        try:
+            async with self._session.request(
+                request.method,
+                self.server + request.path,
+                params=request.query,
+                data=None if request.body is None else json.dumps(request.body).encode(),
+                headers=_headers(request),
+                timeout=limits,
+                server_hostname=self._login.server_name,
+            ) as response:
+                code = str(response.status)
+                if response.status >= 400:
+                    body = await response.read()
+                    raise failure(request, status=response.status, headers=response.headers, body=body)
+                yield response
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"{self.server}: {_said(error)}") from error
+        finally:
+            metrics.REQUESTS.labels(request.verb, request.kind.plural, code).inc()
+
+    async def _authorized(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Put the token in, as it is now; once more when the API server no longer takes it."""
+        header = await self._credentials.header()
+        response = await handler(_with(request, header))
+        if response.status != 401:
+            return response
+        self._credentials.expire(header)
+        fresh = await self._credentials.header()
+        if fresh == header:
+            return response
+        response.release()
+        return await handler(_with(request, fresh))
+
+
+def _with(request: ClientRequest, header: str | None) -> ClientRequest:
+    if header is not None:
+        request.headers["Authorization"] = header
+    return request
+
+
+def _headers(request: Request) -> Mapping[str, str]:
+    accept = {"Accept": request.accept}
+    return accept if request.body is None else accept | {"Content-Type": request.content_type}
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,340 @@
+"""The operator's claim: a Lease of its own that says what it reconciles, so that no two ever meet.
+
+Operators of one identity share a Lease: one works, the others stand by. Operators of different identities must have
+scopes that can't overlap; who comes later and does not fit is refused with a sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from appstack.cluster import requests
+from appstack.cluster.client import Client
+from appstack.errors import OperatorError, Refused, Unavailable
+from appstack.meta import GROUP, Manifest, Ref
+from appstack.scope import Scope, overlap
+from appstack.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+LABEL: Final = f"{GROUP}/operator"
+_NAMESPACES: Final = f"{GROUP}/namespaces"
+_EXCLUDED: Final = f"{GROUP}/exclude-namespaces"
+
+DURATION: Final = 15  # seconds for which a Lease holds
+_RENEW: Final = 5.0
+_FENCE: Final = 12.0  # after so long without a renewal nothing is written: others take over at 15
+_RETRY: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A process, told from every other: the same machine knows whether it still runs."""
+
+    host: str
+    boot: str  # of the machine
+    pid: int
+    nonce: str
+
+    def __str__(self) -> str:
+        """As the Lease has it."""
+        return f"{self.host}_{self.boot}_{self.pid}_{self.nonce}"
+
+    @classmethod
+    def me(cls) -> Holder:
+        """Return this process."""
+        return cls(socket.gethostname(), _boot(), os.getpid(), secrets.token_hex(4))
+
+    def outlived(self, other: str) -> bool:
+        """Tell whether `other` is certainly dead: it ran on this very machine, and there is no such process now.
+
+        In a pod, whose host name is its own, a process of our own number is the one that ran before us.
+        """
+        host, _, rest = other.partition(f"_{self.boot}_")
+        number = rest.partition("_")[0]
+        if host != self.host or not number.isdecimal():
+            return False
+        return int(number) == self.pid or not _runs(int(number))
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:13]
+    except OSError:
+        return secrets.token_hex(6)  # nothing to tell machines apart: nobody is ever outlived
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a Lease says."""
+
+    ref: Ref
+    holder: str
+    renewed: str
+    scope: Scope
+
+    @classmethod
+    def of(cls, lease: Manifest) -> Claim:
+        """Read a Lease."""
+        spec = lease.get("spec") or {}
+        annotations = lease["metadata"].get("annotations") or {}
+        ref = Ref(requests.LEASES.api_version, "Lease", lease["metadata"]["namespace"], lease["metadata"]["name"])
+        scope = Scope(_patterns(annotations, _NAMESPACES), _patterns(annotations, _EXCLUDED))
+        return cls(ref, spec.get("holderIdentity") or "", spec.get("renewTime") or "", scope)
+
+    def recent(self, now: datetime) -> bool:
+        """Tell whether it was renewed of late, by our clock."""
+        try:
+            return abs((now - datetime.fromisoformat(self.renewed)).total_seconds()) < DURATION
+        except ValueError:
+            return False
+
+
+def _patterns(annotations: Mapping[str, str], key: str) -> tuple[str, ...]:
+    try:
+        return tuple(str(pattern) for pattern in json.loads(annotations.get(key, "[]")))
+    except (ValueError, TypeError):
+        return ()  # as if it reconciled everything
+
+
+class Lease:
+    """Ours."""
+
+    def __init__(self, settings: Settings, client: Client) -> None:
+        self._client = client
+        self._scope = Scope(settings.namespaces, settings.exclude_namespaces)
+        self._stands_by = bool(settings.identity)
+        name = settings.identity or _slug(f"run-{socket.gethostname()}")
+        self.ref = Ref(requests.LEASES.api_version, "Lease", settings.operator_namespace, name)
+        self.me = Holder.me()
+        self._held: Manifest | None = None
+        self._renewed = float("-inf")
+
+    def holds(self) -> bool:
+        """Tell whether nobody else can hold it at this moment."""
+        return time.monotonic() - self._renewed < _FENCE
+
+    async def acquire(self) -> None:
+        """Wait until the Lease is ours; raise OperatorError where another operator is in the way."""
+        watched = _Watched(self.me)
+        said = False
+        while not await self._try(watched):
+            if not said:
+                logger.info("Standing by: Lease %s is held by %s", self.ref.name, watched.claim_of(self.ref).holder)
+                said = True
+            if not self._stands_by and watched.seen_renewed(self.ref):
+                raise self._twice(watched.claim_of(self.ref))
+            await asyncio.sleep(_RETRY)
+        try:
+            await self._alone()
+        except BaseException:
+            await self.release()
+            raise
+
+    async def keep(self) -> None:
+        """Renew until cancelled; raise OperatorError when the Lease is lost."""
+        while True:
+            await asyncio.sleep(_RENEW if self._fresh() else _RETRY)
+            try:
+                await self._put(self.me)
+            except Unavailable as error:
+                logger.warning("Lease %s is not renewed: %s", self.ref.name, error)
+            except Refused as error:
+                await self._reread(error)
+            if not self.holds():
+                raise self._lost("could not be renewed in time")
+
+    async def release(self) -> None:
+        """Give the Lease up, so that another need not wait for its end."""
+        if self._held is None:
+            return
+        self._renewed = float("-inf")
+        try:
+            await self._put(None)
+        except (Refused, Unavailable) as error:
+            logger.warning("Lease %s is not released: %s", self.ref.name, error)
+        self._held = None
+
+    def _fresh(self) -> bool:
+        return time.monotonic() - self._renewed < _RENEW
+
+    async def _try(self, watched: _Watched) -> bool:
+        """Take the Lease where nobody holds it."""
+        lease = await self._get()
+        if lease is not None:
+            claim = Claim.of(lease)
+            watched.see([claim])
+            if claim.holder and not watched.dead(claim):
+                return False
+        self._held = lease
+        try:
+            await self._put(self.me)
+        except Refused as error:
+            if error.status == 409:
+                return False  # another was faster
+            raise self._denied(error) from error
+        return True
+
+    async def _get(self) -> Manifest | None:
+        try:
+            return await self._client.send(requests.lease(self.ref))
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise self._denied(error) from error
+
+    async def _put(self, holder: Holder | None) -> None:
+        """Write the Lease over the one that we know, or make it."""
+        before = self._held
+        sent = time.monotonic()
+        manifest = self._manifest(holder, before=before)
+        request = requests.create_lease(manifest) if before is None else requests.update_lease(manifest)
+        self._held = await self._client.send(request)
+        if holder is not None:
+            self._renewed = sent
+
+    def _manifest(self, holder: Holder | None, *, before: Manifest | None) -> Manifest:
+        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        former: Mapping[str, Any] = (before or {}).get("spec") or {}
+        same = former.get("holderIdentity") == str(holder)
+        metadata: Manifest = {"name": self.ref.name, "namespace": self.ref.namespace, "labels": {LABEL: self.ref.name}}
+        metadata["annotations"] = {
+            _NAMESPACES: json.dumps(list(self._scope.namespaces)),
+            _EXCLUDED: json.dumps(list(self._scope.excluded)),
+        }
+        if before is not None:
+            metadata["resourceVersion"] = before["metadata"]["resourceVersion"]
+        spec: Manifest = {
+            "holderIdentity": str(holder) if holder else "",
+            "leaseDurationSeconds": DURATION,
+            "acquireTime": former.get("acquireTime") if same or not holder else now,
+            "renewTime": now,
+            "leaseTransitions": (former.get("leaseTransitions") or 0) + (0 if same or not holder else 1),
+        }
+        return {"apiVersion": self.ref.api_version, "kind": "Lease", "metadata": metadata, "spec": spec}
+
+    async def _reread(self, error: Refused) -> None:
+        """Find out whether a Lease that could not be renewed is still ours."""
+        if error.status not in (404, 409):
+            logger.warning("Lease %s is not renewed: %s", self.ref.name, error)
+            return
+        try:
+            lease = await self._get()
+        except Unavailable:
+            return
+        if lease is not None and Claim.of(lease).holder != str(self.me):
+            raise self._lost(f"was taken over by {Claim.of(lease).holder or 'nobody'}")
+        self._held = lease
+
+    async def _alone(self) -> None:
+        """Make sure that no other operator may meet us; raise OperatorError where one may."""
+        watched = _Watched(self.me)
+        deadline = time.monotonic() + _RENEW + 1
+        while True:
+            rivals = await self._rivals()
+            watched.see(rivals)
+            doubtful = [claim for claim in rivals if not watched.dead(claim)]
+            for claim in doubtful:
+                if claim.recent(datetime.now(UTC)) or watched.seen_renewed(claim.ref):
+                    raise self._rival(claim)
+            if not doubtful or time.monotonic() > deadline:
+                return
+            await asyncio.sleep(_RETRY)
+
+    async def _rivals(self) -> list[Claim]:
+        try:
+            answer = await self._client.send(requests.leases(LABEL))
+        except Refused as error:
+            raise self._denied(error) from error
+        claims = (Claim.of(lease) for lease in answer["items"])
+        return [
+            claim for claim in claims if claim.ref != self.ref and claim.holder and overlap(self._scope, claim.scope)
+        ]
+
+    def _rival(self, claim: Claim) -> OperatorError:
+        return OperatorError(
+            f"Another operator reconciles {claim.scope} ({claim.ref}, held by {claim.holder}), "
+            f"and this one would reconcile {self._scope}: two must not meet in one namespace",
+            "Set `namespaces` or `excludeNamespaces` so that they can't, or stop the other; "
+            f"if it is dead already, wait {DURATION} seconds",
+        )
+
+    def _twice(self, claim: Claim) -> OperatorError:
+        return OperatorError(
+            f"This operator runs already: {claim.ref} is held by {claim.holder}",
+            "Stop that one first, or give both the same `identity` to let one stand by for the other",
+        )
+
+    def _lost(self, how: str) -> OperatorError:
+        return OperatorError(f"{self.ref} {how}: nothing is written any more", "Start the operator again")
+
+    def _denied(self, error: Refused) -> OperatorError:
+        if error.status == 404:
+            return OperatorError(
+                f"The namespace {self.ref.namespace} for the operator's Lease does not exist",
+                f"Run `kubectl create namespace {self.ref.namespace}`, or set `operatorNamespace`",
+            )
+        return OperatorError(
+            f"The operator may not keep its Lease: {error.message}",
+            f"Grant get, create and update of leases in {self.ref.namespace}, and list of leases in the cluster",
+        )
+
+
+class _Watched:
+    """Leases of others over time: whether one is renewed is seen, not computed from somebody else's clock."""
+
+    def __init__(self, me: Holder, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._me = me
+        self._now = now
+        self._claims: dict[Ref, Claim] = {}
+        self._since: dict[Ref, float] = {}
+        self._renewed: set[Ref] = set()
+
+    def see(self, claims: Iterable[Claim]) -> None:
+        """Take in what is there now."""
+        for claim in claims:
+            before = self._claims.get(claim.ref)
+            if before == claim:
+                continue
+            if before is not None and before.holder == claim.holder:
+                self._renewed.add(claim.ref)
+            self._claims[claim.ref] = claim
+            self._since[claim.ref] = self._now()
+
+    def claim_of(self, ref: Ref) -> Claim:
+        """Return what was last seen of a Lease."""
+        return self._claims[ref]
+
+    def seen_renewed(self, ref: Ref) -> bool:
+        """Tell whether its holder has renewed it before our eyes."""
+        return ref in self._renewed
+
+    def dead(self, claim: Claim) -> bool:
+        """Tell whether its holder is gone for sure."""
+        return self._me.outlived(claim.holder) or self._now() - self._since[claim.ref] > DURATION
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.-]+", "-", text.lower())[:63].strip("-.")

@@ -1,0 +1,175 @@
+"""What is asked of the API server, as values: built here, sent by the client. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from appstack.cluster.kinds import STACK, Kind, Role, of
+from appstack.meta import API_VERSION, FIELD_MANAGER, KIND, STACK_LABEL, Manifest, Ref
+
+JSON: Final = "application/json"
+METADATA: Final = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
+
+PAGE: Final = 500
+NO_OBJECT: Final = "1"
+"""A resourceVersion that no object has. An apply that carries it is refused wherever an object is, and makes one
+where none is: tests/api/test_guard.py holds the API server to that, for every kind that is applied."""
+
+LEASES: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
+EVENTS: Final = Kind("events.k8s.io/v1", "Event", "events")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, complete but for the server and the credentials."""
+
+    verb: str  # as metrics call it
+    kind: Kind
+    ref: Ref
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    accept: str = JSON
+    content_type: str = JSON
+    body: Any = None
+    urgent: bool = False  # does not queue behind the others
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes anything."""
+        return self.method != "GET"
+
+
+def apply(manifest: Manifest, *, resource_version: str = "", uid: str = "") -> Request:
+    """Apply an object server-side, on condition that what is there has this resourceVersion or uid."""
+    ref = Ref.of(manifest)
+    kind = of(ref)
+    conditions = {"resourceVersion": resource_version, "uid": uid}
+    metadata = manifest["metadata"] | {key: value for key, value in conditions.items() if value}
+    return Request(
+        verb="apply",
+        kind=kind,
+        ref=ref,
+        method="PATCH",
+        path=kind.path(ref.namespace, ref.name),
+        query={"fieldManager": FIELD_MANAGER, "force": "true"},
+        accept=METADATA,
+        content_type=APPLY,
+        body=manifest | {"metadata": metadata},
+    )
+
+
+def create(manifest: Manifest) -> Request:
+    """Apply an object where none is: refused with a conflict where one is, whoever's it may be."""
+    return apply(manifest, resource_version=NO_OBJECT)
+
+
+def apply_status(ref: Ref, *, uid: str, status: Mapping[str, Any]) -> Request:
+    """Apply the whole status of this very AppStack, and of no later one of its name."""
+    return Request(
+        verb="apply",
+        kind=STACK,
+        ref=ref,
+        method="PATCH",
+        path=STACK.path(ref.namespace, ref.name, "status"),
+        query={"fieldManager": FIELD_MANAGER, "force": "true"},
+        accept=METADATA,
+        content_type=APPLY,
+        body={
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "metadata": {"name": ref.name, "namespace": ref.namespace, "uid": uid},
+            "status": status,
+        },
+    )
+
+
+def look(ref: Ref) -> Request:
+    """Get the metadata of one object."""
+    kind = of(ref)
+    return Request("get", kind, ref, "GET", kind.path(ref.namespace, ref.name), accept=METADATA)
+
+
+def get(ref: Ref) -> Request:
+    """Get one whole object."""
+    kind = of(ref)
+    return Request("get", kind, ref, "GET", kind.path(ref.namespace, ref.name))
+
+
+def delete(ref: Ref, *, uid: str) -> Request:
+    """Delete this very object, and in the background what it owns."""
+    kind = of(ref)
+    options = {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "propagationPolicy": "Background",
+        "preconditions": {"uid": uid},
+    }
+    return Request("delete", kind, ref, "DELETE", kind.path(ref.namespace, ref.name), accept=METADATA, body=options)
+
+
+def discover() -> Request:
+    """Ask what the group and version of AppStacks serve."""
+    return Request("get", STACK, _whole(STACK), "GET", f"/apis/{API_VERSION}")
+
+
+def page(kind: Kind, *, limit: int = PAGE, after: str = "") -> Request:
+    """List one page of a kind in the whole cluster."""
+    query = {"limit": str(limit)} | _selection(kind) | ({"continue": after} if after else {})
+    accept = JSON if kind.slim else METADATA_LIST
+    return Request("list", kind, _whole(kind), "GET", kind.path(), query=query, accept=accept)
+
+
+def watch(kind: Kind, *, version: str, seconds: int) -> Request:
+    """Watch a kind in the whole cluster from a resourceVersion on, for so long."""
+    query = {
+        "watch": "true",
+        "allowWatchBookmarks": "true",
+        "resourceVersion": version,
+        "timeoutSeconds": str(seconds),
+    }
+    accept = JSON if kind.slim else METADATA
+    return Request("watch", kind, _whole(kind), "GET", kind.path(), query=query | _selection(kind), accept=accept)
+
+
+def post_event(manifest: Manifest) -> Request:
+    """Tell the world."""
+    ref = Ref.of(manifest)
+    return Request("create", EVENTS, ref, "POST", EVENTS.path(ref.namespace), accept=METADATA, body=manifest)
+
+
+def leases(selector: str) -> Request:
+    """List the Leases in the whole cluster that bear a label."""
+    query = {"labelSelector": selector, "limit": str(PAGE)}
+    return Request("list", LEASES, _whole(LEASES), "GET", LEASES.path(), query=query, urgent=True)
+
+
+def lease(ref: Ref) -> Request:
+    """Get a Lease."""
+    return Request("get", LEASES, ref, "GET", LEASES.path(ref.namespace, ref.name), urgent=True)
+
+
+def create_lease(manifest: Manifest) -> Request:
+    """Create a Lease."""
+    ref = Ref.of(manifest)
+    return Request("create", LEASES, ref, "POST", LEASES.path(ref.namespace), body=manifest, urgent=True)
+
+
+def update_lease(manifest: Manifest) -> Request:
+    """Replace a Lease, on condition that it still has the resourceVersion in the manifest."""
+    ref = Ref.of(manifest)
+    path = LEASES.path(ref.namespace, ref.name)
+    return Request("update", LEASES, ref, "PUT", path, body=manifest, urgent=True)
+
+
+def _whole(kind: Kind) -> Ref:
+    return Ref(kind.api_version, kind.kind, "", "")
+
+
+def _selection(kind: Kind) -> dict[str, str]:
+    selected = kind.role not in (Role.STACK, Role.NAMESPACE)
+    return {"labelSelector": STACK_LABEL} if selected else {}

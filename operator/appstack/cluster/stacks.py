@@ -1,0 +1,112 @@
+"""The AppStacks as last seen, and what of their state is not in their status yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from appstack.cluster.cache import Key
+from appstack.meta import Manifest, Ref
+from appstack.observed import Applied
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One AppStack."""
+
+    doc: Manifest
+    reported: float = float("-inf")  # when its status was last written
+    unreported: Mapping[Ref, Applied] = field(default_factory=dict)  # applied, and not in a status yet
+    doubtful: bool = False  # a list did not bring it: it may be gone
+
+    @property
+    def uid(self) -> str:
+        """The AppStack's uid."""
+        return str(self.doc["metadata"]["uid"])
+
+    @property
+    def version(self) -> int:
+        """The AppStack's resourceVersion."""
+        return int(self.doc["metadata"]["resourceVersion"])
+
+    @property
+    def deleting(self) -> bool:
+        """Whether it is on its way out."""
+        return "deletionTimestamp" in self.doc["metadata"]
+
+    def recorded(self) -> dict[Ref, Applied]:
+        """Return the hashes of what was applied, by its status and since."""
+        namespace = self.doc["metadata"]["namespace"]
+        entries = (self.doc.get("status") or {}).get("resources") or ()
+        refs = ((Ref(entry["apiVersion"], entry["kind"], namespace, entry["name"]), entry) for entry in entries)
+        return {ref: Applied(ref, entry["rendered"], entry["fields"]) for ref, entry in refs} | dict(self.unreported)
+
+
+class Stacks:
+    """Every AppStack of this operator."""
+
+    def __init__(self) -> None:
+        self._held: dict[Key, Stack] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[Key]:
+        """Which there are."""
+        return iter(tuple(self._held))
+
+    def get(self, key: Key) -> Stack | None:
+        """Return a stack, if it is there."""
+        return self._held.get(key)
+
+    def show(self, doc: Mapping[str, Any]) -> bool:
+        """Take in an AppStack from the watch; tell whether it is news."""
+        key, doc = key_of(doc), _slim(doc)
+        held, new = self._held.get(key), Stack(doc)
+        if held is None or held.uid != new.uid:
+            self._held[key] = new
+            return True
+        if held.version >= new.version:
+            self._held[key] = replace(held, doubtful=False)
+            return False
+        self._held[key] = replace(held, doc=doc, doubtful=False)
+        return True
+
+    def doubt(self, key: Key) -> None:
+        """Take in that an AppStack may be gone."""
+        held = self._held.get(key)
+        if held is not None:
+            self._held[key] = replace(held, doubtful=True)
+
+    def reported(self, key: Key, *, uid: str, status: Mapping[str, Any], version: str, at: float) -> None:
+        """Take in that a status was written."""
+        held = self._held.get(key)
+        if held is None or held.uid != uid or held.version > int(version):
+            return
+        metadata = held.doc["metadata"] | {"resourceVersion": version}
+        doc = held.doc | {"metadata": metadata, "status": status}
+        self._held[key] = replace(held, doc=doc, reported=at, unreported={})
+
+    def applied(self, key: Key, *, uid: str, records: Mapping[Ref, Applied]) -> None:
+        """Take in what was applied, until a status tells it."""
+        held = self._held.get(key)
+        if held is not None and held.uid == uid:
+            self._held[key] = replace(held, unreported={**held.unreported, **records})
+
+    def forget(self, key: Key, *, uid: str) -> None:
+        """Drop an AppStack that is gone, unless a later one bears its name."""
+        held = self._held.get(key)
+        if held is not None and held.uid == uid:
+            del self._held[key]
+
+
+def key_of(doc: Mapping[str, Any]) -> Key:
+    """Return which stack this is."""
+    return Key(doc["metadata"]["namespace"], doc["metadata"]["name"])
+
+
+def _slim(doc: Mapping[str, Any]) -> Manifest:
+    metadata = {key: value for key, value in doc["metadata"].items() if key != "managedFields"}
+    return {**doc, "metadata": metadata}

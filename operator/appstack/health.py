@@ -1,0 +1,76 @@
+"""The two ports on which the operator answers: whether it lives, whether it is ready, and what it has counted."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from appstack import metrics
+from appstack.errors import OperatorError
+from appstack.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is wrong at this moment: empty where nothing is."""
+
+    live: Callable[[], str]
+    ready: Callable[[], str]
+
+
+class Server:
+    """Listens on both ports."""
+
+    def __init__(self, settings: Settings, health: Health) -> None:
+        self._settings = settings
+        self._runners = (
+            (self._runner({"/livez": _probe(health.live), "/readyz": _probe(health.ready)}), "healthPort"),
+            (self._runner({"/metrics": _metrics}), "metricsPort"),
+        )
+
+    async def start(self) -> None:
+        """Listen; raise OperatorError where a port is taken."""
+        ports = (self._settings.health_port, self._settings.metrics_port)
+        for (runner, setting), port in zip(self._runners, ports, strict=True):
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, self._settings.listen, port).start()
+            except OSError as error:
+                raise self._no_port(error, port=port, setting=setting) from error
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        for runner, _ in self._runners:
+            await runner.cleanup()
+
+    def _no_port(self, error: OSError, *, port: int, setting: str) -> OperatorError:
+        what = "is in use" if error.errno == errno.EADDRINUSE else f"can't be listened on: {error.strerror}"
+        return OperatorError(f"Port {port} on {self._settings.listen} {what}", f"Stop what uses it, or set `{setting}`")
+
+    @staticmethod
+    def _runner(routes: dict[str, Callable[[web.Request], object]]) -> web.AppRunner:
+        app = web.Application()
+        app.add_routes([web.get(path, handler) for path, handler in routes.items()])  # type: ignore[arg-type]
+        return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
+
+
+def _probe(wrong: Callable[[], str]) -> Callable[[web.Request], object]:
+    async def answer(_: web.Request) -> web.Response:
+        what = wrong()
+        return _closing(web.Response(text=f"{what or 'ok'}\n", status=503 if what else 200))
+
+    return answer
+
+
+async def _metrics(_: web.Request) -> web.Response:
+    kind = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    return _closing(web.Response(body=metrics.exposition(), headers=kind))
+
+
+def _closing(response: web.Response) -> web.Response:
+    """Return a response after which the connection ends: kopf waits at its end for every task, idle ones too."""
+    response.force_close()
+    return response

@@ -1,0 +1,73 @@
+"""What of a new status is worth an Event: only what has gone wrong since the one before. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from appstack.meta import API_VERSION, KIND, Manifest, digest
+
+_NOTE: Final = 1024  # characters that the API takes
+_CONTROLLER: Final = "appstack.dev/appstack"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that went wrong."""
+
+    reason: str
+    note: str
+
+
+def incidents(former: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Incident, ...]:
+    """Return what is wrong in `status` and was not in the `former` one."""
+    return (*_stalls(former, status), *_troubles(former, status))
+
+
+def _stalls(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[Incident]:
+    before = {condition["reason"] for condition in _stalled(former)}
+    for condition in _stalled(status):
+        if condition["reason"] not in before:
+            yield Incident(condition["reason"], condition.get("message", ""))
+
+
+def _stalled(status: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    for condition in status.get("conditions") or ():
+        if (condition["type"], condition["status"]) == ("Stalled", "True"):
+            yield condition
+
+
+def _troubles(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[Incident]:
+    before = {(one.get("container"), one["reason"]) for one in former.get("problems") or ()}
+    for one in status.get("problems") or ():
+        if (one.get("container"), one["reason"]) not in before:
+            words = (f"{one.get('container')}: {one.get('message', '')}", one.get("log", ""), one.get("hint", ""))
+            yield Incident(one["reason"], "\n".join(word for word in words if word))
+
+
+def event(incident: Incident, *, doc: Mapping[str, Any], now: str, instance: str) -> Manifest:
+    """Return the Event that tells of it; `now` is a MicroTime."""
+    meta = doc["metadata"]
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{meta['name']}.{digest([meta['uid'], incident.reason, incident.note, now])}",
+            "namespace": meta["namespace"],
+        },
+        "type": "Warning",
+        "reason": incident.reason[:128],
+        "action": "Reconcile",
+        "note": incident.note[:_NOTE],
+        "eventTime": now,
+        "reportingController": _CONTROLLER,
+        "reportingInstance": instance[:128],
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "namespace": meta["namespace"],
+            "name": meta["name"],
+            "uid": meta["uid"],
+        },
+    }

@@ -1,0 +1,159 @@
+"""A level-triggered work queue: what matters is that a key needs a look, not how often that was said."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Timer(Protocol):
+    """What a clock returns for a call to come."""
+
+    def cancel(self) -> None:
+        """Forget the call."""
+
+    def when(self) -> float:
+        """When it comes."""
+
+
+class Clock(Protocol):
+    """The part of an event loop that the queue needs."""
+
+    def time(self) -> float:
+        """Return the time in seconds."""
+
+    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer:
+        """Call back at that time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """When a key wants its next look, besides when something happens to it."""
+
+    after: float | None = None  # seconds; never, when None
+    failed: bool = False  # with back-off, at the earliest after `after`
+
+
+DONE: Final = Again()
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long a key that fails waits: twice as long each time, a little more or less."""
+
+    first: float = 0.5
+    longest: float = 120.0
+    jitter: float = 0.2
+
+    def delay(self, failures: int, chance: float) -> float:
+        """Return the seconds before the next try; `chance` lies between 0 and 1."""
+        plain: float = min(self.longest, self.first * 2.0 ** min(failures, 30))
+        return plain * (1 + self.jitter * (2 * chance - 1))
+
+
+class WorkQueue(Generic[K]):
+    """Every key is with one worker at most; what happens to it meanwhile folds into one more look."""
+
+    def __init__(
+        self, clock: Clock, *, backoff: Backoff = Backoff(), chance: Callable[[], float] = random.random
+    ) -> None:
+        self._clock = clock
+        self._backoff = backoff
+        self._chance = chance
+        self._ready: deque[K] = deque()
+        self._dirty: set[K] = set()  # to be looked at: in `_ready`, or again once its worker is done
+        self._processing: set[K] = set()
+        self._timers: dict[K, Timer] = {}
+        self._failures: dict[K, int] = {}
+        self._wakers: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+
+    def __len__(self) -> int:
+        """How many keys wait for a worker."""
+        return len(self._ready)
+
+    def add(self, key: K) -> None:
+        """Have a look at the key as soon as a worker is free."""
+        if key in self._dirty or self._closed:
+            return
+        self._dirty.add(key)
+        if key not in self._processing:
+            self._put(key)
+
+    def add_after(self, key: K, delay: float) -> None:
+        """Have a look at the key in `delay` seconds; the earliest of several such wishes counts."""
+        when = self._clock.time() + delay
+        timer = self._timers.get(key)
+        if self._closed or (timer is not None and timer.when() <= when):
+            return
+        if timer is not None:
+            timer.cancel()
+        self._timers[key] = self._clock.call_at(when, lambda: self._due(key))
+
+    async def get(self) -> K | None:
+        """Wait for a key and take it; None when the queue is closed."""
+        while not self._ready and not self._closed:
+            waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._wakers.append(waker)
+            await waker
+        return None if self._closed else self._take()
+
+    def done(self, key: K, again: Again = DONE) -> None:
+        """Give a key back, with what its worker wishes."""
+        self._processing.discard(key)
+        if again.failed:
+            failures = self._failures.get(key, 0)
+            self._failures[key] = failures + 1
+            self.add_after(key, max(again.after or 0.0, self._backoff.delay(failures, self._chance())))
+        else:
+            self._failures.pop(key, None)
+            if again.after is not None:
+                self.add_after(key, again.after)
+        if key in self._dirty and not self._closed:
+            self._put(key)
+
+    def forget(self, key: K) -> None:
+        """Drop what is remembered of a key that is gone."""
+        self._failures.pop(key, None)
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
+    def close(self) -> None:
+        """Hand out nothing more: whoever waits gets None."""
+        self._closed = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        while self._wakers:
+            self._wake()
+
+    def _take(self) -> K:
+        key = self._ready.popleft()
+        self._dirty.discard(key)
+        self._processing.add(key)
+        timer = self._timers.pop(key, None)  # this look is the one that was wished for
+        if timer is not None:
+            timer.cancel()
+        return key
+
+    def _put(self, key: K) -> None:
+        self._ready.append(key)
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._wakers:
+            waker = self._wakers.popleft()
+            if not waker.done():
+                waker.set_result(None)
+                return
+
+    def _due(self, key: K) -> None:
+        self._timers.pop(key, None)
+        self.add(key)

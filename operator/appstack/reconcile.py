@@ -1,0 +1,182 @@
+"""The story: parse, render, plan, carry out, report. Every event of every kind leads here."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from appstack import incidents, metrics
+from appstack.check import check
+from appstack.cluster import requests
+from appstack.cluster.cache import Cache, Key
+from appstack.cluster.carry import WRITTEN, Hands
+from appstack.cluster.client import Client
+from appstack.cluster.stacks import Stack, Stacks
+from appstack.errors import Fault, InvalidSpec, Refused, Severity, Unavailable
+from appstack.meta import API_VERSION, KIND, Manifest, Ref
+from appstack.model import AppStack, parse
+from appstack.observed import Action, Change, Observed
+from appstack.plan import Owner, plan
+from appstack.queue import DONE, Again
+from appstack.render import render
+from appstack.report import report
+from appstack.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_STATUS_PAUSE: Final = 1.0  # seconds between two writes of one status
+_TIMES: Final = frozenset({"lastTransitionTime"})
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What the author wants, as far as it can be told."""
+
+    stack: AppStack | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def wanted(self) -> AppStack | None:
+        """The stack, if it may be carried out as it is."""
+        wrong = any(fault.severity is Severity.ERROR for fault in self.faults)
+        return None if self.stack is None or wrong or self.stack.spec.paused else self.stack
+
+
+class Reconciler:
+    """Has a look at one stack at a time, and leaves it as it should be."""
+
+    def __init__(self, *, settings: Settings, client: Client, cache: Cache, stacks: Stacks, instance: str) -> None:
+        self._settings = settings
+        self._client = client
+        self._cache = cache
+        self._stacks = stacks
+        self._hands = Hands(client=client, cache=cache)
+        self._instance = instance
+
+    async def look(self, key: Key) -> Again:
+        """Bring a stack to what its author wants, and its status to what is; return when to look again."""
+        held = await self._held(key)
+        if held is None or held.deleting:
+            return DONE  # what it owned goes by its owner references, whether we run or not
+        observed = self._cache.observed(key)
+        if not observed.namespace_uid:
+            return Again(after=0.2)  # the watch of namespaces lags behind
+        understood = self._understand(held.doc)
+        changes: tuple[Change, ...] = ()
+        if understood.wanted is not None:
+            changes = await self._carry_out(held, understood.wanted, observed)
+            self._tell(key, changes)
+        shown = await self._hands.settle(changes)
+        self._stacks.applied(key, uid=held.uid, records={c.ref: c.applied for c in changes if c.applied})
+        status = report(
+            held.doc,
+            stack=understood.stack,
+            observed=self._cache.observed(key),
+            changes=tuple(_as_seen(change) for change in changes) if shown else changes,
+            faults=understood.faults,
+            now=_now("seconds"),
+        )
+        return await self._publish(key, held, status, _again(changes))
+
+    async def _held(self, key: Key) -> Stack | None:
+        """Return the stack as last seen; where a list did not bring it, as it is."""
+        held = self._stacks.get(key)
+        if held is None or not held.doubtful:
+            return held
+        try:
+            self._stacks.show(await self._client.send(requests.get(_ref(key))))
+        except Refused as error:
+            if error.status != 404:
+                raise
+            self._stacks.forget(key, uid=held.uid)
+        return self._stacks.get(key)
+
+    def _understand(self, doc: Manifest) -> Understood:
+        try:
+            stack = parse(doc)
+        except InvalidSpec as error:
+            return Understood(None, error.faults)
+        return Understood(stack, check(stack, self._settings))
+
+    async def _carry_out(self, held: Stack, stack: AppStack, observed: Observed) -> tuple[Change, ...]:
+        owner = Owner(name=stack.metadata.name, uid=held.uid)
+        desired = render(stack, settings=self._settings, namespace_uid=observed.namespace_uid)
+        todo = plan(owner, desired=desired, observed=observed, recorded=held.recorded())
+        return await self._hands.carry_out(todo, owner)
+
+    async def _publish(self, key: Key, held: Stack, status: Manifest, again: Again) -> Again:
+        """Write the status when it differs, a second after the one before at the earliest."""
+        former = held.doc.get("status") or {}
+        if _timeless(former) == _timeless(status):
+            return again
+        wait = held.reported + _STATUS_PAUSE - time.monotonic()
+        if wait > 0:
+            return again if again.failed else Again(after=wait)
+        try:
+            answer = await self._client.send(requests.apply_status(_ref(key), uid=held.uid, status=status))
+        except Unavailable as error:
+            return Again(after=error.retry_after, failed=True)
+        except Refused as error:
+            return self._not_published(key, held, error)
+        version = answer["metadata"]["resourceVersion"]
+        self._stacks.reported(key, uid=held.uid, status=status, version=version, at=time.monotonic())
+        await self._post(held.doc, former, status)
+        return again
+
+    def _not_published(self, key: Key, held: Stack, error: Refused) -> Again:
+        if error.status == 404:
+            self._stacks.forget(key, uid=held.uid)  # deleted, and the watch will say so or has missed it
+            return DONE
+        logger.warning("Status of %s: %s", key, error)
+        return Again(failed=True)
+
+    async def _post(self, doc: Manifest, former: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        for incident in incidents.incidents(former, status):
+            event = incidents.event(incident, doc=doc, now=_now("microseconds"), instance=self._instance)
+            try:
+                await self._client.send(requests.post_event(event))
+            except (Refused, Unavailable) as error:
+                logger.warning("Event %s: %s", incident.reason, error)  # the status has it all
+
+    def _tell(self, key: Key, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.action is Action.UNCHANGED:
+                continue
+            metrics.CHANGES.labels(change.action.value, change.ref.kind).inc()
+            if change.action is Action.REPAIRED:
+                metrics.DRIFT_REPAIRED.inc()
+            if change.action is Action.FAILED:
+                logger.warning("%s: %s %s: %s", key, change.ref.kind, change.ref.name, change.error)
+            else:
+                logger.info("%s: %s %s %s", key, change.ref.kind, change.ref.name, change.action.value.lower())
+
+
+def _ref(key: Key) -> Ref:
+    return Ref(API_VERSION, KIND, key.namespace, key.name)
+
+
+def _again(changes: Sequence[Change]) -> Again:
+    """Return when to look again after what was done: after a failure with back-off."""
+    errors = [change.error for change in changes if change.error is not None]
+    waits = [error.retry_after or 0.0 for error in errors if isinstance(error, Unavailable)]
+    return Again(after=max(waits, default=None), failed=True) if errors else DONE
+
+
+def _as_seen(change: Change) -> Change:
+    """Return what a change is once the watch has shown it: the child as it should be."""
+    return replace(change, action=Action.UNCHANGED) if change.action in WRITTEN else change
+
+
+def _timeless(value: Any) -> Any:
+    """Return a status without its times."""
+    if isinstance(value, Mapping):
+        return {key: _timeless(member) for key, member in value.items() if key not in _TIMES}
+    return [_timeless(member) for member in value] if isinstance(value, list | tuple) else value
+
+
+def _now(precision: str) -> str:
+    return datetime.now(UTC).isoformat(timespec=precision).replace("+00:00", "Z")

@@ -1,0 +1,236 @@
+"""The operator as a process: what starts when, what stops when, and what it says when it can't."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import kopf
+
+from appstack import handlers, log, metrics
+from appstack.cluster import requests
+from appstack.cluster.cache import Cache, Key, Keys
+from appstack.cluster.client import Client
+from appstack.cluster.kinds import STACK, WATCHED
+from appstack.cluster.lease import Lease
+from appstack.cluster.login import Credentials, load
+from appstack.cluster.stacks import Stacks, key_of
+from appstack.cluster.sweep import Sweep
+from appstack.cluster.watch import Watch
+from appstack.errors import OperatorError, Refused, Unavailable
+from appstack.health import Health, Server
+from appstack.meta import API_VERSION, Manifest
+from appstack.queue import Again, WorkQueue
+from appstack.reconcile import Reconciler
+from appstack.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_DRAIN: Final = 20.0  # seconds for what is under way when we are told to stop
+
+
+def run(settings: Settings) -> None:
+    """Run the operator until it is told to stop; raise OperatorError when it can't."""
+    log.configure(settings)
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    client = Client(Credentials(load()), in_flight=settings.requests)
+    operator = Operator(settings, client)
+    server = Server(settings, Health(live=operator.dead, ready=operator.unready))
+    try:
+        await server.start()
+        await operator.run()
+    finally:
+        await server.stop()
+        await client.close()
+
+
+class Operator:
+    """Everything that runs, wired together."""
+
+    def __init__(self, settings: Settings, client: Client) -> None:
+        loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._client = client
+        self._stop = asyncio.Event()
+        self._queue: WorkQueue[Key] = WorkQueue(loop)
+        self._stacks = Stacks()
+        self._cache = Cache(accepts=settings.reconciles)
+        self._watches = [Watch(kind, client=client, cache=self._cache, touched=self._touched) for kind in WATCHED]
+        self._lease = Lease(settings, client)
+        self._sweep = Sweep(loop, known=lambda: self._stacks, doubt=self._doubt)
+        self._reconciler = Reconciler(
+            settings=settings,
+            client=client,
+            cache=self._cache,
+            stacks=self._stacks,
+            instance=self._lease.me.host,
+        )
+        self._background: list[asyncio.Task[None]] = []
+        self._workers: list[asyncio.Task[None]] = []
+        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
+        metrics.STACKS.set_function(lambda: len(self._stacks))
+
+    def dead(self) -> str:
+        """Return what no longer works and will not by itself; empty when all does."""
+        stuck = [watch.kind.plural for watch in self._watches if not watch.alive]
+        return f"the watch of {', '.join(stuck)} is stuck" if stuck else ""
+
+    def unready(self) -> str:
+        """Return why the caches may not be true; empty when they are."""
+        stale = [watch.kind.plural for watch in self._watches if not watch.fresh]
+        return f"the cache of {', '.join(stale)} is not up to date" if stale else ""
+
+    async def run(self) -> None:
+        """Fill the caches, claim the scope, work until told to stop, leave in order."""
+        self._on_signals()
+        try:
+            await self._unless_stopped(self._fill())
+            for watch in self._watches:
+                self._start(watch.run())
+            await self._unless_stopped(self._lease.acquire())
+            if not self._stop.is_set():
+                await self._work()
+        finally:
+            await self._leave()
+        self._raise_failures()
+
+    async def _fill(self) -> None:
+        """List everything once: whether the cluster answers, knows AppStacks and lets us see is found out here."""
+        try:
+            await self._find_appstacks()
+            await asyncio.gather(*(watch.list() for watch in self._watches))
+        except Unavailable as error:
+            raise OperatorError(
+                f"The API server does not answer: {error}",
+                "Check that the cluster runs and that KUBECONFIG leads to it",
+            ) from error
+        except Refused as error:
+            raise OperatorError(
+                f"The operator may not see what it works on: {error.message}",
+                "Install the Helm chart's ClusterRole and bind it to this user: "
+                f"get, list and watch of {', '.join(kind.plural for kind in (STACK, *WATCHED))}",
+            ) from error
+
+    async def _find_appstacks(self) -> None:
+        try:
+            served = await self._client.send(requests.discover())
+        except Refused as error:
+            if error.status != 404:
+                raise
+            served = {"resources": []}
+        if not any(resource["name"] == STACK.plural for resource in served["resources"]):
+            raise OperatorError(
+                f"The cluster at {self._client.server} does not know AppStacks ({API_VERSION})",
+                "Run `appstack crd | kubectl apply --server-side -f -`, or install the Helm chart",
+            )
+        await self._client.send(requests.page(STACK, limit=1))
+
+    async def _work(self) -> None:
+        self._client.fence = self._lease.holds
+        self._start(self._lease.keep())
+        self._workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
+        scope = ", ".join(self._settings.namespaces) or "all namespaces"
+        logger.info("Reconciling %s at %s", scope, self._client.server)
+        try:
+            await kopf.operator(
+                registry=handlers.registry(self._seen, self._client),
+                settings=handlers.settings(),
+                clusterwide=True,
+                standalone=True,
+                stop_flag=self._stop,
+            )
+        except OperatorError:
+            raise
+        except Exception as error:
+            raise OperatorError(f"The watch of AppStacks ended: {error}", "Start the operator again") from error
+
+    async def _worker(self) -> None:
+        while (key := await self._queue.get()) is not None:
+            started = time.monotonic()
+            again = await self._look(key)
+            metrics.DURATION.observe(time.monotonic() - started)
+            self._queue.done(key, again)
+
+    async def _look(self, key: Key) -> Again:
+        try:
+            again = await self._reconciler.look(key)
+        except Exception:
+            logger.exception("%s: a look at it failed; this is a defect of AppStack", key)
+            metrics.RECONCILES.labels("crashed").inc()
+            return Again(failed=True)
+        metrics.RECONCILES.labels("failed" if again.failed else "done").inc()
+        return again
+
+    def _seen(self, event: str | None, doc: Manifest) -> None:
+        """Take in an AppStack from kopf."""
+        key = key_of(doc)
+        if not self._settings.reconciles(key.namespace):
+            return
+        self._sweep.saw(key, listing=event is None)
+        if event == "DELETED":
+            self._stacks.forget(key, uid=doc["metadata"]["uid"])
+            self._queue.forget(key)
+        elif self._stacks.show(doc):
+            self._queue.add(key)
+
+    def _touched(self, keys: Keys) -> None:
+        """Take in that something of these stacks has changed."""
+        for key in keys:
+            if self._stacks.get(key) is not None:
+                self._queue.add(key)
+
+    def _doubt(self, keys: Keys) -> None:
+        for key in keys:
+            self._stacks.doubt(key)
+            self._queue.add(key)
+
+    def _on_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it, or as much of it as is done when we are told to stop."""
+        if self._stop.is_set():
+            work.close()
+            return
+        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stop.wait())
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+        if not task.cancelled():
+            task.result()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it in the background; when it fails, everything stops."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._stop.set())
+        self._background.append(task)
+
+    async def _leave(self) -> None:
+        """Finish what is under way, then let go of the Lease."""
+        self._on_signals()  # kopf has put its own in their place
+        self._stop.set()
+        self._queue.close()
+        if self._workers:
+            _, late = await asyncio.wait(self._workers, timeout=_DRAIN)
+            for task in late:
+                task.cancel()
+        for task in self._background:
+            task.cancel()
+        if self._background:
+            await asyncio.wait(self._background)
+        await self._lease.release()
+
+    def _raise_failures(self) -> None:
+        for task in self._background:
+            if not task.cancelled():
+                task.result()
