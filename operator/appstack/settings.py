@@ -33,6 +33,9 @@ class Settings(BaseModel):
     """Patterns of namespaces that this operator leaves alone; they win over `namespaces`."""
     operator_namespace: str = "appstack-system"
     """Where the operator keeps its Lease and writes nothing else."""
+    identity: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=63)] = ""
+    """The name of this installation and of its Lease: operators that share it stand by for each other, all others
+    must own other namespaces. The chart sets it; without it the machine's name stands in, and nobody stands by."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """How many stacks are reconciled at once."""
     requests: Annotated[int, Field(ge=1, le=256)] = 32
