@@ -7,116 +7,28 @@ scopes that can't overlap; who comes later and does not fit is refused with a se
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
 import re
-import secrets
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from appstack.cluster import requests
+from appstack.cluster.claims import DURATION, LABEL, Claim, Watched, notes
 from appstack.cluster.client import Client
+from appstack.cluster.holder import Holder
 from appstack.errors import OperatorError, Refused, Unavailable
-from appstack.meta import GROUP, Manifest, Ref
+from appstack.meta import Manifest, Ref
 from appstack.scope import Scope, overlap
 from appstack.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-LABEL: Final = f"{GROUP}/operator"
-_NAMESPACES: Final = f"{GROUP}/namespaces"
-_EXCLUDED: Final = f"{GROUP}/exclude-namespaces"
-
-DURATION: Final = 15  # seconds for which a Lease holds
 _RENEW: Final = 5.0
 _FENCE: Final = 12.0  # after so long without a renewal nothing is written: others take over at 15
 _RETRY: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """A process, told from every other: the same machine knows whether it still runs."""
-
-    host: str
-    boot: str  # of the machine
-    pid: int
-    nonce: str
-
-    def __str__(self) -> str:
-        """As the Lease has it."""
-        return f"{self.host}_{self.boot}_{self.pid}_{self.nonce}"
-
-    @classmethod
-    def me(cls) -> Holder:
-        """Return this process."""
-        return cls(socket.gethostname(), _boot(), os.getpid(), secrets.token_hex(4))
-
-    def outlived(self, other: str) -> bool:
-        """Tell whether `other` is certainly dead: it ran on this very machine, and there is no such process now.
-
-        In a pod, whose host name is its own, a process of our own number is the one that ran before us.
-        """
-        host, _, rest = other.partition(f"_{self.boot}_")
-        number = rest.partition("_")[0]
-        if host != self.host or not number.isdecimal():
-            return False
-        return int(number) == self.pid or not _runs(int(number))
-
-
-def _boot() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:13]
-    except OSError:
-        return secrets.token_hex(6)  # nothing to tell machines apart: nobody is ever outlived
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a Lease says."""
-
-    ref: Ref
-    holder: str
-    renewed: str
-    scope: Scope
-
-    @classmethod
-    def of(cls, lease: Manifest) -> Claim:
-        """Read a Lease."""
-        spec = lease.get("spec") or {}
-        annotations = lease["metadata"].get("annotations") or {}
-        ref = Ref(requests.LEASES.api_version, "Lease", lease["metadata"]["namespace"], lease["metadata"]["name"])
-        scope = Scope(_patterns(annotations, _NAMESPACES), _patterns(annotations, _EXCLUDED))
-        return cls(ref, spec.get("holderIdentity") or "", spec.get("renewTime") or "", scope)
-
-    def recent(self, now: datetime) -> bool:
-        """Tell whether it was renewed of late, by our clock."""
-        try:
-            return abs((now - datetime.fromisoformat(self.renewed)).total_seconds()) < DURATION
-        except ValueError:
-            return False
-
-
-def _patterns(annotations: Mapping[str, str], key: str) -> tuple[str, ...]:
-    try:
-        return tuple(str(pattern) for pattern in json.loads(annotations.get(key, "[]")))
-    except (ValueError, TypeError):
-        return ()  # as if it reconciled everything
 
 
 class Lease:
@@ -138,7 +50,7 @@ class Lease:
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours; raise OperatorError where another operator is in the way."""
-        watched = _Watched(self.me)
+        watched = Watched(self.me)
         said = False
         while not await self._try(watched):
             if not said:
@@ -180,7 +92,7 @@ class Lease:
     def _fresh(self) -> bool:
         return time.monotonic() - self._renewed < _RENEW
 
-    async def _try(self, watched: _Watched) -> bool:
+    async def _try(self, watched: Watched) -> bool:
         """Take the Lease where nobody holds it."""
         lease = await self._get()
         if lease is not None:
@@ -219,10 +131,11 @@ class Lease:
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         former: Mapping[str, Any] = (before or {}).get("spec") or {}
         same = former.get("holderIdentity") == str(holder)
-        metadata: Manifest = {"name": self.ref.name, "namespace": self.ref.namespace, "labels": {LABEL: self.ref.name}}
-        metadata["annotations"] = {
-            _NAMESPACES: json.dumps(list(self._scope.namespaces)),
-            _EXCLUDED: json.dumps(list(self._scope.excluded)),
+        metadata: Manifest = {
+            "name": self.ref.name,
+            "namespace": self.ref.namespace,
+            "labels": {LABEL: self.ref.name},
+            "annotations": notes(self._scope),
         }
         if before is not None:
             metadata["resourceVersion"] = before["metadata"]["resourceVersion"]
@@ -250,7 +163,7 @@ class Lease:
 
     async def _alone(self) -> None:
         """Make sure that no other operator may meet us; raise OperatorError where one may."""
-        watched = _Watched(self.me)
+        watched = Watched(self.me)
         deadline = time.monotonic() + _RENEW + 1
         while True:
             rivals = await self._rivals()
@@ -300,40 +213,6 @@ class Lease:
             f"The operator may not keep its Lease: {error.message}",
             f"Grant get, create and update of leases in {self.ref.namespace}, and list of leases in the cluster",
         )
-
-
-class _Watched:
-    """Leases of others over time: whether one is renewed is seen, not computed from somebody else's clock."""
-
-    def __init__(self, me: Holder, *, now: Callable[[], float] = time.monotonic) -> None:
-        self._me = me
-        self._now = now
-        self._claims: dict[Ref, Claim] = {}
-        self._since: dict[Ref, float] = {}
-        self._renewed: set[Ref] = set()
-
-    def see(self, claims: Iterable[Claim]) -> None:
-        """Take in what is there now."""
-        for claim in claims:
-            before = self._claims.get(claim.ref)
-            if before == claim:
-                continue
-            if before is not None and before.holder == claim.holder:
-                self._renewed.add(claim.ref)
-            self._claims[claim.ref] = claim
-            self._since[claim.ref] = self._now()
-
-    def claim_of(self, ref: Ref) -> Claim:
-        """Return what was last seen of a Lease."""
-        return self._claims[ref]
-
-    def seen_renewed(self, ref: Ref) -> bool:
-        """Tell whether its holder has renewed it before our eyes."""
-        return ref in self._renewed
-
-    def dead(self, claim: Claim) -> bool:
-        """Tell whether its holder is gone for sure."""
-        return self._me.outlived(claim.holder) or self._now() - self._since[claim.ref] > DURATION
 
 
 def _slug(text: str) -> str:
