@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kubernetes.client.models.v1_config_map_key_selector import V1ConfigMapKeySelector as ConfigMapKeySelector
 from kubernetes.client.models.v1_container import V1Container as Container
+from kubernetes.client.models.v1_container_port import V1ContainerPort as ContainerPort
 from kubernetes.client.models.v1_deployment_spec import V1DeploymentSpec as DeploymentSpec
 from kubernetes.client.models.v1_http_get_action import V1HTTPGetAction as HTTPGetAction
 from kubernetes.client.models.v1_lifecycle import V1Lifecycle as Lifecycle
@@ -14,13 +15,16 @@ from kubernetes.client.models.v1_persistent_volume_claim_spec import (
 from kubernetes.client.models.v1_pod_spec import V1PodSpec as PodSpec
 from kubernetes.client.models.v1_probe import V1Probe as Probe
 from kubernetes.client.models.v1_secret_key_selector import V1SecretKeySelector as SecretKeySelector
+from kubernetes.client.models.v1_service_port import V1ServicePort as ServicePort
 from kubernetes.client.models.v1_service_spec import V1ServiceSpec as ServiceSpec
 from kubernetes.client.models.v1_tcp_socket_action import V1TCPSocketAction as TCPSocketAction
 from kubernetes.client.models.v1_volume import V1Volume as Volume
+from kubernetes.client.models.v1_volume_mount import V1VolumeMount as VolumeMount
 
 __all__ = [
     "ConfigMapKeySelector",
     "Container",
+    "ContainerPort",
     "DeploymentSpec",
     "HTTPGetAction",
     "Lifecycle",
@@ -29,7 +33,9 @@ __all__ = [
     "PodSpec",
     "Probe",
     "SecretKeySelector",
+    "ServicePort",
     "ServiceSpec",
     "TCPSocketAction",
     "Volume",
+    "VolumeMount",
 ]
