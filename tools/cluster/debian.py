@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from tools.cluster import shell, state
 
 ESSENTIAL = ("?essential", "usr-is-merged")
 """What every root file system starts from; usr-is-merged stands in for usrmerge, which needs Perl."""
+
+BUSYBOX = "busybox:1.35.0"
+"""The image made of Debian's busybox-static, under the public image's name and its own true version."""
 
 CONFIGURE = """
 set -e
@@ -101,6 +104,11 @@ def tree(packages: Sequence[str], root: Path, log: Path) -> list[Path]:
     downloaded = sorted(archives.glob("*.deb"))
     extract(downloaded, root)
     return downloaded
+
+
+def pack(root: Path, consumer: Sequence[str], env: Mapping[str, str]) -> None:
+    """Stream a root file system, as a tar archive, into a command."""
+    shell.pipe(["tar", "--create", "--numeric-owner", "--directory", root, "."], consumer, env=env)
 
 
 def link_iptables(root: Path) -> None:

@@ -21,10 +21,13 @@ from typing import Any
 
 from tools.cluster import debian, namespace, runtime, shell, state
 
+# fmt: off
 PACKAGES = (
-    "docker.io containerd runc tini iptables libip4tc2 libip6tc2 libxtables12 libnetfilter-conntrack3 libnfnetlink0 "
-    "libmnl0 libnftnl11 libdevmapper1.02.1 libseccomp2 libsystemd0"
-).split()
+    "docker.io", "containerd", "runc", "tini", "iptables", "libip4tc2", "libip6tc2", "libxtables12",
+    "libnetfilter-conntrack3", "libnfnetlink0", "libmnl0", "libnftnl11", "libdevmapper1.02.1", "libseccomp2",
+    "libsystemd0",
+)
+# fmt: on
 SOCKET_PATH_LIMIT = 100
 """Linux allows 108 bytes; temporary names beside the socket need a few."""
 START_SECONDS = 30.0
@@ -69,9 +72,17 @@ def environment() -> dict[str, str]:
     }
 
 
+def _packages_folder() -> Path:
+    return folder() / f"packages-{state.fingerprint(' '.join(PACKAGES))}"
+
+
+def packages_present() -> bool:
+    return _packages_folder().exists()
+
+
 def _packages() -> Path:
     """The unpacked packages, fetched once."""
-    root = folder() / f"packages-{state.fingerprint(' '.join(PACKAGES))}"
+    root = _packages_folder()
     if root.exists():
         return root
     unfinished = folder() / f"packages-unfinished-{os.getpid()}"
@@ -171,9 +182,7 @@ def configuration() -> dict[str, Any]:
     return {
         **base,
         "default-runtime": "available-capabilities",
-        "runtimes": {
-            "available-capabilities": {"path": sys.executable, "runtimeArgs": [str(Path(runtime.__file__))]}
-        },
+        "runtimes": {"available-capabilities": {"path": sys.executable, "runtimeArgs": [str(Path(runtime.__file__))]}},
     }
 
 
@@ -206,6 +215,13 @@ def _start(env: Mapping[str, str]) -> None:
             raise shell.Failure(f"the engine did not answer within {START_SECONDS:.0f} s; its log is {log}")
         if launcher.poll() is not None:
             raise shell.Failure(f"the engine ended at once; its log is {log}")
+    _remove_dead_containers(env)
+
+
+def _remove_dead_containers(env: Mapping[str, str]) -> None:
+    """What a fresh engine finds in its data root belongs to a cluster that ended with the former engine."""
+    for command in (["container", "prune", "--force"], ["volume", "prune", "--force"]):
+        shell.run(["docker", *command], env=env)
 
 
 def stop() -> None:

@@ -31,7 +31,7 @@ class Plan:
 
 
 def configuration(plan: Plan, folder: Path) -> dict[str, Any]:
-    """kind's configuration, its host paths below `folder`; JSON is YAML enough for kind."""
+    """Kind's configuration, its host paths below `folder`; JSON is YAML enough for kind."""
     networking: dict[str, Any] = {"podSubnet": POD_RANGE}
     if plan.own_engine:
         # kind would look for a free port on this side of the engine's network namespace.
@@ -100,14 +100,19 @@ def create(plan: Plan, env: Mapping[str, str], log: Path) -> None:
         (state.CLUSTER / name).mkdir(parents=True, exist_ok=True)
     (state.CLUSTER / SHARED_FOLDER).chmod(0o777)
     (state.CLUSTER / AUDIT_FOLDER / "policy.yaml").write_bytes(AUDIT_POLICY.read_bytes())
+    # Made here, so that it belongs to the user: the API server writes as root, and readable by root only.
+    (state.CLUSTER / AUDIT_FOLDER / "audit.log").touch(mode=0o644)
     state.AUDIT_LOG.unlink(missing_ok=True)
     state.AUDIT_LOG.symlink_to(f"{AUDIT_FOLDER}/audit.log")
     config = state.CLUSTER / "kind.json"
     config.write_text(json.dumps(configuration(plan, state.CLUSTER), indent=2))
-    arguments = ["create", "cluster", "--config", config, "--kubeconfig", state.KUBECONFIG, "--retain"]
+    arguments = ["create", "cluster", "--config", str(config), "--kubeconfig", str(state.KUBECONFIG), "--retain"]
     shell.run([programs.path("kind"), *arguments], env=env, log=log)
 
 
 def delete(env: Mapping[str, str]) -> None:
+    # Pods and the API server have written as root what the user is going to remove.
+    written = ["sh", "-c", f"rm -rf {storage.SHARED_PATH}/* /audit/*"]
+    shell.attempt(["docker", "exec", CONTROL_PLANE, *written], env=env)
     arguments = ["delete", "cluster", "--name", CLUSTER, "--kubeconfig", str(state.KUBECONFIG)]
     shell.run([programs.path("kind"), *arguments], env=env)

@@ -9,7 +9,7 @@ from tools.cluster import programs, shell, state
 
 
 def kubectl(*arguments: str, input: str | None = None, timeout: float | None = None) -> shell.Result:
-    argv = [programs.path("kubectl"), "--kubeconfig", state.KUBECONFIG, *arguments]
+    argv = [str(programs.path("kubectl")), "--kubeconfig", str(state.KUBECONFIG), *arguments]
     return shell.attempt(argv, input=input, timeout=timeout)
 
 

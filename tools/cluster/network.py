@@ -56,11 +56,7 @@ def bridge(node: Node) -> dict[str, Any]:
 
 def routes(node: Node, others: Sequence[Node]) -> list[list[str]]:
     """The commands that teach a node where the pods of the others are: all are neighbours."""
-    return [
-        ["ip", "route", "replace", other.pods, "via", other.address]
-        for other in others
-        if other.name != node.name
-    ]
+    return [["ip", "route", "replace", other.pods, "via", other.address] for other in others if other.name != node.name]
 
 
 def install(env: Mapping[str, str]) -> None:

@@ -11,10 +11,13 @@ from pathlib import Path
 
 from tools.cluster import archive, debian, programs, shell, state, storage
 
+# fmt: off
 PACKAGES = (
-    "systemd systemd-sysv dbus conntrack iptables nftables iproute2 ethtool util-linux mount kmod procps curl jq runc "
-    "containernetworking-plugins ca-certificates e2fsprogs bash"
-).split()
+    "systemd", "systemd-sysv", "dbus", "conntrack", "iptables", "nftables", "iproute2", "ethtool", "util-linux",
+    "mount", "kmod", "procps", "curl", "jq", "runc", "containernetworking-plugins", "ca-certificates", "e2fsprogs",
+    "bash",
+)
+# fmt: on
 PROXY_PACKAGES = ("iptables", "conntrack", "kmod")
 SOURCES = ("kubernetes", "etcd", "containerd", "coredns", "local-path-provisioner", "kind")
 IN_NODE = {
@@ -60,10 +63,12 @@ def ensure(env: Mapping[str, str]) -> str:
 
 def _build(scratch: Path, built: Mapping[str, Path], env: Mapping[str, str]) -> None:
     log = state.log("node-image")
-    with shell.step("making the node's root file system from Debian packages"):
-        with debian.root_file_system(PACKAGES, log) as root:
-            furnish(root, built)
-            _import(root, env, log)
+    with (
+        shell.step("making the node's root file system from Debian packages"),
+        debian.root_file_system(PACKAGES, log) as root,
+    ):
+        furnish(root, built)
+        _import(root, env, log)
     with shell.step("packing the control plane's images"):
         images = scratch / "images.tar"
         archive.write(images, control_plane(scratch, built, log))
@@ -84,8 +89,8 @@ def furnish(root: Path, built: Mapping[str, Path]) -> None:
     _kind_files(root)
     wants = root / "etc/systemd/system/multi-user.target.wants"
     wants.mkdir(parents=True, exist_ok=True)
-    for unit in UNITS:
-        (wants / f"{unit}.service").symlink_to(f"/etc/systemd/system/{unit}.service")
+    for enabled in UNITS:
+        (wants / f"{enabled}.service").symlink_to(f"/etc/systemd/system/{enabled}.service")
     # systemd-binfmt would register formats in the machine's kernel.
     (root / "etc/systemd/system/systemd-binfmt.service").symlink_to("/dev/null")
     with (root / "etc/systemd/journald.conf").open("a") as journal:
@@ -113,7 +118,7 @@ def _kind_files(root: Path) -> None:
 
 
 def containerd_config(text: str, pause: str) -> str:
-    """kind's containerd settings, for these images and for a machine that may not lower oom_score_adj."""
+    """Kind's containerd settings, for these images and for a machine that may not lower oom_score_adj."""
     text = re.sub(r'sandbox_image = "[^"]*"', f'sandbox_image = "{pause}"', text)
     return text.replace("restrict_oom_score_adj = false", "restrict_oom_score_adj = true")
 
@@ -153,11 +158,7 @@ def control_plane(scratch: Path, built: Mapping[str, Path], log: Path) -> list[a
 
 def _import(root: Path, env: Mapping[str, str], log: Path) -> None:
     """The root file system as an image; Dockerfile settings that `docker import` can't make come on top."""
-    shell.pipe(
-        ["tar", "--create", "--numeric-owner", "--directory", root, "."],
-        ["docker", "import", "-", f"{BASE}:import"],
-        env=env,
-    )
+    debian.pack(root, ["docker", "import", "-", f"{BASE}:import"], env)
     dockerfile = f"FROM {BASE}:import\nENV container=docker\nSTOPSIGNAL SIGRTMIN+3\nENTRYPOINT {ENTRYPOINT}\n"
     shell.run(["docker", "build", "--tag", f"{BASE}:{key()}", "-"], env=env, input=dockerfile, log=log)
 
@@ -179,7 +180,9 @@ def _commit_with(images: Path, env: Mapping[str, str], log: Path) -> None:
                 stdin=content,
                 log=log,
             )
-        shell.run([*inside, "sh", "-c", "kill $(cat /proc/[0-9]*/stat | awk '$2==\"(containerd)\" {print $1}')"], env=env)
+        shell.run(
+            [*inside, "sh", "-c", "kill $(cat /proc/[0-9]*/stat | awk '$2==\"(containerd)\" {print $1}')"], env=env
+        )
         shell.run(["docker", "commit", "--change", f"ENTRYPOINT {ENTRYPOINT}", container, name()], env=env)
     finally:
         shell.attempt(["docker", "rm", "--force", "--volumes", container], env=env)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +67,7 @@ SOURCES = {
         Source(
             "containerd",
             "github.com/containerd/containerd/v2",
-            _commands(
-                "github.com/containerd/containerd/v2/cmd", "containerd", "containerd-shim-runc-v2", "ctr"
-            ),
+            _commands("github.com/containerd/containerd/v2/cmd", "containerd", "containerd-shim-runc-v2", "ctr"),
             ("github.com/containerd/containerd/v2/version.Version={version}",),
         ),
         Source("coredns", "github.com/coredns/coredns", {"coredns": "github.com/coredns/coredns"}),
@@ -100,11 +97,8 @@ def build_arguments(source: Source) -> list[str]:
 
 
 def key(source: Source) -> str:
-    digest = hashlib.sha256()
-    for file in ("go.mod", "go.sum"):
-        digest.update((PINS / source.name / file).read_bytes())
-    digest.update(repr((sorted(source.packages.items()), build_arguments(source))).encode())
-    return digest.hexdigest()[:12]
+    pins = PINS / source.name
+    return state.fingerprint(pins / "go.mod", pins / "go.sum", *build_arguments(source))
 
 
 def folder(source: Source) -> Path:
@@ -115,8 +109,11 @@ def source_of(program: str) -> Source:
     for source in SOURCES.values():
         if program in source.packages:
             return source
-    known = ", ".join(sorted(name for source in SOURCES.values() for name in source.packages))
-    raise shell.Failure(f"there is no program {program!r}; known are {known}")
+    raise shell.Failure(f"there is no program {program!r}; known are {', '.join(sorted(names()))}")
+
+
+def names() -> list[str]:
+    return [name for source in SOURCES.values() for name in source.packages]
 
 
 def path(program: str) -> Path:
@@ -126,16 +123,18 @@ def path(program: str) -> Path:
 
 def ensure(programs: Iterable[str]) -> dict[str, Path]:
     """Build those that the cache lacks and return the path of each."""
-    wanted = list(programs)
-    missing = [name for name in wanted if not path(name).exists()]
-    sources = {source_of(name).name: source_of(name) for name in missing}
-    if sources:
+    wanted = {name: path(name) for name in programs}
+    missing: dict[str, list[str]] = {}
+    for name, place in wanted.items():
+        if not place.exists():
+            missing.setdefault(source_of(name).name, []).append(name)
+    if missing:
         _require_go()
         with ThreadPoolExecutor(AT_A_TIME) as pool:
-            builds = [pool.submit(_build, source) for source in sources.values()]
+            builds = [pool.submit(_build, SOURCES[source], names) for source, names in missing.items()]
         for build in builds:
             build.result()
-    return {name: path(name) for name in wanted}
+    return wanted
 
 
 def _require_go() -> None:
@@ -143,28 +142,26 @@ def _require_go() -> None:
         raise shell.Failure("the cluster's programs are built with Go; install Go 1.26 or newer (https://go.dev/dl)")
 
 
-def _build(source: Source) -> None:
-    """Build all commands of one source beside their place, then move them there: never half a program."""
+def _build(source: Source, names: Sequence[str]) -> None:
+    """Build commands of one source beside their place, then move them there: never half a program."""
     log = state.log(f"build-{source.name}")
     target = folder(source)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target.mkdir(parents=True, exist_ok=True)
+    packages = [source.packages[name] for name in names]
     with (
-        shell.step(f"building {source.name} {version(source)}"),
+        shell.step(f"building {', '.join(names)} {version(source)}"),
         tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{source.name}-") as scratch,
     ):
-        out = Path(scratch, "bin")
-        out.mkdir()
-        names, packages = list(source.packages), list(source.packages.values())
         # With several packages go names the programs itself; a single one may be called otherwise.
-        where = f"{out}/" if len(packages) > 1 else f"{out}/{names[0]}"
+        where = f"{scratch}/" if len(packages) > 1 else f"{scratch}/{names[0]}"
         shell.run(
             ["go", "build", *build_arguments(source), "-o", where, *packages],
             cwd=PINS / source.name,
-            env={"CGO_ENABLED": "0", "GOFLAGS": f"{os.environ.get('GOFLAGS', '')} -mod=readonly".strip()},
+            env={"CGO_ENABLED": "0"},
             log=log,
         )
-        shutil.rmtree(target, ignore_errors=True)
-        out.rename(target)
+        for name in names:
+            Path(scratch, name).rename(target / name)
 
 
 def module_folder(source: Source) -> Path:
@@ -176,10 +173,8 @@ def module_folder(source: Source) -> Path:
 
 def ensure_own(folder: Path) -> Path:
     """Build the command of a Go module of ours that needs nothing but the standard library."""
-    digest = hashlib.sha256()
-    for file in sorted((*folder.glob("*.go"), folder / "go.mod")):
-        digest.update(file.read_bytes())
-    target = state.cache() / "programs" / f"{folder.name}-{digest.hexdigest()[:12]}" / folder.name
+    files = sorted((*folder.glob("*.go"), folder / "go.mod"))
+    target = state.cache() / "programs" / f"{folder.name}-{state.fingerprint(*files)}" / folder.name
     if not target.exists():
         _require_go()
         target.parent.mkdir(parents=True, exist_ok=True)

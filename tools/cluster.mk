@@ -1,0 +1,17 @@
+# The cluster that demo and tests run on: included by the root Makefile. `python3 -m tools.cluster --help` has more.
+
+PYTHON3 ?= python3
+
+.PHONY: cluster cluster-down cluster-status images
+
+cluster: ## a Kubernetes cluster of two nodes (kind), or the one that is up already
+	@$(PYTHON3) -m tools.cluster up
+
+cluster-down: ## remove every trace of it but the cache
+	@$(PYTHON3) -m tools.cluster down
+
+cluster-status: ## say whether it is up and well
+	@$(PYTHON3) -m tools.cluster status
+
+images: setup cluster ## the operator's image, built from this checkout and brought onto the nodes
+	@$(PYTHON) -m tools.cluster images

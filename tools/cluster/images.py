@@ -1,0 +1,152 @@
+"""The images that examples and tests use, built where they can't be pulled, and brought onto the nodes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.cluster import archive, debian, kind, programs, shell, state
+
+FOLDER = state.ROOT / "tools/images"
+LOADED = state.CLUSTER / "loaded.json"
+PYTHON_BASE = "appstack-python-base:bookworm"
+KEY_LABEL = "dev.appstack.key"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one image comes to be."""
+
+    image: str
+    folder: str = ""
+    """Below tools/images; none for busybox, which needs no Dockerfile."""
+    packages: Sequence[str] = ()
+    """Debian packages of the root file system that its Dockerfile gets as BASE."""
+    base: str = ""
+    """Or another image as BASE."""
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    public: bool = True
+    """A registry has it, under this name: it is only built where none can be reached."""
+    on_nodes: bool = True
+
+
+RECIPES = (
+    Recipe(debian.BUSYBOX, packages=("busybox-static",)),
+    Recipe("nginx:1.22.1", "nginx", packages=("nginx",)),
+    *(
+        Recipe(
+            f"appstack.dev/demo-backend:{version}",
+            "demo-backend",
+            base=debian.BUSYBOX,
+            arguments={"VERSION": version},
+            public=False,
+        )
+        for version in ("1.0.0", "1.1.0")
+    ),
+    Recipe(PYTHON_BASE, "python", packages=("python3", "ca-certificates"), on_nodes=False),
+)
+
+
+def key(recipe: Recipe) -> str:
+    """Changes with what the image is made of; Debian's packages are those of the day it is built."""
+    files = sorted(path for path in (FOLDER / recipe.folder).rglob("*") if recipe.folder and path.is_file())
+    names = [str(path.relative_to(FOLDER)) for path in files]
+    parts = [recipe.image, *recipe.packages, recipe.base, json.dumps(dict(recipe.arguments)), *names]
+    if recipe.base:
+        parts.append(key(recipe_of(recipe.base)))
+    return state.fingerprint(*parts, *files)
+
+
+def recipe_of(image: str) -> Recipe:
+    return next(recipe for recipe in RECIPES if recipe.image == image)
+
+
+def ensure(env: Mapping[str, str], *, registry: bool) -> None:
+    """Build what can't be pulled, and load onto the nodes what they lack."""
+    for recipe in RECIPES:
+        if not (recipe.public and registry) and recipe.on_nodes:
+            build(recipe, env)
+    load({r.image: key(r) for r in RECIPES if r.on_nodes and not (r.public and registry)}, env)
+
+
+def build(recipe: Recipe, env: Mapping[str, str]) -> str:
+    """Build one image unless the engine has it already, made of the same things."""
+    if label(recipe.image, KEY_LABEL, env) == key(recipe):
+        return recipe.image
+    log = state.log(f"image-{recipe.image.replace('/', '-').replace(':', '-')}")
+    with (
+        shell.step(f"building the image {recipe.image}"),
+        tempfile.TemporaryDirectory(dir=state.cache(), prefix="image-") as scratch,
+    ):
+        if not recipe.folder:
+            _build_busybox(recipe, Path(scratch), env, log)
+        else:
+            base = _import_base(recipe, env, log) if recipe.packages else recipe.base
+            _build_dockerfile(recipe, base, Path(scratch, "context"), env, log)
+    return recipe.image
+
+
+def label(image: str, name: str, env: Mapping[str, str]) -> str:
+    """A label of an image that the engine has; empty where it has none."""
+    template = f'{{{{index .Config.Labels "{name}"}}}}'
+    return shell.attempt(["docker", "image", "inspect", "--format", template, image], env=env).out.strip()
+
+
+def _build_busybox(recipe: Recipe, scratch: Path, env: Mapping[str, str], log: Path) -> None:
+    tree, file = scratch / "tree", scratch / "busybox.tar"
+    debian.busybox(tree, log)
+    archive.write(file, [archive.Image(recipe.image, tree=tree, command=["sh"], labels={KEY_LABEL: key(recipe)})])
+    shell.run(["docker", "load", "--input", file], env=env, log=log)
+
+
+def _import_base(recipe: Recipe, env: Mapping[str, str], log: Path) -> str:
+    base = f"appstack-base:{recipe.folder}"
+    with debian.root_file_system(recipe.packages, log) as root:
+        debian.pack(root, ["docker", "import", "-", base], env)
+    return base
+
+
+def _build_dockerfile(recipe: Recipe, base: str, context: Path, env: Mapping[str, str], log: Path) -> None:
+    shutil.copytree(FOLDER / recipe.folder, context)
+    if (context / "main.go").exists():
+        shutil.copy(programs.ensure_own(FOLDER / recipe.folder), context)
+    arguments = {"BASE": base, **recipe.arguments}
+    build_context(recipe.image, context, arguments, {KEY_LABEL: key(recipe)}, env, log)
+
+
+def build_context(
+    image: str,
+    context: Path,
+    arguments: Mapping[str, str],
+    labels: Mapping[str, str],
+    env: Mapping[str, str],
+    log: Path,
+) -> None:
+    """`docker build` without network: whatever it needs has been fetched before."""
+    options = [
+        *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
+        *(word for name, value in labels.items() for word in ("--label", f"{name}={value}")),
+    ]
+    command = ["docker", "build", "--network", "none", "--force-rm", *options, "--tag", image, str(context)]
+    shell.run(command, env=env, log=log)
+
+
+def load(images: Mapping[str, str], env: Mapping[str, str]) -> None:
+    """Bring images onto the nodes, given with the keys that tell whether these have them already."""
+    loaded: dict[str, str] = json.loads(LOADED.read_text()) if LOADED.exists() else {}
+    wanted = [image for image, content in images.items() if loaded.get(image) != content]
+    if not wanted:
+        return
+    with (
+        shell.step(f"loading {', '.join(wanted)} onto the nodes"),
+        tempfile.TemporaryDirectory(dir=state.cache(), prefix="load-") as scratch,
+    ):
+        file = Path(scratch, "images.tar")
+        shell.run(["docker", "save", "--output", file, *wanted], env=env)
+        arguments = ["load", "image-archive", str(file), "--name", kind.CLUSTER]
+        shell.run([programs.path("kind"), *arguments], env=env, log=state.log("load"))
+    LOADED.write_text(json.dumps({**loaded, **{image: images[image] for image in wanted}}, indent=2))

@@ -1,0 +1,76 @@
+"""The operator's image from the project's Dockerfile: wheels are fetched outside, the build has no network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools import install, wheels
+from tools.cluster import images, shell, state
+
+IMAGE = f"{install.REPOSITORY}:{install.TAG}"
+DOCKERFILE = state.ROOT / "Dockerfile"
+PACKAGE = state.ROOT / "operator/appstack"
+MACHINE = "x86_64"
+PYTHON_OF_DEBIAN = "3.11"
+
+
+def ensure(env: Mapping[str, str], *, registry: bool) -> None:
+    """Build the image when its sources changed, and bring it onto the nodes."""
+    base = "" if registry else images.build(images.recipe_of(images.PYTHON_BASE), env)
+    content = key(base)
+    if images.label(IMAGE, images.KEY_LABEL, env) != content:
+        _build(base, content, env)
+    images.load({IMAGE: content}, env)
+
+
+def key(base: str) -> str:
+    base_key = images.key(images.recipe_of(base)) if base else "public"
+    files = _sources()
+    names = [str(path.relative_to(state.ROOT)) for path in files]
+    return state.fingerprint(base_key, *names, *files)
+
+
+def _sources() -> list[Path]:
+    package = [path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return sorted([*package, DOCKERFILE, wheels.LOCK, wheels.PIP_LOCK])
+
+
+def python_version(base: str) -> str:
+    """The Python of the base: Debian's, or the one that the Dockerfile's own base names."""
+    if base:
+        return PYTHON_OF_DEBIAN
+    found = re.search(r"^ARG BASE=python:(\d+\.\d+)", DOCKERFILE.read_text(), re.MULTILINE)
+    if found is None:
+        raise shell.Failure("Dockerfile's ARG BASE does not name a python image; say its version in operator_image.py")
+    return found.group(1)
+
+
+def _build(base: str, content: str, env: Mapping[str, str]) -> None:
+    log = state.log("image-operator")
+    with (
+        shell.step(f"building the image {IMAGE}"),
+        tempfile.TemporaryDirectory(dir=state.cache(), prefix="operator-") as scratch,
+    ):
+        context = Path(scratch, "context")
+        shutil.copytree(PACKAGE, context / "operator/appstack", ignore=shutil.ignore_patterns("__pycache__"))
+        for file in (DOCKERFILE, wheels.LOCK):
+            shutil.copy(file, context)
+        shutil.copytree(_wheels(python_version(base)), context / "wheels")
+        arguments = {"BASE": base} if base else {}
+        images.build_context(IMAGE, context, arguments, {images.KEY_LABEL: content}, env, log)
+
+
+def _wheels(python: str) -> Path:
+    """The wheels that the lock files name, kept in the cache."""
+    files = (wheels.LOCK, wheels.PIP_LOCK, Path(wheels.__file__))
+    folder = state.cache() / "wheels" / f"{python}-{state.fingerprint(*files)}"
+    if not folder.exists():
+        unfinished = folder.with_name(f"{folder.name}-unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        wheels.collect(unfinished, python=python, machine=MACHINE)
+        unfinished.rename(folder)
+    return folder
