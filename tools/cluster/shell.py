@@ -21,12 +21,12 @@ class Failure(Exception):
 
 
 class CommandFailed(Failure):
-    """A program ended badly; carries its output for callers that know better what it means."""
+    """A program ended badly."""
 
     def __init__(self, argv: Sequence[str], code: int, output: str, log: Path | None = None) -> None:
-        self.output = output
-        told = f"its output is in {log}" if log else f"it said: {last_line(output)}"
-        super().__init__(f"`{shorten(argv)}` ended with {code}; {told}")
+        said = last_line(log.read_text(errors="replace") if log else output)
+        more = f" (more in {log})" if log else ""
+        super().__init__(f"`{shorten(argv)}` ended with {code} and said: {said}{more}")
 
 
 @dataclass(frozen=True)
