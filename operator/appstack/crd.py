@@ -32,6 +32,9 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """How lists of ours merge, by the field's name; a list that is not here must say so itself."""
 
+MARK: Final = "x-appstack-type"
+"""The keyword by which pydantic's schema tells the type of Kubernetes that a type of the model is or extends."""
+
 UNSEEN: Final = {"observedGeneration": -1}
 """The status of a stack that nobody looked at yet: kstatus would call an empty one Current."""
 
@@ -47,12 +50,11 @@ COLUMNS: Final = (
     ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
 )
 
-_MARK: Final = "x-appstack-type"
 _KEPT: Final = frozenset({"type", "enum", "pattern", "format", "minimum", "maximum", "minLength", "maxLength"}) | {
     *("minItems", "maxItems", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
 }
 _HANDLED: Final = frozenset({"title", "description", "default", "required", "properties", "$defs"}) | {
-    *("items", "additionalProperties", "const", _MARK),
+    *("items", "additionalProperties", "const", MARK),
 }
 _INT_OR_STRING: Final[Schema] = {
     "anyOf": [{"type": "integer"}, {"type": "string"}],
@@ -141,27 +143,35 @@ def root_schema() -> Schema:
 
 def structural(model: type[BaseModel]) -> Schema:
     """Return the structural schema of a model."""
-    schema = model.model_json_schema(schema_generator=_Marked)
+    schema = model.model_json_schema(schema_generator=Marked)
     return _Converter(schema.get("$defs", {})).node(schema, level=0)
 
 
 def kubernetes_types() -> frozenset[str]:
     """Return the Python names of Kubernetes' types that the spec is made of."""
-    definitions = AppStackSpec.model_json_schema(schema_generator=_Marked)["$defs"].values()
-    return frozenset(one[_MARK]["name"] for one in definitions if _MARK in one)
+    definitions = AppStackSpec.model_json_schema(schema_generator=Marked)["$defs"].values()
+    return frozenset(one[MARK]["name"] for one in definitions if MARK in one)
 
 
-class _Marked(GenerateJsonSchema):
+class Marked(GenerateJsonSchema):
     """pydantic's schema, in which a type tells which of Kubernetes' types it is or extends, and by what fields."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        """Return the schema of a model with its mark."""
+        """Return the schema of a model with its mark: that type, its fields, and those that ours says anew."""
         found = super().model_schema(schema)
-        for base in schema["cls"].__mro__:
+        lineage = schema["cls"].__mro__
+        for place, base in enumerate(lineage):
             if base.__module__.startswith("kubernetes.") and issubclass(base, BaseModel):
-                fields = [f.serialization_alias or name for name, f in base.model_fields.items()]
-                return {**found, _MARK: {"name": base.__name__, "fields": fields}}
+                names = {name: f.serialization_alias or name for name, f in base.model_fields.items()}
+                anew = {names[n] for own in lineage[:place] for n in own.__annotations__ if n in names}
+                mark = {"name": base.__name__, "fields": list(names.values()), "anew": sorted(anew)}
+                return {**found, MARK: mark}
         return found
+
+
+def is_ours(schema: Schema) -> bool:
+    """Tell whether the schema of a type, made by `Marked`, is of a type that is ours, or extends Kubernetes'."""
+    return MARK not in schema or str(schema["title"]) != schema[MARK]["name"]
 
 
 class _Converter:
@@ -216,7 +226,7 @@ class _Converter:
         return kept
 
     def _object(self, flat: Schema, *, level: int) -> Schema:
-        mark = flat.get(_MARK, {"name": "", "fields": ()})
+        mark = flat.get(MARK, {"name": "", "fields": ()})
         known = _known(mark["name"])
         properties: Schema = {}
         for name, property_ in sorted(flat["properties"].items()):
@@ -263,7 +273,7 @@ class _Converter:
 
     def _default_keys(self, items: Schema, word: openapi.Field, flat: Schema) -> None:
         """Give defaults to the keys of a list's items that are not required, as Kubernetes itself does."""
-        fields = _known(self._flat(flat["items"])[_MARK]["name"]).fields
+        fields = _known(self._flat(flat["items"])[MARK]["name"]).fields
         for key in word.keys:
             if key not in items.get("required", ()):
                 items["properties"][key]["default"] = fields[key].default

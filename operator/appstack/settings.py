@@ -15,7 +15,13 @@ AbsolutePath = Annotated[str, Field(pattern=r"^/", max_length=1024)]
 class Settings(BaseModel):
     """One frozen value, read once at the start. Every default is safe on a shared cluster."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        use_attribute_docstrings=True,
+    )
 
     proxy_image: str = "nginx:1.28"
     """The image of a proxy that names none."""

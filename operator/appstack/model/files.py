@@ -34,4 +34,4 @@ class File(Model):
     value_from: FileSource | None = None
     """The user's own object instead; it has no revision."""
     mode: Annotated[int, Field(ge=0, le=0o777, strict=True)] = 0o644
-    """Permission bits."""
+    """Permission bits; default 0644."""

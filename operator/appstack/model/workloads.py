@@ -34,7 +34,7 @@ class Deployment(Kubernetes, kube.DeploymentSpec):
 
 
 class Workload(Model):
-    """Which kind of workload the stack is. A new kind is a class above and a field here."""
+    """Which kind of workload the stack is."""  # a new kind is a class above and a field here
 
     kind: Literal["Deployment"] = "Deployment"
     """The kind of workload."""

@@ -1,0 +1,7 @@
+"""`python -m appstack`."""
+
+import sys
+
+from appstack.cli.__main__ import main
+
+sys.exit(main())

@@ -1,0 +1,1 @@
+"""The command `appstack`: one module for each word of it."""

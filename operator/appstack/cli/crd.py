@@ -1,0 +1,25 @@
+"""`appstack crd`: the CustomResourceDefinition."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from appstack.cli import documents
+from appstack.crd import definition
+
+HELP = "print the CustomResourceDefinition"
+EXAMPLES = """\
+examples:
+  appstack crd | kubectl apply --server-side -f -
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: it has no flags."""
+
+
+def run(_args: argparse.Namespace) -> int:
+    """Print it."""
+    sys.stdout.write(documents.dump([definition()]))
+    return 0

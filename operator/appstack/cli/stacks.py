@@ -1,0 +1,80 @@
+"""The AppStacks of a file, each with everything that can be said of it without a cluster."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from appstack.check import check
+from appstack.cli import documents
+from appstack.errors import Fault, InvalidSpec, OperatorError, Severity
+from appstack.meta import GROUP, KIND
+from appstack.model import AppStack, parse
+from appstack.settings import Settings
+from appstack.unknown import unknown_fields
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """An AppStack of a file, with its faults."""
+
+    source: str  # the file, and the stack's name where the file has several
+    stack: AppStack | None
+    faults: tuple[Fault, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Tell whether it can be carried out."""
+        return self.stack is not None and all(fault.severity is Severity.WARNING for fault in self.faults)
+
+
+def look(path: str, *, settings: Settings, namespace: str | None = None) -> list[Looked]:
+    """Return the AppStacks of a file; say on standard error what else is in it."""
+    ours = list(_ours(path))
+    if not ours:
+        hint = f"One begins with apiVersion: {GROUP}/… and kind: {KIND}"
+        raise OperatorError(f"{documents.shown(path)} holds no AppStack", hint)
+    return [
+        _look(document, source=_source(path, document, alone=len(ours) == 1), settings=settings, namespace=namespace)
+        for document in ours
+    ]
+
+
+def _ours(path: str) -> Iterator[documents.Document]:
+    found = documents.read(path)
+    if not found:
+        raise OperatorError(f"{documents.shown(path)} is empty", "An AppStack begins with apiVersion and kind")
+    for document in found:
+        group = str(document.get("apiVersion", "")).partition("/")[0]
+        if document.get("kind") == KIND and group in (GROUP, ""):
+            yield document
+        else:
+            what = f"{document.get('apiVersion', 'no apiVersion')} {document.get('kind', 'no kind')}"
+            print(f"{documents.shown(path)}: skipped {what} {_name(document)}".rstrip(), file=sys.stderr)
+
+
+def _source(path: str, document: documents.Document, *, alone: bool) -> str:
+    return documents.shown(path) if alone else f"{documents.shown(path)}: {_name(document) or 'a stack without a name'}"
+
+
+def _name(document: documents.Document) -> str:
+    metadata = document.get("metadata")
+    return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
+
+
+def _look(document: documents.Document, *, source: str, settings: Settings, namespace: str | None) -> Looked:
+    if namespace and isinstance(document.get("metadata"), dict):
+        document = {**document, "metadata": {**document["metadata"], "namespace": namespace}}
+    unknown = unknown_fields(document)
+    try:
+        stack = parse(document)
+    except InvalidSpec as error:
+        return Looked(source, None, _together(unknown, error.faults))
+    return Looked(source, stack, _together(unknown, check(stack, settings)))
+
+
+def _together(first: tuple[Fault, ...], then: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Return both without naming a field as unknown twice."""
+    named = {fault.path for fault in first}
+    return (*first, *(fault for fault in then if fault.path not in named))

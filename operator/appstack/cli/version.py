@@ -1,0 +1,21 @@
+"""`appstack version`: which AppStack this is."""
+
+from __future__ import annotations
+
+import argparse
+
+from appstack import __version__
+from appstack.meta import API_VERSION, KIND
+
+HELP = "print the version"
+EXAMPLES = ""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add nothing: it has no flags."""
+
+
+def run(_args: argparse.Namespace) -> int:
+    """Print it."""
+    print(f"appstack {__version__} ({KIND} {API_VERSION})")
+    return 0
