@@ -1,0 +1,192 @@
+"""What the cache makes of lists, watches and our own writes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from appstack.cluster.cache import Cache, Key
+from appstack.cluster.children import child_of
+from appstack.cluster.kinds import WATCHED, Kind
+from appstack.cluster.watch import decode
+from appstack.errors import Unavailable
+from appstack.meta import Manifest, Ref
+
+KINDS = {kind.kind: kind for kind in WATCHED}
+CONFIG, DEPLOYMENT, POD, NAMESPACE = (KINDS[name] for name in ("ConfigMap", "Deployment", "Pod", "Namespace"))
+SHOP, CART = Key("team", "shop"), Key("team", "cart")
+
+
+def thing(version: int, *, name: str = "x", stack: str | None = "shop", uid: str = "c1", **more: Any) -> Manifest:
+    labels = {"appstack.dev/stack": stack} if stack else {}
+    metadata = {"name": name, "namespace": "team", "uid": uid, "resourceVersion": str(version), "labels": labels}
+    return {"metadata": metadata} | more
+
+
+def ref(kind: Kind, name: str = "x") -> Ref:
+    return Ref(kind.api_version, kind.kind, "team", name)
+
+
+@pytest.fixture
+def cache() -> Cache:
+    return Cache(accepts=lambda namespace: namespace != "theirs")
+
+
+def test_an_event_leads_to_the_stack_of_the_old_label_and_of_the_new(cache: Cache) -> None:
+    assert {SHOP} == cache.show(CONFIG, thing(1))
+    assert {SHOP, CART} == cache.show(CONFIG, thing(2, stack="cart"))
+    assert {} == dict(cache.observed(SHOP).children)
+    assert [ref(CONFIG)] == list(cache.observed(CART).children)
+
+
+def test_what_is_known_already_leads_nowhere(cache: Cache) -> None:
+    cache.show(CONFIG, thing(2))
+
+    assert set() == cache.show(CONFIG, thing(2))
+    assert set() == cache.show(CONFIG, thing(1, stack="cart")), "an older one is the past"
+    assert set() == cache.gone(CONFIG, thing(1)), "so is its deletion: it was made anew since"
+
+
+def test_other_operators_namespaces_are_not_held(cache: Cache) -> None:
+    foreign = thing(1)
+    foreign["metadata"]["namespace"] = "theirs"
+
+    assert set() == cache.show(CONFIG, foreign)
+    assert {} == dict(cache.observed(Key("theirs", "shop")).children)
+
+
+def test_a_list_tells_what_was_deleted_while_nobody_watched(cache: Cache) -> None:
+    for name in ("a", "b"):
+        cache.show(CONFIG, thing(1, name=name))
+    cache.show(DEPLOYMENT, thing(1))
+    cache.wrote(CONFIG, thing(9, name="new"))
+
+    assert {SHOP} == cache.listed(CONFIG, [ref(CONFIG, "a")], 5)
+    assert {ref(CONFIG, "a"), ref(CONFIG, "new"), ref(DEPLOYMENT)} == set(cache.observed(SHOP).children)
+
+
+def test_an_own_write_is_known_at_once_and_keeps_what_the_answer_leaves_out(cache: Cache) -> None:
+    cache.show(DEPLOYMENT, thing(1, spec={"replicas": 2, "paused": True}, status={"readyReplicas": 2}))
+
+    cache.wrote(DEPLOYMENT, thing(4))
+
+    child = cache.observed(SHOP).children[ref(DEPLOYMENT)]
+    assert ("4", {"replicas": 2}, {"readyReplicas": 2}) == (child.resource_version, child.spec, child.status)
+
+
+def test_an_answer_that_comes_after_the_deletion_does_not_bring_it_back(cache: Cache) -> None:
+    cache.show(CONFIG, thing(3))
+    cache.gone(CONFIG, thing(5))
+    cache.mark(CONFIG, 5)
+
+    cache.wrote(CONFIG, thing(4))
+
+    assert {} == dict(cache.observed(SHOP).children)
+
+
+def test_what_we_deleted_is_on_its_way_out_until_it_is_gone(cache: Cache) -> None:
+    cache.show(CONFIG, thing(3))
+    cache.doomed(cache.observed(SHOP).children[ref(CONFIG)])
+    cache.show(CONFIG, thing(4))
+    assert cache.observed(SHOP).children[ref(CONFIG)].deleting
+
+    cache.show(CONFIG, thing(6, uid="c2"))
+    assert not cache.observed(SHOP).children[ref(CONFIG)].deleting
+
+
+def test_a_namespace_is_known_by_its_uid_until_it_is_gone(cache: Cache) -> None:
+    namespace = {"metadata": {"name": "team", "uid": "n1", "resourceVersion": "1"}}
+    cache.show(NAMESPACE, namespace)
+    assert "n1" == cache.observed(SHOP).namespace_uid
+
+    cache.gone(NAMESPACE, namespace)
+    assert "" == cache.observed(SHOP).namespace_uid
+
+
+async def test_who_wrote_waits_until_the_watch_has_shown_it(cache: Cache) -> None:
+    waiting = asyncio.create_task(cache.shown(CONFIG, 7, within=60))
+    await asyncio.sleep(0)
+    cache.mark(CONFIG, 6)
+    cache.mark(DEPLOYMENT, 9)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+
+    cache.mark(CONFIG, 8)
+
+    assert await waiting
+    assert await cache.shown(CONFIG, 7, within=60)
+    assert not await cache.shown(CONFIG, 9, within=0)
+
+
+ENTRY = {"manager": "appstack", "operation": "Apply", "fieldsV1": {"f:data": {"f:a": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "entries", "known"),
+    [
+        ("our own apply", [ENTRY], True),
+        ("another manager's", [ENTRY | {"manager": "kubectl"}], False),
+        ("a plain update under our name", [ENTRY | {"operation": "Update"}], False),
+        ("our status", [ENTRY | {"subresource": "status"}], False),
+        ("ours among others", [ENTRY | {"manager": "kubectl"}, ENTRY], True),
+    ],
+)
+def test_whose_fields_count(sentence: str, entries: list[Any], known: bool) -> None:
+    manifest = thing(1)
+    manifest["metadata"]["managedFields"] = entries
+
+    assert known is bool(child_of(CONFIG, manifest).fields), sentence
+    assert not child_of(POD, manifest).fields, "nobody asks whose fields a pod has"
+
+
+def test_a_change_of_our_fields_changes_their_hash() -> None:
+    before, after = thing(1), thing(2)
+    before["metadata"]["managedFields"] = [ENTRY | {"time": "1"}]
+    after["metadata"]["managedFields"] = [ENTRY | {"time": "2"}]
+    same = child_of(CONFIG, before).fields == child_of(CONFIG, after).fields
+    after["metadata"]["managedFields"] = [ENTRY | {"fieldsV1": {}}]
+
+    assert same
+    assert child_of(CONFIG, before).fields != child_of(CONFIG, after).fields
+
+
+def test_a_claim_without_owner_that_we_applied_is_retained() -> None:
+    claim = thing(1)
+    claim["metadata"]["managedFields"] = [ENTRY]
+    owned = thing(1)
+    owned["metadata"] |= {"managedFields": [ENTRY], "ownerReferences": [{"uid": "u1", "controller": True}]}
+
+    assert child_of(KINDS["PersistentVolumeClaim"], claim).retained
+    assert not child_of(KINDS["PersistentVolumeClaim"], owned).retained
+    assert not child_of(CONFIG, claim).retained
+
+
+def test_of_a_pod_only_what_tells_a_trouble_is_held() -> None:
+    state = {"waiting": {"reason": "ImagePullBackOff"}}
+    container = {"name": "backend", "state": state, "containerID": "c", "resources": {"limits": {}}}
+    conditions = [{"type": "Ready", "status": "False", "lastProbeTime": None}, {"type": "Odd", "status": "True"}]
+    status = {"phase": "Pending", "containerStatuses": [container], "conditions": conditions, "qosClass": "BestEffort"}
+
+    child = child_of(POD, thing(1, spec={"nodeName": "n", "containers": [1]}, status=status))
+
+    assert {"nodeName": "n"} == child.spec
+    assert {
+        "phase": "Pending",
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "initContainerStatuses": [],
+        "containerStatuses": [{"name": "backend", "state": state}],
+    } == child.status
+
+
+def test_a_line_of_a_watch_is_an_event() -> None:
+    event = decode(b'{"type": "ADDED", "object": {"metadata": {"name": "x"}}}')
+
+    assert ("ADDED", {"metadata": {"name": "x"}}) == (event.type, event.object)
+
+
+@pytest.mark.parametrize("line", [b"", b'{"type": "ADD', b'{"type": "ADDED"}', b"[]", b"null"])
+def test_a_line_that_was_cut_off_is_no_event(line: bytes) -> None:
+    with pytest.raises(Unavailable, match="a watch brought no event"):
+        decode(line)

@@ -1,0 +1,151 @@
+"""AppStacks as last seen, what is worth an Event, and who holds a Lease."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from appstack.cluster.cache import Key
+from appstack.cluster.holder import Holder
+from appstack.cluster.stacks import Stacks
+from appstack.cluster.sweep import QUIET, Sweep
+from appstack.incidents import event, incidents
+from appstack.meta import Manifest, Ref
+from appstack.observed import Applied
+from tests.unit.test_queue import Clock
+
+KEY = Key("team", "shop")
+REF = Ref("v1", "Service", "team", "shop")
+
+
+def stack(version: int, *, uid: str = "u1", **more: Any) -> Manifest:
+    metadata = {"name": "shop", "namespace": "team", "uid": uid, "resourceVersion": str(version), "managedFields": []}
+    return {"metadata": metadata} | more
+
+
+@pytest.fixture
+def stacks() -> Stacks:
+    found = Stacks()
+    found.show(stack(5))
+    return found
+
+
+def test_only_what_is_newer_is_news(stacks: Stacks) -> None:
+    assert [False, False, True, True] == [
+        stacks.show(stack(5)),
+        stacks.show(stack(4)),
+        stacks.show(stack(6)),
+        stacks.show(stack(3, uid="u2")),
+    ]
+
+
+def test_our_own_status_is_no_news(stacks: Stacks) -> None:
+    stacks.reported(KEY, uid="u1", status={"a": 1}, version="7", at=1.0)
+    held = stacks.get(KEY)
+
+    assert held
+    assert ({"a": 1}, 1.0) == (held.doc["status"], held.reported)
+    assert not stacks.show(stack(7, status={"a": 1}))
+
+
+def test_what_was_applied_counts_before_a_status_tells_it(stacks: Stacks) -> None:
+    entry = {"apiVersion": "v1", "kind": "Service", "name": "shop", "rendered": "r1", "fields": "f1"}
+    stacks.show(stack(6, status={"resources": [entry]}))
+    stacks.applied(KEY, uid="u1", records={REF: Applied(REF, "r2", "f2")})
+    stacks.applied(KEY, uid="u0", records={REF: Applied(REF, "r9", "f9")})
+
+    held = stacks.get(KEY)
+    assert held
+    assert {REF: Applied(REF, "r2", "f2")} == held.recorded()
+
+
+def test_a_later_stack_of_the_same_name_is_not_forgotten_with_the_former(stacks: Stacks) -> None:
+    stacks.show(stack(9, uid="u2"))
+    stacks.forget(KEY, uid="u1")
+    assert stacks.get(KEY)
+
+    stacks.forget(KEY, uid="u2")
+    assert not stacks.get(KEY)
+
+
+def test_a_list_that_does_not_bring_a_stack_puts_it_in_doubt() -> None:
+    clock, doubted = Clock(), list[frozenset[Key]]()
+    other = Key("team", "other")
+    sweep = Sweep(clock, known=lambda: [KEY, other], doubt=doubted.append)
+    sweep.saw(other, listing=False)
+    sweep.saw(KEY, listing=True)
+    clock.pass_to(QUIET - 1)
+    sweep.saw(KEY, listing=True)
+    clock.pass_to(QUIET + 1)
+    assert [] == doubted
+
+    clock.pass_to(2 * QUIET)
+
+    assert [frozenset({other})] == doubted
+
+
+def test_what_happens_during_a_list_is_there(stacks: Stacks) -> None:
+    clock, doubted = Clock(), list[frozenset[Key]]()
+    other = Key("team", "other")
+    sweep = Sweep(clock, known=lambda: [KEY, other], doubt=doubted.append)
+    sweep.saw(KEY, listing=True)
+    sweep.saw(other, listing=False)
+    clock.pass_to(QUIET)
+
+    assert [] == doubted
+
+
+STALLED = {"type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": "spec.backend: is required"}
+PROBLEM = {"container": "backend", "reason": "CrashLoopBackOff", "message": "it ends", "log": "boom", "hint": "look"}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "former", "status", "reasons"),
+    [
+        ("all is well", {}, {"conditions": [{"type": "Ready", "status": "True", "reason": "Ready"}]}, []),
+        ("it stalls", {}, {"conditions": [STALLED]}, ["InvalidSpec"]),
+        ("it is still stalled", {"conditions": [STALLED]}, {"conditions": [STALLED]}, []),
+        (
+            "for another reason",
+            {"conditions": [STALLED | {"reason": "Refused"}]},
+            {"conditions": [STALLED]},
+            ["InvalidSpec"],
+        ),
+        ("a new problem", {}, {"problems": [PROBLEM]}, ["CrashLoopBackOff"]),
+        ("the same in another pod", {"problems": [PROBLEM | {"pod": "a"}]}, {"problems": [PROBLEM]}, []),
+        ("all is well again", {"conditions": [STALLED], "problems": [PROBLEM]}, {}, []),
+    ],
+)
+def test_only_what_goes_wrong_is_an_incident(
+    sentence: str, former: Manifest, status: Manifest, reasons: list[str]
+) -> None:
+    assert reasons == [incident.reason for incident in incidents(former, status)], sentence
+
+
+def test_an_event_tells_whom_it_is_about_and_how_it_came() -> None:
+    (incident,) = incidents({}, {"problems": [PROBLEM]})
+    made = event(incident, doc=stack(1), now="2026-01-01T00:00:00.000000Z", instance="me")
+
+    assert ("Warning", "CrashLoopBackOff") == (made["type"], made["reason"])
+    assert "backend: it ends\nboom\nlook" == made["note"]
+    assert ("shop", "u1") == (made["regarding"]["name"], made["regarding"]["uid"])
+
+
+@pytest.mark.parametrize(
+    ("sentence", "holder", "dead"),
+    [
+        ("who ran before us in this pod", lambda me: Holder(me.host, me.boot, me.pid, "0"), True),
+        ("our parent, who lives", lambda me: Holder(me.host, me.boot, os.getppid(), "0"), False),
+        ("no such process here", lambda me: Holder(me.host, me.boot, 2**22 + 1, "0"), True),
+        ("another machine of this name", lambda me: Holder(me.host, "another", 2**22 + 1, "0"), False),
+        ("another machine", lambda me: Holder("another", me.boot, 2**22 + 1, "0"), False),
+        ("another program's words", lambda _: "somebody", False),
+    ],
+)
+def test_a_holder_is_dead_only_for_sure(sentence: str, holder: Callable[[Holder], object], dead: bool) -> None:
+    me = Holder.me()
+
+    assert dead is me.outlived(str(holder(me))), sentence
