@@ -1,0 +1,61 @@
+"""Labels and annotations, wherever the author may give some. PURE."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from appstack import meta
+from appstack.check.subject import Subject
+from appstack.errors import Fault
+from appstack.model.base import ObjectMetadata
+
+_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+def ours(subject: Subject) -> Iterator[Fault]:
+    """Yield keys that are AppStack's own, and keys or values that Kubernetes does not take."""
+    theirs = meta.labels(subject.stack.metadata.name)
+    for where, metadata in _written("spec", subject.spec):
+        for key, value in (metadata.labels or {}).items():
+            field = f"{where}.labels[{key}]"
+            yield from _key(field, key)
+            if key in theirs and not _reserved(key) and value != theirs[key]:
+                yield Fault(field, f"AppStack sets it to {theirs[key]!r}", "leave it out, or choose another key")
+            if value and not _NAME.fullmatch(value):
+                hint = "at most 63 letters, digits, - _ . , beginning and ending with a letter or digit"
+                yield Fault(field, f"{value!r} is not a label's value", hint)
+        for key in metadata.annotations or {}:
+            yield from _key(f"{where}.annotations[{key}]", key)
+
+
+def _key(field: str, key: str) -> Iterator[Fault]:
+    prefix, slash, name = key.rpartition("/")
+    if _reserved(key):
+        yield Fault(field, f"keys under {meta.GROUP}/ are AppStack's own", "choose another")
+    elif not _NAME.fullmatch(name) or (slash and (len(prefix) > 253 or not _PREFIX.fullmatch(prefix))):
+        yield Fault(field, f"{key!r} is not a key", "for example example.com/name")
+
+
+def _reserved(key: str) -> bool:
+    prefix = key.rpartition("/")[0]
+    return prefix == meta.GROUP or prefix.endswith(f".{meta.GROUP}")
+
+
+def _written(where: str, value: Any) -> Iterator[tuple[str, ObjectMetadata]]:
+    """Yield all metadata of a model, each with its field: a field that a later kind brings is found as well."""
+    if isinstance(value, ObjectMetadata):
+        yield where, value
+    elif isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            yield from _written(f"{where}.{field.serialization_alias or name}", getattr(value, name))
+    elif isinstance(value, tuple | list):
+        for index, item in enumerate(value):
+            yield from _written(f"{where}[{index}]", item)
+
+
+CHECKS: Final = (ours,)
