@@ -67,9 +67,9 @@ check: setup ## format, lint, types, layers, unit tests, drift of what is genera
 include tools/cluster.mk tools/ship.mk
 
 .PHONY: test-api
-test-api: cluster ## tests against a real API server
+test-api: setup cluster ## tests against a real API server
 	@$(PYTHON) -m pytest tests/api
 
 .PHONY: test
-test: check cluster ## everything: the checks, the API tests and the end-to-end tests on one real cluster
+test: check images ## everything: the checks, the API tests and the end-to-end tests on one real cluster
 	@$(PYTHON) -m pytest tests/api tests/e2e

@@ -11,7 +11,6 @@ from pydantic_core import ErrorDetails
 from appstack.errors import Fault, InvalidSpec
 from appstack.model.stack import AppStack
 
-
 # Kubernetes takes a number where it wants a quantity (`cpu: 2`); the client's models want the string.
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "overhead"})
 _QUANTITIES: Final = frozenset({"sizeLimit", "divisor"})
