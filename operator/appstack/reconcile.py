@@ -71,7 +71,7 @@ class Reconciler:
             changes = await self._carry_out(held, understood.wanted, observed)
             self._tell(key, changes)
         shown = await self._hands.settle(changes)
-        self._stacks.applied(key, uid=held.uid, records={c.ref: c.applied for c in changes if c.applied})
+        self._remember(key, held, changes)
         status = report(
             held.doc,
             stack=understood.stack,
@@ -108,12 +108,21 @@ class Reconciler:
         todo = plan(owner, desired=desired, observed=observed, recorded=held.recorded())
         return await self._hands.carry_out(todo, owner)
 
+    def _remember(self, key: Key, held: Stack, changes: Sequence[Change]) -> None:
+        """Keep what was applied until a status tells it; a repair may pass without a status at all."""
+        self._stacks.applied(key, uid=held.uid, records={c.ref: c.applied for c in changes if c.applied})
+        former = held.doc.get("status") or {}
+        told = former.get("observedGeneration") == held.doc["metadata"]["generation"]
+        if told and any(change.action in WRITTEN for change in changes):
+            self._stacks.hold_back(key, uid=held.uid, at=time.monotonic())
+
     async def _publish(self, key: Key, held: Stack, status: Manifest, again: Again) -> Again:
         """Write the status when it differs, a second after the one before at the earliest."""
         former = held.doc.get("status") or {}
-        if _timeless(former) == _timeless(status):
-            return again
-        wait = held.reported + _STATUS_PAUSE - time.monotonic()
+        latest = self._stacks.get(key)
+        if latest is None or latest.doc is not held.doc or _timeless(former) == _timeless(status):
+            return again  # nothing to tell, or the next look will tell of what has changed meanwhile
+        wait = latest.reported + _STATUS_PAUSE - time.monotonic()
         if wait > 0:
             return again if again.failed else Again(after=wait)
         try:

@@ -161,6 +161,9 @@ class Operator:
     async def _look(self, key: Key) -> Again:
         try:
             again = await self._reconciler.look(key)
+        except (Refused, Unavailable) as error:
+            logger.warning("%s: %s", key, error)
+            again = Again(failed=True)
         except Exception:
             logger.exception("%s: a look at it failed; this is a defect of AppStack", key)
             metrics.RECONCILES.labels("crashed").inc()

@@ -16,7 +16,7 @@ class Stack:
     """One AppStack."""
 
     doc: Manifest
-    reported: float = float("-inf")  # when its status was last written
+    reported: float = float("-inf")  # when its status was last written, or might have been
     unreported: Mapping[Ref, Applied] = field(default_factory=dict)  # applied, and not in a status yet
     doubtful: bool = False  # a list did not bring it: it may be gone
 
@@ -94,6 +94,12 @@ class Stacks:
         held = self._held.get(key)
         if held is not None and held.uid == uid:
             self._held[key] = replace(held, unreported={**held.unreported, **records})
+
+    def hold_back(self, key: Key, *, uid: str, at: float) -> None:
+        """Take in that something was put right: what its controller makes of it is told when it has settled."""
+        held = self._held.get(key)
+        if held is not None and held.uid == uid:
+            self._held[key] = replace(held, reported=at)
 
     def forget(self, key: Key, *, uid: str) -> None:
         """Drop an AppStack that is gone, unless a later one bears its name."""
