@@ -28,6 +28,7 @@ class Seen:
     waiting: Mapping[str, Any] = field(default_factory=dict)
     ended: Mapping[str, Any] = field(default_factory=dict)  # how it last ended, when it isn't running now
     last_words: str = ""
+    restarts: int = 0
 
     @property
     def exit_code(self) -> int | None:
@@ -59,7 +60,7 @@ class RefusedNginxConfig:
     """`nginx -t` refused the configuration: the pod does not start, and the old pods go on."""
 
     CONTAINER: ClassVar = f"{RESERVED_PREFIX}nginx-check"
-    LINE: ClassVar = re.compile(r"\[(?:emerg|alert|crit)\].*")
+    LINE: ClassVar = re.compile(r"(\[(?:emerg|alert|crit)\] )(?:\d+#\d+: )?(.*)")
     PLACE: ClassVar = re.compile(r" in (?P<file>/\S+):(?P<line>\d+)\s*$")
     FIELDS: ClassVar = {
         paths.USER_CONF: "server",
@@ -71,7 +72,7 @@ class RefusedNginxConfig:
         if seen.container != self.CONTAINER or not seen.exit_code:
             return None
         found = self.LINE.findall(seen.last_words)
-        said = found[0] if found else "nginx -t refused the configuration"
+        said = "".join(found[0]).strip() if found else "nginx -t refused the configuration"
         place = self.PLACE.search(said)
         at = self._field(place["file"] if place else "", seen.spec)
         where = f"line {place['line']} of {place['file']}, which comes from {at}" if place else at
@@ -96,16 +97,18 @@ class ImagePull:
         "ImageInspectError": "",
         "RegistryUnavailable": "The registry does not answer: it is tried again",
     }
+    BACK_OFF: ClassVar = re.compile(r'^Back-off pulling image "[^"]*"(: ErrImagePull: )?')
     USUAL: ClassVar = "Check name and tag, whether the node reaches the registry, and imagePullSecrets if it is private"
 
     def look(self, seen: Seen) -> Problem | None:
-        """Return the problem with what the runtime said."""
+        """Return the problem with what the runtime said: the same while it is tried and while it waits."""
         reason = seen.waiting.get("reason", "")
         if reason not in self.HINTS:
             return None
-        said = seen.waiting.get("message") or "the image can't be pulled"
+        said = self.BACK_OFF.sub("", seen.waiting.get("message", "")) or "The image can't be pulled"
         at = f"{seen.at}.image" if seen.at else ""
-        return seen.problem(reason, said, hint=self.HINTS[reason] or self.USUAL, at=at)
+        shown = "ImagePullBackOff" if reason == "ErrImagePull" else reason
+        return seen.problem(shown, said, hint=self.HINTS[reason] or self.USUAL, at=at)
 
 
 class CannotStart:
@@ -140,6 +143,7 @@ class CrashLoop:
         143: "It was told to end: look for a failing liveness or startup probe",
     }
     OTHER: ClassVar = "Look at what it said last: kubectl logs --previous -c {container} {pod}"
+    OUT_OF_MEMORY: ClassVar = "OOMKilled"
     MEMORY: ClassVar = "It used more memory than it may: raise resources.limits.memory"
     STATIC: ClassVar = "Files are copied with `cp`: check that the backend's image has it, and the path `from`"
 
@@ -152,11 +156,12 @@ class CrashLoop:
         how = f"exited with code {code}" if code is not None else "ended"
         why = seen.ended.get("reason", "")
         named = f" ({why})" if why and why not in ("Error", "Completed") else ""
-        reason = "CrashLoopBackOff" if looping else why or "Error"
+        again = "CrashLoopBackOff" if looping or seen.restarts else "Error"
+        reason = why if why == self.OUT_OF_MEMORY else again
         return seen.problem(reason, f"The container {how}{named}", hint=self._hint(seen))
 
     def _hint(self, seen: Seen) -> str:
-        if seen.ended.get("reason") == "OOMKilled":
+        if seen.ended.get("reason") == self.OUT_OF_MEMORY:
             return self.MEMORY
         if seen.container.startswith(f"{RESERVED_PREFIX}static-"):
             return self.STATIC
@@ -205,8 +210,16 @@ def _seen(status: Mapping[str, Any], *, pod: str, at: str, spec: Mapping[str, An
     state = status.get("state") or {}
     waiting = state.get("waiting") or {}
     ended = state.get("terminated") or ((status.get("lastState") or {}).get("terminated") if waiting else None) or {}
-    words = str(ended.get("message") or "").strip()
-    return Seen(pod, status["name"], at, spec, waiting=waiting, ended=ended, last_words=words)
+    return Seen(
+        pod=pod,
+        container=status["name"],
+        at=at,
+        spec=spec,
+        waiting=waiting,
+        ended=ended,
+        last_words=str(ended.get("message") or "").strip(),
+        restarts=status.get("restartCount", 0),
+    )
 
 
 def fields_by_container(spec: Mapping[str, Any]) -> dict[str, str]:

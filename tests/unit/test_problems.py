@@ -1,0 +1,183 @@
+"""What keeps a pod from working, and what its author is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appstack.meta import Ref
+from appstack.model.status import MAX_LOG, MAX_PROBLEMS, Problem
+from appstack.observed import Child
+from appstack.problems import problems
+
+SPEC: dict[str, Any] = {
+    "backend": {"image": "s"},
+    "proxy": {"server": "nonsense;"},
+    "initContainers": [{"name": "first"}, {"name": "migrate"}],
+    "sidecars": [{"name": "db"}],
+}
+
+
+def pod(*statuses: dict[str, Any], name: str = "shop-1", init: bool = False, deleting: bool = False) -> Child:
+    key = "initContainerStatuses" if init else "containerStatuses"
+    ref = Ref("v1", "Pod", "team-a", name)
+    return Child(ref, uid="1", resource_version="1", stack="shop", deleting=deleting, status={key: list(statuses)})
+
+
+def waiting(container: str, reason: str, message: str = "", /, **ended: Any) -> dict[str, Any]:
+    last = {"lastState": {"terminated": ended}} if ended else {}
+    return {"name": container, "state": {"waiting": {"reason": reason, "message": message}}, **last}
+
+
+def ended(container: str, /, **how: Any) -> dict[str, Any]:
+    return {"name": container, "state": {"terminated": how}}
+
+
+def only(*pods: Child) -> Problem:
+    (problem,) = problems(SPEC, pods)
+    return problem
+
+
+def test_a_container_that_completes_is_told_to_go_on() -> None:
+    problem = only(pod(waiting("backend", "CrashLoopBackOff", "back-off 10s", exitCode=0, reason="Completed")))
+
+    assert (problem.pod, problem.container, problem.field) == ("shop-1", "backend", "spec.backend")
+    assert (problem.reason, problem.exit_code) == ("CrashLoopBackOff", 0)
+    assert problem.message == "The container exited with code 0"
+    assert problem.hint.startswith("It completed: give it a command that goes on")
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "hint"),
+    [
+        (1, "Error", "kubectl logs --previous -c db shop-1"),
+        (127, "Error", "command was not found"),
+        (128, "StartError", "command could not be started"),
+        (137, "Error", "liveness probe"),
+        (137, "OOMKilled", "raise resources.limits.memory"),
+    ],
+)
+def test_how_a_container_ended_decides_the_hint(code: int, reason: str, hint: str) -> None:
+    problem = only(pod(waiting("db", "CrashLoopBackOff", exitCode=code, reason=reason, message="last words\n")))
+
+    assert hint in problem.hint
+    assert (problem.log, problem.field, problem.exit_code) == ("last words", "spec.sidecars[0]", code)
+
+
+def test_the_first_crash_is_told_before_it_loops() -> None:
+    assert only(pod(ended("migrate", exitCode=3, reason="Error"), init=True)).reason == "Error"
+    assert only(pod(ended("migrate", exitCode=3), init=True)).field == "spec.initContainers[1]"
+
+
+def test_a_crash_has_one_name_while_it_loops() -> None:
+    between = {**ended("backend", exitCode=3, reason="Error"), "restartCount": 2}
+    assert only(pod(between)).reason == "CrashLoopBackOff"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        ended("migrate", exitCode=0, reason="Completed"),
+        {"name": "backend", "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}},
+        waiting("backend", "PodInitializing"),
+        waiting("backend", "ContainerCreating"),
+        {"name": "backend"},
+    ],
+    ids=["done", "running again", "waiting for others", "being made", "not yet there"],
+)
+def test_what_is_on_its_way_is_no_problem(status: dict[str, Any]) -> None:
+    assert problems(SPEC, [pod(status)]) == ()
+
+
+def test_an_image_that_cannot_be_pulled_has_one_name_while_it_is_tried_again() -> None:
+    said = "failed to pull: not found"
+    tried = only(pod(waiting("backend", "ErrImagePull", said)))
+    waits = only(pod(waiting("backend", "ImagePullBackOff", f'Back-off pulling image "s:9": ErrImagePull: {said}')))
+
+    assert tried == waits
+    assert (tried.reason, tried.message, tried.field) == ("ImagePullBackOff", said, "spec.backend.image")
+    assert "imagePullSecrets" in tried.hint
+
+
+def test_an_image_of_a_wrong_name_is_not_looked_for_in_registries() -> None:
+    assert only(pod(waiting("proxy", "InvalidImageName", "couldn't parse"))).hint == "Correct the image's name"
+
+
+def test_a_missing_key_is_named_as_the_kubelet_names_it() -> None:
+    problem = only(pod(waiting("backend", "CreateContainerConfigError", 'configmap "x" not found')))
+
+    assert problem.message == 'configmap "x" not found'
+    assert problem.hint.startswith("Make the ConfigMap, Secret or key")
+
+
+NGINX_SAID = """\
+2026/11/21 07:00:00 [emerg] 1#1: unknown directive "nonsense" in {file}:3
+nginx: [emerg] unknown directive "nonsense" in {file}:3
+nginx: configuration file /etc/nginx/nginx.conf test failed
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "proxy", "field"),
+    [
+        ("/etc/nginx/appstack/server/user.conf", {"server": "x"}, "spec.proxy.server"),
+        ("/etc/nginx/appstack/server/static.conf", {}, "spec.proxy.static"),
+        ("/etc/nginx/nginx.conf", {"config": "x"}, "spec.proxy.config"),
+        ("/etc/nginx/nginx.conf", {}, "spec.proxy"),
+        ("/etc/nginx/appstack/health.conf", {"config": "x"}, "spec.proxy"),
+    ],
+)
+@pytest.mark.parametrize("state", ["ended", "looping"])
+def test_a_refused_nginx_conf_comes_with_nginxs_own_line(
+    state: str, file: str, proxy: dict[str, str], field: str
+) -> None:
+    how: dict[str, Any] = {"exitCode": 1, "reason": "Error", "message": NGINX_SAID.format(file=file)}
+    name = "appstack-nginx-check"
+    status = ended(name, **how) if state == "ended" else waiting(name, "CrashLoopBackOff", **how)
+    (problem,) = problems({**SPEC, "proxy": proxy}, [pod(status, init=True)])
+
+    assert problem.reason == "NginxConfigRefused"
+    assert problem.message == f'[emerg] unknown directive "nonsense" in {file}:3'
+    assert problem.field == field
+    assert f"line 3 of {file}" in problem.hint
+
+
+def test_a_check_without_words_still_says_what_it_was() -> None:
+    problem = only(pod(ended("appstack-nginx-check", exitCode=1), init=True))
+
+    assert (problem.message, problem.field) == ("nginx -t refused the configuration", "spec.proxy")
+
+
+@pytest.mark.parametrize(
+    ("container", "field"), [("appstack-static-1", "spec.proxy.static[1]"), ("appstack-cache", "spec.volumes")]
+)
+def test_appstacks_own_containers_lead_to_the_field_that_they_work_for(container: str, field: str) -> None:
+    assert only(pod(waiting(container, "CrashLoopBackOff", exitCode=128), init=True)).field == field
+
+
+def test_a_copy_that_fails_asks_for_cp() -> None:
+    assert "`cp`" in only(pod(waiting("appstack-static-0", "CrashLoopBackOff", exitCode=128), init=True)).hint
+
+
+def test_the_likeliest_cause_comes_first_and_what_pods_share_is_told_once() -> None:
+    pods = [
+        pod(waiting("backend", "CrashLoopBackOff", exitCode=1), waiting("db", "ErrImagePull"), name=f"shop-{number}")
+        for number in (2, 1, 3)
+    ]
+
+    assert [(one.container, one.pod) for one in problems(SPEC, pods)] == [("db", "shop-1"), ("backend", "shop-1")]
+    assert problems(SPEC, pods) == problems(SPEC, reversed(pods))
+
+
+def test_a_pod_that_goes_has_no_problems() -> None:
+    assert problems(SPEC, [pod(waiting("backend", "ErrImagePull"), deleting=True)]) == ()
+
+
+def test_there_are_never_more_than_the_api_takes() -> None:
+    noisy: dict[str, Any] = {"exitCode": 1, "message": "x" * 5000}
+    many = pod(*(waiting(f"c{number:02}", "CrashLoopBackOff", **noisy) for number in range(30)))
+    found = problems(SPEC, [many])
+
+    assert len(found) == MAX_PROBLEMS
+    assert {len(one.log) for one in found} == {MAX_LOG}
