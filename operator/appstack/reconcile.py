@@ -120,8 +120,8 @@ class Reconciler:
         """Write the status when it differs, a second after the one before at the earliest."""
         former = held.doc.get("status") or {}
         latest = self._stacks.get(key)
-        if latest is None or latest.doc is not held.doc or _timeless(former) == _timeless(status):
-            return again  # nothing to tell, or the next look will tell of what has changed meanwhile
+        if latest is None or _timeless(former) == _timeless(status):
+            return again
         wait = latest.reported + _STATUS_PAUSE - time.monotonic()
         if wait > 0:
             return again if again.failed else Again(after=wait)
@@ -131,8 +131,7 @@ class Reconciler:
             return Again(after=error.retry_after, failed=True)
         except Refused as error:
             return self._not_published(key, held, error)
-        version = answer["metadata"]["resourceVersion"]
-        self._stacks.reported(key, uid=held.uid, status=status, version=version, at=time.monotonic())
+        self._stacks.reported(key, answer, status=status, at=time.monotonic())
         await self._post(held.doc, former, status)
         return again
 

@@ -22,8 +22,8 @@ REF = Ref("v1", "Service", "team", "shop")
 
 
 def stack(version: int, *, uid: str = "u1", **more: Any) -> Manifest:
-    metadata = {"name": "shop", "namespace": "team", "uid": uid, "resourceVersion": str(version), "managedFields": []}
-    return {"metadata": metadata} | more
+    metadata = {"name": "shop", "namespace": "team", "uid": uid, "resourceVersion": str(version), "generation": 1}
+    return {"metadata": metadata | {"managedFields": []}} | more
 
 
 @pytest.fixture
@@ -43,12 +43,21 @@ def test_only_what_is_newer_is_news(stacks: Stacks) -> None:
 
 
 def test_our_own_status_is_no_news(stacks: Stacks) -> None:
-    stacks.reported(KEY, uid="u1", status={"a": 1}, version="7", at=1.0)
+    stacks.reported(KEY, stack(7), status={"a": 1}, at=1.0)
     held = stacks.get(KEY)
 
     assert held
     assert ({"a": 1}, 1.0) == (held.doc["status"], held.reported)
+    assert "managedFields" not in held.doc["metadata"]
     assert not stacks.show(stack(7, status={"a": 1}))
+
+
+def test_a_spec_that_was_written_before_our_status_and_is_shown_after_it_is_news(stacks: Stacks) -> None:
+    answer = stack(7)
+    answer["metadata"]["generation"] = 2
+    stacks.reported(KEY, answer, status={"a": 1}, at=1.0)
+
+    assert stacks.show(answer | {"spec": "new", "status": {"a": 1}})
 
 
 def test_what_was_applied_counts_before_a_status_tells_it(stacks: Stacks) -> None:

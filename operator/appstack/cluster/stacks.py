@@ -15,7 +15,7 @@ from appstack.observed import Applied
 class Stack:
     """One AppStack."""
 
-    doc: Manifest
+    doc: Manifest  # without managedFields
     reported: float = float("-inf")  # when its status was last written, or might have been
     unreported: Mapping[Ref, Applied] = field(default_factory=dict)  # applied, and not in a status yet
     doubtful: bool = False  # a list did not bring it: it may be gone
@@ -80,13 +80,18 @@ class Stacks:
         if held is not None:
             self._held[key] = replace(held, doubtful=True)
 
-    def reported(self, key: Key, *, uid: str, status: Mapping[str, Any], version: str, at: float) -> None:
-        """Take in that a status was written."""
-        held = self._held.get(key)
-        if held is None or held.uid != uid or held.version > int(version):
+    def reported(self, key: Key, answer: Manifest, *, status: Mapping[str, Any], at: float) -> None:
+        """Take in that a status was written, by the metadata that the answer brought.
+
+        Where that is of another generation than what we hold, the watch has yet to show a spec: then the version
+        stays, or that event would look like the past.
+        """
+        held, metadata = self._held.get(key), answer["metadata"]
+        if held is None or held.uid != metadata["uid"]:
             return
-        metadata = held.doc["metadata"] | {"resourceVersion": version}
-        doc = held.doc | {"metadata": metadata, "status": status}
+        doc = held.doc | {"status": status}
+        if held.doc["metadata"]["generation"] == metadata["generation"]:
+            doc = _slim(doc | {"metadata": metadata})
         self._held[key] = replace(held, doc=doc, reported=at, unreported={})
 
     def applied(self, key: Key, *, uid: str, records: Mapping[Ref, Applied]) -> None:
