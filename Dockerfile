@@ -23,7 +23,8 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/appstack/ap
 
 FROM ${BASE}
 COPY --from=site /opt/appstack /opt/appstack
-ENV PYTHONPATH=/opt/appstack PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# USER: kopf asks who runs it, and 65532 need not stand in the base's /etc/passwd.
+ENV PYTHONPATH=/opt/appstack PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 USER=appstack
 USER 65532:65532
 WORKDIR /
 EXPOSE 8080 8081

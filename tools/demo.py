@@ -121,7 +121,7 @@ def tell(demo: Demo) -> None:
     demo.run([demo.kubectl, "get", "nodes"])
 
     demo.title("The operator, installed by Helm as users do")
-    demo.run(install.command(demo.helm), show=False)
+    install_operator(demo)
     demo.run([demo.kubectl, "--namespace", install.NAMESPACE, "get", "pods"])
 
     demo.title(f"An AppStack: {EXAMPLE}/appstack.yaml")
@@ -147,6 +147,16 @@ def tell(demo: Demo) -> None:
 
     demo.title("What it is now")
     demo.k("get", "appstacks")
+
+
+def install_operator(demo: Demo) -> None:
+    """Install it; when it does not come up, its last words say why."""
+    try:
+        demo.run(install.command(demo.helm), show=False)
+    except shell.Failure as failure:
+        argv = [demo.kubectl, "-n", install.NAMESPACE, "logs", f"deployment/{install.RELEASE}", "--tail", "1"]
+        said = shell.attempt(argv, env=ENVIRONMENT).out.strip()
+        raise shell.Failure(f"{failure}; the operator's last words: {said or 'none'}") from failure
 
 
 def make_namespace(demo: Demo) -> None:

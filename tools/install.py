@@ -35,5 +35,5 @@ def command(helm: Path | str) -> list[str]:
         "settings.proxyImage": PROXY_IMAGE,
     }
     install = [str(helm), "upgrade", "--install", RELEASE, CHART]
-    where = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "3m"]
+    where = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "2m"]
     return [*install, *where, *(word for key, value in values.items() for word in ("--set", f"{key}={value}"))]
