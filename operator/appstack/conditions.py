@@ -1,6 +1,6 @@
 """Ready, Reconciling and Stalled, as kstatus defines them: one outcome decides all three. PURE.
 
-Why Reconciling and Stalled are left out while they are not True: docs/decisions/0010-conditions.md.
+Why Reconciling and Stalled are left out while they are not True: docs/decisions/0007-conditions.md.
 """
 
 from __future__ import annotations

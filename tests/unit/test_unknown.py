@@ -1,0 +1,55 @@
+"""Fields that the API does not have, and what was probably meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from appstack.unknown import unknown_fields
+
+TOP = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("spec: {replica: 1}", "spec.replica: unknown field (did you mean 'replicas'?)"),
+        (
+            "spec: {backend: {ports: [{container_port: 1}]}}",
+            "spec.backend.ports[0].container_port: unknown field (did you mean 'containerPort'?)",
+        ),
+        (
+            "spec: {backend: {env_from: []}}",
+            "spec.backend.env_from: unknown field (did you mean 'envFrom'?)",
+        ),
+        (
+            "spec: {backend: {livenessProbe: {httpGet: {protocol: HTTP2}}}}",
+            "spec.backend.livenessProbe.httpGet.protocol: unknown field "
+            "(known here: host, httpHeaders, path, port, scheme)",
+        ),
+        ("specs: {}", "specs: unknown field (did you mean 'spec'?)"),
+        ("metadata: {label: {a: b}}", "metadata.label: unknown field (did you mean 'labels'?)"),
+        ("spec: {backend: {1: x}}", "spec.backend.1: unknown field"),
+        ("spec: {volumes: [{name: a, nodeCache: {size: 1}}]}", "spec.volumes[0].nodeCache.size: unknown field"),
+    ],
+)
+def test_an_unknown_field_is_named_with_what_was_probably_meant(text: str, fault: str) -> None:
+    assert [str(one) for one in unknown_fields(yaml.safe_load(TOP + text))] == [fault]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"spec": {"backend": {"image": "s", "resources": {"limits": {"nvidia.com/gpu": 1}}}}},
+        {"metadata": {"name": "x", "labels": {"a": "b"}}, "status": {"anything": 1}},
+        {"spec": {"pod": {"nodeSelector": {"a": "b"}, "metadata": {"annotations": {"a/b": "c"}}}}},
+        {"spec": None},
+        {"spec": {"backend": "text", "volumes": {"name": "a"}, "sidecars": [None, "x"]}},
+        {},
+    ],
+    ids=["quantities", "status and labels", "maps", "nothing", "wrong types", "empty"],
+)
+def test_what_is_known_or_wrong_in_another_way_is_not_named(document: dict[str, Any]) -> None:
+    assert unknown_fields(document) == ()
