@@ -13,5 +13,5 @@ cluster-down: ## remove every trace of it but the cache
 cluster-status: ## say whether it is up and well
 	@$(PYTHON3) -m tools.cluster status
 
-images: setup cluster ## the operator's image, built from this checkout and brought onto the nodes
+images: setup cluster ## the operator's image from this checkout on the nodes, and helm: ready to install it
 	@$(PYTHON) -m tools.cluster images

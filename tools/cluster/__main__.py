@@ -31,6 +31,7 @@ def build(given: argparse.Namespace) -> None:
 
 def images(_: argparse.Namespace) -> None:
     record = life.usable()
+    programs.ensure(["helm"])
     if record.foreign:
         shell.say("the user's own cluster gets no images from here")
         return
@@ -55,7 +56,7 @@ def parse() -> argparse.Namespace:
     add("up", up, "make the cluster, or use the one that is up and well; images of the examples included")
     add("down", down, "remove every trace of it but the cache")
     add("status", status, "say whether it is up and well")
-    add("images", images, "build the operator's image and bring it onto the nodes")
+    add("images", images, "make ready to install the operator: its image on the nodes, and helm")
     build_parser = add("build", build, "build pinned programs and print where they are")
     build_parser.add_argument("program", nargs="+", help=", ".join(sorted(programs.names())))
     trace_parser = add("trace", show_trace, "list what is left of a cluster")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,10 +83,8 @@ def extract(packages: Sequence[Path], root: Path) -> None:
 @contextmanager
 def root_file_system(packages: Sequence[str], log: Path) -> Iterator[Path]:
     """A configured Debian with these packages and their dependencies, in a folder that is gone afterwards."""
-    folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="root-") as scratch:
-        root = Path(scratch, "root")
+    with state.scratch("root") as scratch:
+        root = scratch / "root"
         downloaded = tree([*ESSENTIAL, *packages], root, log)
         _configure(root, downloaded, log)
         yield root

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,13 +79,13 @@ def build(recipe: Recipe, env: Mapping[str, str]) -> str:
     log = state.log(f"image-{recipe.image.replace('/', '-').replace(':', '-')}")
     with (
         shell.step(f"building the image {recipe.image}"),
-        tempfile.TemporaryDirectory(dir=state.cache(), prefix="image-") as scratch,
+        state.scratch("image") as scratch,
     ):
         if not recipe.folder:
-            _build_busybox(recipe, Path(scratch), env, log)
+            _build_busybox(recipe, scratch, env, log)
         else:
             base = _import_base(recipe, env, log) if recipe.packages else recipe.base
-            _build_dockerfile(recipe, base, Path(scratch, "context"), env, log)
+            _build_dockerfile(recipe, base, scratch / "context", env, log)
     return recipe.image
 
 
@@ -143,9 +142,9 @@ def load(images: Mapping[str, str], env: Mapping[str, str]) -> None:
         return
     with (
         shell.step(f"loading {', '.join(wanted)} onto the nodes"),
-        tempfile.TemporaryDirectory(dir=state.cache(), prefix="load-") as scratch,
+        state.scratch("load") as scratch,
     ):
-        file = Path(scratch, "images.tar")
+        file = scratch / "images.tar"
         shell.run(["docker", "save", "--output", file, *wanted], env=env)
         arguments = ["load", "image-archive", str(file), "--name", kind.CLUSTER]
         shell.run([programs.path("kind"), *arguments], env=env, log=state.log("load"))

@@ -30,6 +30,7 @@ class Record:
 def up() -> None:
     """`make cluster`."""
     with state.alone(WAITING):
+        state.clear_scratch()
         named = os.environ.get("KUBECONFIG", "")
         if os.environ.get("USE_KUBECONFIG") == "1":
             _adopt(named)
@@ -118,21 +119,22 @@ def down() -> None:
         record = _read()
         if record is not None:
             _remove(record)
-        elif _owned_here():
+        elif _other_checkout() is None:
             engine.stop()
         shutil.rmtree(state.CLUSTER, ignore_errors=True)
-        left = trace.ours()
-        if left:
-            raise shell.Failure("the cluster is gone, but not all of it: " + "; ".join(left))
-        shell.say(
-            f"the cluster is gone ({time.monotonic() - begun:.1f} s), no trace left but the cache {state.cache()}"
-        )
+        if (other := _other_checkout()) is not None:
+            shell.say(f"no cluster of this checkout is left; the one that runs belongs to {other}")
+            return
+        if left := trace.ours():
+            raise shell.Failure(f"the cluster is gone, but not all of it; remove by hand: {'; '.join(left)}")
+        took = time.monotonic() - begun
+        shell.say(f"the cluster is gone ({took:.1f} s), no trace left but the cache {state.cache()}")
 
 
-def _owned_here() -> bool:
-    """Whether an engine runs, or has died, that no other checkout claims."""
+def _other_checkout() -> str | None:
+    """Who runs the engine of this cache, if it is not this checkout."""
     current = engine.owner()
-    return current is None or current.checkout == str(state.ROOT)
+    return None if current is None or current.checkout == str(state.ROOT) else current.checkout
 
 
 def _remove(record: Record) -> None:
@@ -149,7 +151,7 @@ def _remove_ours(record: Record) -> None:
     with shell.step("removing the cluster"):
         if not record.own:
             kind.delete({})
-        elif _owned_here():
+        elif _other_checkout() is None:
             env = engine.environment()
             if engine.owner() is not None and engine.answers(env):
                 kind.delete(env)

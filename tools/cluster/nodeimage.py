@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,12 +35,12 @@ UNWANTED_UNITS = (
 )
 UNITS = ("kubelet", "containerd", "undo-mount-hacks")
 PAUSE = state.ROOT / "tools/images/pause"
-BASE = "appstack-node-base"
+NODE, BASE = "appstack-node", "appstack-node-base"
 ENTRYPOINT = '["/usr/local/bin/entrypoint", "/sbin/init"]'
 
 
 def name() -> str:
-    return f"appstack-node:{key()}"
+    return f"{NODE}:{key()}"
 
 
 def key() -> str:
@@ -56,8 +55,8 @@ def ensure(env: Mapping[str, str]) -> str:
     if not shell.attempt(["docker", "image", "inspect", name()], env=env).ok:
         commands = [command for source in SOURCES for command in programs.SOURCES[source].packages]
         built = programs.ensure(commands)
-        with tempfile.TemporaryDirectory(dir=state.cache(), prefix="node-") as scratch:
-            _build(Path(scratch), built, env)
+        with state.scratch("node") as scratch:
+            _build(scratch, built, env)
     return name()
 
 
@@ -169,9 +168,10 @@ def _commit_with(images: Path, env: Mapping[str, str], log: Path) -> None:
     container = shell.run(["docker", "run", *options, f"{BASE}:{key()}", "infinity"], env=env).strip()
     inside = ["docker", "exec", "--interactive", container]
     try:
-        shell.run(["docker", "exec", "--detach", container, "containerd"], env=env)
+        serve = "echo $$ > /run/containerd.pid; exec containerd"
+        shell.run(["docker", "exec", "--detach", container, "sh", "-c", serve], env=env)
         if not shell.wait_until(lambda: shell.attempt([*inside, "ctr", "version"], env=env).ok, 30):
-            raise shell.Failure("containerd does not start in the node image; see `docker logs`")
+            raise shell.Failure("containerd does not start in the node image; see tools/cluster/nodeimage.py")
         importing = ["ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "--digests"]
         with images.open("rb") as content:
             shell.run(
@@ -180,9 +180,18 @@ def _commit_with(images: Path, env: Mapping[str, str], log: Path) -> None:
                 stdin=content,
                 log=log,
             )
-        shell.run(
-            [*inside, "sh", "-c", "kill $(cat /proc/[0-9]*/stat | awk '$2==\"(containerd)\" {print $1}')"], env=env
-        )
+        end = "pid=$(cat /run/containerd.pid); kill $pid; while [ -d /proc/$pid ]; do sleep 0.1; done"
+        shell.run([*inside, "sh", "-c", end], env=env, timeout=30)
         shell.run(["docker", "commit", "--change", f"ENTRYPOINT {ENTRYPOINT}", container, name()], env=env)
     finally:
         shell.attempt(["docker", "rm", "--force", "--volumes", container], env=env)
+    _remove_older(env)
+
+
+def _remove_older(env: Mapping[str, str]) -> None:
+    """Each node image takes more than a gigabyte: one is enough."""
+    for repository in (NODE, BASE):
+        listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository]
+        for image in shell.run(listing, env=env).split():
+            if not image.endswith((f":{key()}", ":import")):
+                shell.attempt(["docker", "image", "rm", image], env=env)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -53,9 +52,9 @@ def _build(base: str, content: str, env: Mapping[str, str]) -> None:
     log = state.log("image-operator")
     with (
         shell.step(f"building the image {IMAGE}"),
-        tempfile.TemporaryDirectory(dir=state.cache(), prefix="operator-") as scratch,
+        state.scratch("operator") as scratch,
     ):
-        context = Path(scratch, "context")
+        context = scratch / "context"
         shutil.copytree(PACKAGE, context / "operator/appstack", ignore=shutil.ignore_patterns("__pycache__"))
         for file in (DOCKERFILE, wheels.LOCK):
             shutil.copy(file, context)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,20 @@ def fingerprint(*parts: str | bytes | Path) -> str:
         data = part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
         digest.update(hashlib.sha256(data).digest())
     return digest.hexdigest()[:12]
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """A folder for unfinished work on the cache's disk; only for those who are alone()."""
+    parent = cache() / "scratch"
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f"{name}-") as folder:
+        yield Path(folder)
+
+
+def clear_scratch() -> None:
+    """Remove what work that was killed has left behind."""
+    shutil.rmtree(cache() / "scratch", ignore_errors=True)
 
 
 @contextmanager

@@ -11,12 +11,20 @@ from tools.cluster import engine, namespace, shell, state
 
 def ours() -> list[str]:
     """What is left of our own engine and cluster, in words; nothing when all is gone."""
-    found = [f"process {pid}: {command}" for pid, command in processes() if _belongs(command)]
+    found = [f"process {pid} ({command.split()[0]})" for pid, command in processes() if _is_ours(pid, command)]
     found += [f"mount {place}" for place in mounts() if _belongs(place)]
     found += [f"link {link}" for link in links() if link == namespace.name()]
-    found += [f"cgroup {path}" for path in namespace.cgroups()]
+    found += [f"cgroup {path}" for path in namespace.cgroups() if path.name == namespace.name()]
     left = [state.CLUSTER, engine.folder() / "owner.json", engine.socket_path().parent]
     return found + [f"file {path}" for path in dict.fromkeys(left) if path.exists()]
+
+
+def _is_ours(pid: int, command: str) -> bool:
+    """By the cgroup that nodes and pods run in, or by the engine's paths in the command."""
+    try:
+        return _belongs(command) or namespace.name() in Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:  # it has ended meanwhile
+        return False
 
 
 def _belongs(text: str) -> bool:
