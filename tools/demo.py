@@ -16,7 +16,7 @@ STACK = "release-app"
 CLIENT = "client"
 CLIENT_IMAGE = "busybox:1.35.0"
 PATIENCE = 60.0  # seconds, for a Service's rules to reach every node
-SHOWN_LINES = 12
+SHOWN_LINES = 20
 
 BACKEND_PORT, PROXY_PORT = 8000, 8080
 STATIC = "/static/index.html"

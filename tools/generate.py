@@ -34,24 +34,24 @@ def main() -> int:
     """Write the files, or say which are not as they would be written."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; end with 1 when a file differs")
-    return check() if parser.parse_args().check else write()
+    return check(ROOT) if parser.parse_args().check else write(ROOT)
 
 
-def write() -> int:
+def write(root: Path) -> int:
     """Write each file that differs."""
-    for path, text in generated():
-        if _written(path) != text:
-            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
-            (ROOT / path).write_text(text, encoding="utf-8")
+    for path, text in generated(root):
+        if _written(root / path) != text:
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(text, encoding="utf-8")
             print(f"wrote {path}")
     return 0
 
 
-def check() -> int:
+def check(root: Path) -> int:
     """Show where files differ from what would be written, and name the command."""
-    stale = [(path, text) for path, text in generated() if _written(path) != text]
+    stale = [(path, text) for path, text in generated(root) if _written(root / path) != text]
     for path, text in stale:
-        before, after = _written(path).splitlines(), text.splitlines()
+        before, after = _written(root / path).splitlines(), text.splitlines()
         lines = difflib.unified_diff(before, after, str(path), f"{path} as the model has it", lineterm="", n=1)
         print("\n".join(islice(lines, SHOWN_LINES)))
     if stale:
@@ -59,14 +59,14 @@ def check() -> int:
     return 1 if stale else 0
 
 
-def generated() -> Iterator[tuple[Path, str]]:
+def generated(root: Path) -> Iterator[tuple[Path, str]]:
     """Yield each file with its text."""
     definition = documents.dump([crd.definition()])
     yield CRD, f"# {NOTE}\n{definition}"
     yield CHART_CRD, _template(definition)
     yield REFERENCE, reference.text(NOTE)
-    for stack in sorted((ROOT / "examples").glob("*/appstack.yaml")):
-        path = stack.relative_to(ROOT)
+    for stack in sorted((root / "examples").glob("*/appstack.yaml")):
+        path = stack.relative_to(root)
         head = f"# {NOTE}\n# It is what `appstack render -f {path}` prints.\n"
         yield path.with_name("objects.yaml"), head + _objects(stack)
 
@@ -75,7 +75,7 @@ def _objects(stack: Path) -> str:
     try:
         stacks = [parse(document) for document in documents.read(str(stack))]
     except AppStackError as error:
-        sys.exit(f"{stack.relative_to(ROOT)}: {error}")
+        sys.exit(f"{stack}: {error}")
     return documents.dump(thing for one in stacks for thing in render(one, settings=Settings()))
 
 
@@ -89,7 +89,7 @@ def _template(definition: str) -> str:
 
 def _written(path: Path) -> str:
     try:
-        return (ROOT / path).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ""
 

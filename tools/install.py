@@ -35,5 +35,7 @@ def command(helm: Path | str) -> list[str]:
         "settings.proxyImage": PROXY_IMAGE,
     }
     install = [str(helm), "upgrade", "--install", RELEASE, CHART]
+    # The API tests put the CustomResourceDefinition there by themselves when they come first.
+    shared = ["--take-ownership", "--force-conflicts"]
     where = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "2m"]
-    return [*install, *where, *(word for key, value in values.items() for word in ("--set", f"{key}={value}"))]
+    return [*install, *where, *shared, *(word for key, value in values.items() for word in ("--set", f"{key}={value}"))]
