@@ -1,0 +1,58 @@
+"""How faults are told, and that what can be rendered has none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from appstack.check import check
+from appstack.check.workload import BY_KIND
+from appstack.errors import Severity
+from appstack.model import parse
+from appstack.model.workloads import Workload
+from appstack.settings import Settings
+from tests.unit.stacks import stack
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(ROOT.glob("examples/*/appstack.yaml"))
+
+WRONG = """
+pod: {restartPolicy: Never}
+volumes: [{name: unused, emptyDir: {}}, {name: empty}]
+sidecars: [{name: b, image: ''}, {name: a, role: Ambassador}]
+proxy: {upstream: web, port: 8000}
+"""
+
+
+def test_errors_come_before_warnings_and_each_in_the_order_of_fields() -> None:
+    faults = check(stack(WRONG), Settings())
+    assert [(fault.severity, fault.path) for fault in faults] == [
+        (Severity.ERROR, "spec.proxy.port"),
+        (Severity.ERROR, "spec.proxy.upstream"),
+        (Severity.ERROR, "spec.sidecars[0].image"),
+        (Severity.ERROR, "spec.sidecars[1].ports"),
+        (Severity.ERROR, "spec.volumes[1]"),
+        (Severity.ERROR, "spec.pod.restartPolicy"),
+        (Severity.WARNING, "spec.sidecars[1].startupProbe"),
+        (Severity.WARNING, "spec.volumes[0]"),
+        (Severity.WARNING, "spec.volumes[1]"),
+    ]
+
+
+def test_the_order_of_a_document_does_not_matter() -> None:
+    backwards = dict(reversed(yaml.safe_load(WRONG).items()))
+    assert check(stack(yaml.safe_dump(backwards, sort_keys=False)), Settings()) == check(stack(WRONG), Settings())
+
+
+def test_every_kind_of_workload_has_its_checks() -> None:
+    kinds = Workload.model_json_schema()["properties"]["kind"]
+    assert set(BY_KIND) == set(kinds.get("enum", [kinds.get("const")]))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
+def test_examples_are_without_fault(path: Path) -> None:
+    for document in yaml.safe_load_all(path.read_text()):
+        if document["kind"] == "AppStack":
+            assert check(parse(document), Settings()) == ()

@@ -1,0 +1,106 @@
+"""The rest of the pod, metadata, and what depends on the kind of workload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tests.unit.stacks import complaints, table
+
+POD = "spec.pod.metadata.labels"
+ROLLING = "spec.workload.deployment.strategy.rollingUpdate"
+
+
+def deployment(fields: str) -> str:
+    return f"workload: {{deployment: {{{fields}}}}}"
+
+
+CASES = {
+    "entries that stand twice": (
+        """
+        pod:
+          imagePullSecrets: [{name: a}, {name: a}]
+          topologySpreadConstraints:
+          - {topologyKey: zone, whenUnsatisfiable: DoNotSchedule, maxSkew: 1}
+          - {topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, maxSkew: 1}
+          - {topologyKey: zone, whenUnsatisfiable: DoNotSchedule, maxSkew: 2}
+        """,
+        [
+            "spec.pod.imagePullSecrets[1]: 'a' stands at spec.pod.imagePullSecrets[0] already (keep one of the two)",
+            "spec.pod.topologySpreadConstraints[2]: 'zone DoNotSchedule' stands at "
+            "spec.pod.topologySpreadConstraints[0] already (keep one of the two)",
+        ],
+    ),
+    "metadata of the author's": (
+        """
+        pod: {metadata: {labels: {team: a, example.com/x: "", app.kubernetes.io/name: shop}, annotations: {a: "b c"}}}
+        """,
+        [],
+    ),
+    "metadata that is AppStack's, wherever it stands": (
+        """
+        pod: {metadata: {labels: {appstack.dev/stack: a}, annotations: {x.appstack.dev/y: a}}}
+        service: {metadata: {labels: {appstack.dev/a: b}}}
+        serviceAccount: {metadata: {annotations: {appstack.dev/adopt: "true"}}}
+        backend: {image: x, ports: [{containerPort: 1}], volumeMounts: [{name: v, mountPath: /v}]}
+        volumes:
+        - name: v
+          claim: {resources: {requests: {storage: 1Gi}}, metadata: {labels: {appstack.dev/volume: w}}}
+        """,
+        [
+            f"{field}: keys under appstack.dev/ are AppStack's own (choose another)"
+            for field in (
+                "spec.volumes[0].claim.metadata.labels[appstack.dev/volume]",
+                "spec.service.metadata.labels[appstack.dev/a]",
+                "spec.serviceAccount.metadata.annotations[appstack.dev/adopt]",
+                f"{POD}[appstack.dev/stack]",
+                "spec.pod.metadata.annotations[x.appstack.dev/y]",
+            )
+        ],
+    ),
+    "a label that AppStack sets": (
+        "pod: {metadata: {labels: {app.kubernetes.io/managed-by: me}}}",
+        [f"{POD}[app.kubernetes.io/managed-by]: AppStack sets it to 'appstack' (leave it out, or choose another key)"],
+    ),
+    "what Kubernetes takes for no label": (
+        "pod: {metadata: {labels: {a b: c, '/a': b, c: d e, Example.com/a: b}}}",
+        [
+            f"{POD}[a b]: 'a b' is not a key (for example example.com/name)",
+            f"{POD}[/a]: '/a' is not a key (for example example.com/name)",
+            f"{POD}[c]: 'd e' is not a label's value "
+            "(at most 63 letters, digits, - _ . , beginning and ending with a letter or digit)",
+            f"{POD}[Example.com/a]: 'Example.com/a' is not a key (for example example.com/name)",
+        ],
+    ),
+    "pods that end, in a Deployment": (
+        "pod: {restartPolicy: OnFailure, activeDeadlineSeconds: 9}",
+        [
+            "spec.pod.restartPolicy: a Deployment's pods are always restarted (leave it out)",
+            "spec.pod.activeDeadlineSeconds: a Deployment's pods have no deadline (leave it out)",
+        ],
+    ),
+    "pods that don't": ("pod: {restartPolicy: Always}", []),
+    "a strategy that excludes its own options": (
+        deployment("strategy: {type: Recreate, rollingUpdate: {maxSurge: 1}}"),
+        [f"{ROLLING}: type: Recreate excludes it (keep one of the two)"],
+    ),
+    "a strategy that replaces nothing": (
+        deployment("strategy: {rollingUpdate: {maxSurge: 0%, maxUnavailable: 0}}"),
+        [
+            f"{ROLLING}.maxUnavailable: with maxSurge 0 as well no pod could ever be replaced "
+            "(let one of the two be at least 1)"
+        ],
+    ),
+    "a deadline before any pod can be ready": (
+        deployment("minReadySeconds: 600"),
+        [
+            "spec.workload.deployment.progressDeadlineSeconds: must be more than minReadySeconds 600; it is 600 "
+            "(a pod would never be ready in time)"
+        ],
+    ),
+    "a deadline that can be kept": (deployment("minReadySeconds: 600, progressDeadlineSeconds: 601"), []),
+}
+
+
+@table(CASES)
+def test_pod(text: str, lines: Iterable[str]) -> None:
+    assert complaints(text) == lines
