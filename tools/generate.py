@@ -10,6 +10,7 @@ import argparse
 import difflib
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def check(root: Path) -> int:
 
 def generated(root: Path) -> Iterator[tuple[Path, str]]:
     """Yield each file with its text."""
-    definition = documents.dump([crd.definition()])
+    definition = _definition()
     yield CRD, f"# {NOTE}\n{definition}"
     yield CHART_CRD, _template(definition)
     yield REFERENCE, reference.text(NOTE)
@@ -69,6 +70,11 @@ def generated(root: Path) -> Iterator[tuple[Path, str]]:
         path = stack.relative_to(root)
         head = f"# {NOTE}\n# It is what `appstack render -f {path}` prints.\n"
         yield path.with_name("objects.yaml"), head + _objects(stack)
+
+
+@cache
+def _definition() -> str:
+    return documents.dump([crd.definition()])
 
 
 def _objects(stack: Path) -> str:

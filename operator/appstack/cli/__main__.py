@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -38,10 +39,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _told(error: Exception) -> str:
-    if isinstance(error, OSError):
-        where = f" {error.filename}" if error.filename else ""
-        return f"the system refused{where}: {error.strerror or error}"
-    return str(error)
+    if not isinstance(error, OSError):
+        return str(error)
+    if error.errno == errno.ENOSPC:
+        return "there is no space left to write to. Make room, or write elsewhere"
+    where = f" {error.filename}" if error.filename else ""
+    return f"the system refused{where}: {error.strerror or error}"
 
 
 def _gone(code: int = 0) -> int:

@@ -91,15 +91,24 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-_INT: Final = "tag:yaml.org,2002:int"
-_UNLIKE_KUBECTL: Final = frozenset({"tag:yaml.org,2002:timestamp", _INT})
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _UNLIKE_KUBECTL]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    _INT, re.compile(r"^[-+]?(0b[01_]+|0o?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$"), list("-+0123456789")
+_INT, _FLOAT, _BOOL = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool"))
+_AS_KUBECTL: Final = (
+    (_INT, r"^[-+]?(0b[01_]+|0o?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$", "-+0123456789"),
+    (_FLOAT, r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$", "-+.0123456789"),
+    (_BOOL, r"^[yYnN]$", "yYnN"),
 )
+"""What kubectl reads otherwise than PyYAML: the type, its text, its first characters. The first that fits holds."""
+
+_UNLIKE_KUBECTL: Final = frozenset({"tag:yaml.org,2002:timestamp", _INT})
+
+
+def _as_kubectl(one: type[_Loader | _Dumper]) -> None:
+    one.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag not in _UNLIKE_KUBECTL]
+        for first, resolvers in one.yaml_implicit_resolvers.items()
+    }
+    for tag, pattern, first in _AS_KUBECTL:
+        one.add_implicit_resolver(tag, re.compile(pattern), list(first))
 
 
 def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
@@ -107,7 +116,13 @@ def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
     return int(loader.construct_yaml_int(plain))
 
 
+def _boolean(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> bool:
+    return node.value in "yY" if len(node.value) == 1 else bool(loader.construct_yaml_bool(node))
+
+
+_as_kubectl(_Loader)
 _Loader.add_constructor(_INT, _integer)
+_Loader.add_constructor(_BOOL, _boolean)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -123,6 +138,7 @@ def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
+_as_kubectl(_Dumper)
 _Dumper.add_representer(str, _string)
 
 
