@@ -175,7 +175,7 @@ def configuration() -> dict[str, Any]:
         "bridge": "none",  # only kind's network is used
         "cgroup-parent": f"/{namespace.name()}",
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
-        "log-driver": "json-file",
+        "shutdown-timeout": 2,  # nodes have nothing to save
     }
     if not runtime.lacks_capabilities():
         return base
