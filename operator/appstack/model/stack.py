@@ -11,7 +11,9 @@ from appstack import meta
 from appstack.model.base import Model
 from appstack.model.containers import Backend, InitContainer, Proxy, Sidecar
 from appstack.model.files import File
+from appstack.model.network import HTTPRoute, Ingress, NetworkPolicy
 from appstack.model.pod import Pod
+from appstack.model.scaling import Autoscaling, PodDisruptionBudget
 from appstack.model.service import Service, ServiceAccount
 from appstack.model.volumes import Volumes
 from appstack.model.workloads import Replicas, Workload
@@ -40,6 +42,16 @@ class AppStackSpec(Model):
     """How others in the cluster reach the stack; made by default when something listens."""
     service_account: ServiceAccount | None = None
     """As whom the pods speak to the API server."""
+    ingress: Ingress | None = None
+    """How browsers outside the cluster reach it."""
+    http_route: HTTPRoute | None = None
+    """The same with the Gateway API."""
+    autoscaling: Autoscaling | None = None
+    """Lets the load decide how many pods there are; excludes `replicas`."""
+    pod_disruption_budget: PodDisruptionBudget | None = None
+    """How many pods stay while nodes are drained."""
+    network_policy: NetworkPolicy | None = None
+    """Who in the cluster may reach the pods."""
     pod: Pod = Pod()
     """The rest of the pod."""
     paused: bool = False

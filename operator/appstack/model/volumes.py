@@ -36,8 +36,8 @@ class Place:
 class VolumeKind(Protocol):
     """What the rest of the program asks of every kind."""
 
-    def entry(self, name: str, place: Place) -> Manifest:
-        """Return the entry of the pod's `spec.volumes`, without its name."""
+    def entry(self, name: str, place: Place) -> Manifest | None:
+        """Return the entry of the pod's `spec.volumes`, without its name; None where each replica has its own."""
 
     def objects(self, name: str, place: Place) -> tuple[Manifest, ...]:
         """Return what must exist beside the pod."""
@@ -69,11 +69,15 @@ class RetentionPolicy(Model):
 
     when_deleted: Literal["Retain", "Delete"] = "Retain"
     """When the AppStack, or this volume of it, is deleted."""
+    when_scaled: Literal["Retain", "Delete"] = "Retain"
+    """When a replica goes: only of a claim per replica."""
 
 
 class Claim(Kubernetes, kube.PersistentVolumeClaimSpec):
     """A PersistentVolumeClaim that AppStack creates: Kubernetes' spec and what becomes of the data."""
 
+    per_replica: bool = False
+    """True (StatefulSet only) makes one claim for each pod, which keeps it."""
     retention_policy: RetentionPolicy = RetentionPolicy()
     metadata: ObjectMetadata | None = None
     """Labels and annotations for the claim."""
@@ -82,30 +86,38 @@ class Claim(Kubernetes, kube.PersistentVolumeClaimSpec):
         """Return the name of the PersistentVolumeClaim."""
         return f"{stack}-{name}"
 
-    def entry(self, name: str, place: Place) -> Manifest:
-        """Return the mount of the claim."""
+    def entry(self, name: str, place: Place) -> Manifest | None:
+        """Return the mount of the claim; a StatefulSet makes the entry itself for one per replica."""
+        if self.per_replica:
+            return None
         return {"persistentVolumeClaim": {"claimName": self.claim_name(name, place.stack)}}
 
     def objects(self, name: str, place: Place) -> tuple[Manifest, ...]:
         """Return the claim; a retained one has no owner, so it stays when the AppStack goes."""
-        extra = self.metadata or ObjectMetadata()
-        metadata: Manifest = {
+        if self.per_replica:
+            return ()
+        claim = self.template(name, place)
+        metadata = {
             "name": self.claim_name(name, place.stack),
             "namespace": place.namespace,
+            **{key: value for key, value in claim["metadata"].items() if key != "name"},
+        }
+        if self.retention_policy.when_deleted == "Delete" and place.owner:
+            metadata["ownerReferences"] = [place.owner]
+        return ({"apiVersion": "v1", "kind": "PersistentVolumeClaim", **claim, "metadata": metadata},)
+
+    def template(self, name: str, place: Place) -> Manifest:
+        """Return the claim as a StatefulSet's volumeClaimTemplates hold it."""
+        extra = self.metadata or ObjectMetadata()
+        metadata: Manifest = {
+            "name": name,
             "labels": {**(extra.labels or {}), **meta.labels(place.stack), meta.VOLUME_LABEL: name},
         }
         if extra.annotations:
             metadata["annotations"] = extra.annotations
-        if self.retention_policy.when_deleted == "Delete" and place.owner:
-            metadata["ownerReferences"] = [place.owner]
-        spec = self.model_dump(by_alias=True, exclude_none=True, exclude={"retention_policy", "metadata"})
-        claim = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": metadata,
-            "spec": {"accessModes": ["ReadWriteOnce"], **spec},
-        }
-        return (claim,)
+        ours = {"per_replica", "retention_policy", "metadata"}
+        spec = self.model_dump(by_alias=True, exclude_none=True, exclude=ours)
+        return {"metadata": metadata, "spec": {"accessModes": ["ReadWriteOnce"], **spec}}
 
     def faults(self, path: str, settings: Settings) -> Iterator[Fault]:
         """Yield a missing size: the API server would refuse the claim long after the stack was accepted."""

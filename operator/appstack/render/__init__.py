@@ -11,16 +11,19 @@ from appstack.model import AppStack
 from appstack.model.volumes import NO_NAMESPACE_UID
 from appstack.render.context import Context
 from appstack.render.files import files
+from appstack.render.network import http_route, ingress, network_policy
 from appstack.render.nginx_conf import nginx_files
 from appstack.render.pod import pod_template
-from appstack.render.service import service, service_account
+from appstack.render.scaling import autoscaler, disruption_budget
+from appstack.render.service import headless, service, service_account
+from appstack.render.workload import workload
 from appstack.settings import Settings
 
 __all__ = ["render"]
 
 
 def render(stack: AppStack, *, settings: Settings, namespace_uid: str | None = None) -> tuple[Manifest, ...]:
-    """Return what a stack becomes: what pods need first, the workload last.
+    """Return what a stack becomes: what pods need first, then the workload, then what leads to it.
 
     `namespace_uid` is known to a cluster only; without it a visible placeholder stands in node caches' paths. The
     stack must have no fault that `check` calls an error.
@@ -28,18 +31,18 @@ def render(stack: AppStack, *, settings: Settings, namespace_uid: str | None = N
     context = Context(stack=stack, settings=settings, namespace_uid=namespace_uid or NO_NAMESPACE_UID)
     contents = files(context, nginx_files(context))
     beside = [thing for volume in stack.spec.volumes for thing in volume.kind.objects(volume.name, context.place)]
+    led = service(context)
     ordered = [
         service_account(context),
         contents.config_map,
         *beside,
-        service(context),
-        _workload(context, pod_template(context, contents)),
+        led,
+        headless(context),
+        network_policy(context, led),
+        workload(context, pod_template(context, contents)),
+        disruption_budget(context),
+        autoscaler(context),
+        ingress(context, led),
+        http_route(context, led),
     ]
     return tuple(thing for thing in ordered if thing is not None)
-
-
-def _workload(context: Context, template: Manifest) -> Manifest:
-    kind = context.spec.workload.chosen
-    head = context.child(kind.API_VERSION, kind.KIND, name=context.name)
-    spec = kind.spec(stack=context.name, replicas=context.spec.replicas, template=template)
-    return {**head, "spec": spec}

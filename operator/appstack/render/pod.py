@@ -49,6 +49,9 @@ def pod_template(context: Context, files: Files) -> Manifest:
         written["serviceAccountName"] = account.name or context.name
     starts = [*_ambassadors(context, files), *_before(context, files)]
     runs = [_backend(context, files), *(_sidecar(context, files, each) for each in spec.sidecars if not each.native)]
+    default = spec.workload.chosen.RESTART_POLICY
+    if default:
+        written.setdefault("restartPolicy", default)
     pod = {
         **written,
         "initContainers": [*_prepared(context, files, users=[*starts, *runs]), *starts],
@@ -111,8 +114,9 @@ def _with_mounts(container: Manifest, mounts: list[Manifest]) -> Manifest:
 def _volumes(context: Context, files: Files) -> list[Manifest]:
     own = proxy_volumes(context)
     ours_run = own or any(volume.node_cache for volume in context.spec.volumes)
+    entries = [(each.name, each.kind.entry(each.name, context.place)) for each in context.spec.volumes]
     return [
-        *({"name": each.name, **each.kind.entry(each.name, context.place)} for each in context.spec.volumes),
+        *({"name": name, **entry} for name, entry in entries if entry is not None),
         *files.volumes,
         *own,
         *(hardening.no_token_volumes(context.spec.pod) if ours_run else []),

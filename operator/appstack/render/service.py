@@ -26,6 +26,28 @@ def service(context: Context) -> Manifest | None:
     return {**whole, "spec": spec}
 
 
+def headless_name(context: Context) -> str:
+    """Return the name of the Service under which each pod of a StatefulSet has a name of its own."""
+    written = context.spec.service
+    itself = written is not None and written.enabled and written.cluster_ip == "None"
+    return context.name if itself else f"{context.name}-pods"
+
+
+def headless(context: Context) -> Manifest | None:
+    """Return that Service; None for other kinds, and where the stack's own Service is headless already."""
+    name = headless_name(context)
+    if context.spec.workload.kind != "StatefulSet" or name == context.name:
+        return None
+    ports = [_led(context, port) for port in _default_ports(context)]
+    spec = {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,  # members of a cluster look for each other before they are ready
+        "selector": meta.selector(context.name),
+        **({"ports": ports} if ports else {}),
+    }
+    return {**context.child("v1", "Service", name=name), "spec": spec}
+
+
 def _default_ports(context: Context) -> list[Manifest]:
     if context.spec.proxy is not None:
         return [{"name": "http", "port": 80}]
