@@ -81,7 +81,7 @@ def test_containerd_gets_the_pause_image_that_there_is() -> None:
 
 def test_containers_start_without_limits_and_with_kinds_hook() -> None:
     given: dict[str, Any] = {"process": {"args": ["sh"], "rlimits": [{}]}, "root": {}}
-    specification = nodeimage.base_specification(given)
+    specification: dict[str, Any] = nodeimage.base_specification(given)
     assert specification["process"] == {"args": ["sh"]}
     assert "createContainer" in specification["hooks"]
     assert "rlimits" in given["process"], "what was given is left alone"
