@@ -38,6 +38,9 @@ MARK: Final = "x-appstack-type"
 UNSEEN: Final = {"observedGeneration": -1}
 """The status of a stack that nobody looked at yet: kstatus would call an empty one Current."""
 
+NO_FIELDS: Final[Schema] = {"maxProperties": 0, "x-kubernetes-preserve-unknown-fields": True}
+"""An object without fields: server-side apply would drop what is in it without a word, so it is kept and refused."""
+
 COLUMNS: Final = (
     # name, type, path, priority: 0 is always shown, 1 only with `-o wide`
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
@@ -219,7 +222,9 @@ class _Converter:
             if theirs:
                 kept["items"].pop("description", None)  # the list has told it
         more = flat.get("additionalProperties", False)
-        if more is True:
+        if flat.get("type") == "object" and not more:
+            kept |= NO_FIELDS
+        elif more is True:
             kept["x-kubernetes-preserve-unknown-fields"] = True
         elif more:
             kept["additionalProperties"] = self.node(more, level=level, theirs=theirs)

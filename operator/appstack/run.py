@@ -139,17 +139,22 @@ class Operator:
         scope = ", ".join(self._settings.namespaces) or "all namespaces"
         logger.info("Reconciling %s at %s", scope, self._client.server)
         try:
-            await kopf.operator(
-                registry=handlers.registry(self._seen, self._client),
-                settings=handlers.settings(),
-                clusterwide=True,
-                standalone=True,
-                stop_flag=self._stop,
-            )
-        except OperatorError:
-            raise
+            await self._watch_appstacks()
         except Exception as error:
             raise OperatorError(f"The watch of AppStacks ended: {error}", "Start the operator again") from error
+
+    async def _watch_appstacks(self) -> None:
+        """Let kopf watch until we are told to stop: by our signal handlers, not its own, which leave a flag unset."""
+        others = asyncio.all_tasks()
+        tasks = await kopf.spawn_tasks(
+            registry=handlers.registry(self._seen, self._client),
+            settings=handlers.settings(),
+            clusterwide=True,
+            standalone=True,
+            stop_flag=self._stop,
+        )
+        self._on_signals()
+        await kopf.run_tasks(tasks, ignored=others)
 
     async def _worker(self) -> None:
         while (key := await self._queue.get()) is not None:
@@ -220,7 +225,6 @@ class Operator:
 
     async def _leave(self) -> None:
         """Finish what is under way, then let go of the Lease."""
-        self._on_signals()  # kopf has put its own in their place
         self._stop.set()
         self._queue.close()
         if self._workers:

@@ -42,7 +42,7 @@ def _walk(value: Any, schema: Schema, *, path: str) -> Iterator[Fault]:
         if "additionalProperties" in schema:
             for key, inner in value.items():
                 yield from _walk(inner, schema["additionalProperties"], path=f"{path}.{key}")
-        elif not schema.get("x-kubernetes-preserve-unknown-fields") and schema:
+        elif "properties" in schema or "maxProperties" in schema:
             yield from _in_object(value, schema.get("properties", {}), path=f"{path}.")
     elif isinstance(value, list) and "items" in schema:
         for index, inner in enumerate(value):

@@ -41,11 +41,3 @@ def space(request: pytest.FixtureRequest, operator: None) -> Iterator[harness.Sp
     with harness.namespace(stem) as space:
         harness.wait_for_client(space)
         yield space
-
-
-@pytest.fixture
-def fresh(request: pytest.FixtureRequest, operator: None) -> Iterator[harness.Space]:
-    """Give one test a namespace of its own."""
-    with harness.namespace("one") as space:
-        harness.wait_for_client(space)
-        yield space

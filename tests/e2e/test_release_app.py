@@ -23,9 +23,15 @@ def deployed(space: Space) -> Space:
 @pytest.fixture
 def app(deployed: Space) -> Space:
     """Start each test from a stack that is Ready, whatever the one before did to it."""
+    deployed.until("the one pod is Ready", lambda: is_ready(deployed.pod(APP)))
     deployed.ready(APP)
-    deployed.pod(APP)
     return deployed
+
+
+def is_ready(pod: Manifest) -> bool:
+    """Tell whether a pod says that it is Ready."""
+    conditions = pod["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def address(app: Space, port: int) -> str:
@@ -211,9 +217,12 @@ def restart_count(app: Space) -> int:
 
 
 def test_status_tells_what_there_is(app: Space) -> None:
-    status = app.stack(APP)["status"]
+    def told() -> Manifest | None:
+        status: Manifest = app.stack(APP)["status"]
+        return status if status["replicas"] == status["readyReplicas"] == 1 else None
 
-    assert status["replicas"] == status["readyReplicas"] == 1
+    status = app.until("status tells of the one pod", told, 30)
+
     kinds = {each["kind"] for each in status["resources"]}
     assert kinds == {"Deployment", "Service", "ConfigMap", "PersistentVolumeClaim"}
     assert not status.get("problems")

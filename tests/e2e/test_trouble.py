@@ -69,14 +69,16 @@ def test_a_corrected_nginx_conf_serves(space: Space) -> None:
 
 def test_a_crash_loop_is_told_with_its_exit_code_and_last_words(space: Space) -> None:
     command = ["sh", "-c", "echo the database is not there; exit 3"]
-    space.apply(lonely("loop", image="busybox:1.35.0", command=command))
+    said = {"command": command, "terminationMessagePolicy": "FallbackToLogsOnError"}
+    space.apply(lonely("loop", image="busybox:1.35.0", **said))
 
     problem = space.problem("loop", reason="CrashLoopBackOff")
 
     assert (problem["container"], problem["exitCode"]) == ("backend", 3)
     assert "the database is not there" in problem["log"]
     assert problem["hint"]
-    assert condition(space.stack("loop"), "Ready") == "False"
+    # Without a readiness probe Kubernetes takes a container that has just started for available.
+    space.until("it is not Ready", lambda: condition(space.stack("loop"), "Ready") == "False", 30)
 
 
 def test_an_image_that_is_nowhere_is_told_with_the_field_that_names_it(space: Space) -> None:

@@ -96,16 +96,18 @@ def _adopt(named: str) -> None:
     record = _read()
     if record is not None and not record.foreign:
         raise shell.Failure("a cluster of this checkout is up; run `make cluster-down` before USE_KUBECONFIG=1")
+    if not named:
+        raise shell.Failure("USE_KUBECONFIG=1 uses the cluster that KUBECONFIG names; set KUBECONFIG, too")
     programs.ensure(["kubectl"])
-    source = {"KUBECONFIG": named} if named else {}
     view = ["config", "view", "--raw", "--flatten", "--minify"]
-    flat = shell.attempt([programs.path("kubectl"), *view], env=source)
+    flat = shell.attempt([programs.path("kubectl"), *view], env={"KUBECONFIG": named})
     if not flat.ok:
         raise shell.Failure(f"KUBECONFIG={named} can't be used: {shell.last_line(flat.err)}")
     state.CLUSTER.mkdir(exist_ok=True)
     state.KUBECONFIG.touch(mode=0o600)
     state.KUBECONFIG.write_text(flat.out)
     if (flaw := kube.unhealthy()) is not None:
+        state.KUBECONFIG.unlink()
         raise shell.Failure(f"the cluster of KUBECONFIG={named} can't be used: {flaw}")
     _write(Record("", own=False, foreign=True, complete=True))
     shell.say(f"using the cluster of KUBECONFIG={named}; what needs its audit log is not run,")
@@ -161,7 +163,7 @@ def _remove_ours(record: Record) -> None:
 def usable() -> Record:
     """The record of a cluster that is up and well, or a failure that says what to do."""
     record = _read()
-    flaw = None if record is not None and record.foreign else flaw_of(record)
+    flaw = kube.unhealthy() if record is not None and record.foreign else flaw_of(record)
     if record is None or flaw is not None:
         raise shell.Failure(f"no cluster can be used: {flaw}; run `make cluster`")
     return record
@@ -169,11 +171,9 @@ def usable() -> Record:
 
 def status() -> str:
     """One line about the cluster."""
-    record = _read()
-    flaw = flaw_of(record)
-    if flaw is None:
-        return f"up: export KUBECONFIG={state.KUBECONFIG}"
-    return f"not usable: {flaw}"
+    record = usable()
+    whose = "the user's own cluster is used" if record.foreign else "up"
+    return f"{whose}: export KUBECONFIG={state.KUBECONFIG}"
 
 
 def _read() -> Record | None:

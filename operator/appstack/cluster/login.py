@@ -39,7 +39,7 @@ def load() -> Login:
     try:
         _read(found)
     except (config.ConfigException, yaml.YAMLError, OSError, TypeError, KeyError) as error:
-        raise OperatorError(f"No cluster to talk to: {_one_line(error)}", _HINT) from error
+        raise OperatorError(f"No cluster to talk to: {_one_line(error).rstrip('.')}", _HINT) from error
     return Login(
         server=found.host.rstrip("/"),
         tls=_tls(found),
@@ -55,6 +55,8 @@ def _read(found: Configuration) -> None:
         config.load_kube_config(config_file=kubeconfig, client_configuration=found)  # type: ignore[no-untyped-call]
     elif os.environ.get("KUBECONFIG"):
         raise config.ConfigException(f"KUBECONFIG names no file: {kubeconfig}")
+    elif not os.environ.get("KUBERNETES_SERVICE_HOST"):
+        raise config.ConfigException(f"there is no {kubeconfig}, and this is not a pod")
     else:
         config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
 
