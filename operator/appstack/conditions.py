@@ -54,6 +54,11 @@ def retrying(error: Unavailable) -> Outcome:
     return Outcome(Verdict.RECONCILING, "Unavailable", f"{error}; tried again soon")
 
 
+def ended_badly(message: str) -> Outcome:
+    """A Job or Pod came to its end, and not to a good one: a changed spec runs anew."""
+    return Outcome(Verdict.STALLED, "Failed", message)
+
+
 def deadline_exceeded(message: str) -> Outcome:
     """The workload made no progress for as long as it may."""
     return Outcome(Verdict.STALLED, "ProgressDeadlineExceeded", message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from appstack.conditions import Outcome, deadline_exceeded, progressing, ready, replica_failure
+from appstack.conditions import Outcome, deadline_exceeded, ended_badly, progressing, ready, replica_failure
 from appstack.observed import Child
 
 
@@ -29,8 +29,83 @@ def deployment(child: Child) -> Outcome:
     return progressing(f"{_of(available, wanted, 'available')}{ending}")
 
 
-ROLLOUTS: Final[Mapping[str, Callable[[Child], Outcome]]] = {"Deployment": deployment}
+def stateful_set(child: Child) -> Outcome:
+    """Return how far a StatefulSet is; what lies below its partition stays at the former revision on purpose."""
+    status = child.status
+    wanted = child.spec.get("replicas", 1)
+    strategy = child.spec.get("updateStrategy") or {}
+    partition = (strategy.get("rollingUpdate") or {}).get("partition", 0)
+    updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    if status.get("observedGeneration", 0) < child.generation:
+        return progressing("The StatefulSet's controller has not looked at this revision yet")
+    if strategy.get("type") != "OnDelete" and updated < wanted - min(partition, wanted):
+        return progressing(_of(updated, wanted - partition, "of this revision"))
+    if available == wanted and status.get("replicas", 0) == wanted:
+        return ready(_of(available, wanted, "available"))
+    return progressing(_of(available, wanted, "available"))
+
+
+def daemon_set(child: Child) -> Outcome:
+    """Return how far a DaemonSet is: a pod for each node that takes one."""
+    status = child.status
+    wanted = status.get("desiredNumberScheduled", 0)
+    updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
+    if status.get("observedGeneration", 0) < child.generation:
+        return progressing("The DaemonSet's controller has not looked at this revision yet")
+    if (child.spec.get("updateStrategy") or {}).get("type") != "OnDelete" and updated < wanted:
+        return progressing(_of(updated, wanted, "of this revision"))
+    return (ready if available >= wanted else progressing)(_of(available, wanted, "available"))
+
+
+def job(child: Child) -> Outcome:
+    """Return how far a Job is: Ready once it completed."""
+    status = child.status
+    failed = _condition(status, "Failed")
+    if _condition(status, "Complete").get("status") == "True":
+        return ready(f"Completed {_at(status.get('completionTime'))}")
+    if failed.get("status") == "True":
+        return ended_badly(f"The Job failed: {failed.get('reason', '')}: {failed.get('message', '')}")
+    if _condition(status, "Suspended").get("status") == "True":
+        return progressing("The Job is suspended")
+    tried = f", {_count(status['failed'], 'pod')} failed" if status.get("failed") else ""
+    return progressing(f"{_count(status.get('active', 0), 'pod')} at work{tried}")
+
+
+def cron_job(child: Child) -> Outcome:
+    """Return that a CronJob was accepted, and when it last ran."""
+    status = child.status
+    if not status.get("lastScheduleTime"):
+        return ready("Scheduled; it has not run yet")
+    success = status.get("lastSuccessfulTime")
+    told = f", last success {_at(success)}" if success else ", no run has succeeded yet"
+    return ready(f"Last run {_at(status['lastScheduleTime'])}{told}")
+
+
+def bare_pod(child: Child) -> Outcome:
+    """Return how far a Pod is: Ready while it serves, and once it completed."""
+    phase = child.status.get("phase", "Pending")
+    if phase == "Succeeded":
+        return ready("Completed")
+    if phase == "Failed":
+        return ended_badly(f"The pod failed: {child.status.get('reason') or 'a container ended with an error'}")
+    if _condition(child.status, "Ready").get("status") == "True":
+        return ready("The pod is ready")
+    return progressing(f"The pod is {phase}")
+
+
+ROLLOUTS: Final[Mapping[str, Callable[[Child], Outcome]]] = {
+    "Deployment": deployment,
+    "StatefulSet": stateful_set,
+    "DaemonSet": daemon_set,
+    "Job": job,
+    "CronJob": cron_job,
+    "Pod": bare_pod,
+}
 """By kind of workload."""
+
+
+def _at(time: str | None) -> str:
+    return f"at {time}" if time else ""
 
 
 def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:

@@ -96,7 +96,17 @@ WATCHED: Final[tuple[Kind, ...]] = (
     ),
     Kind("v1", "Service", "services", slim=_keeping(spec=("type", "ports"))),
     Kind("apps/v1", "Deployment", "deployments", slim=_keeping(spec=("replicas",)), wave=1),
+    Kind("apps/v1", "StatefulSet", "statefulsets", slim=_keeping(spec=("replicas", "updateStrategy")), wave=1),
+    Kind("apps/v1", "DaemonSet", "daemonsets", slim=_keeping(spec=("updateStrategy",)), wave=1),
+    Kind("batch/v1", "Job", "jobs", slim=_keeping(), wave=1),
+    Kind("batch/v1", "CronJob", "cronjobs", slim=_keeping(), wave=1),
+    Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+    Kind("networking.k8s.io/v1", "Ingress", "ingresses", slim=_keeping(), wave=2),
+    Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", wave=2),
+    Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", slim=_keeping(), wave=2),
+    Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", wave=2),
     Kind("apps/v1", "ReplicaSet", "replicasets", Role.REVISION),
+    Kind("apps/v1", "ControllerRevision", "controllerrevisions", Role.REVISION),
     Kind("v1", "Pod", "pods", Role.POD, slim=_pod),
 )
 """Everything but the AppStacks themselves."""
