@@ -5,7 +5,7 @@ A new kind is a class here and a field on `Workload`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import Field
@@ -27,6 +27,7 @@ class Parts:
     service: str = ""  # the headless Service that gives a StatefulSet's pods their names
     claims: tuple[Manifest, ...] = ()  # one per replica
     retention: Manifest | None = None  # what becomes of those claims
+    strategy: Manifest = field(default_factory=dict)  # a Deployment's, where the author wrote none
 
 
 class WorkloadKind(Protocol):
@@ -57,7 +58,7 @@ class Deployment(Kubernetes, kube.DeploymentSpec):
 
     def manifest(self, parts: Parts) -> Manifest:
         """Return the Deployment."""
-        return {**parts.head, "spec": {**self.dump(), **_counted(parts), **_selected(parts)}}
+        return {**parts.head, "spec": {**parts.strategy, **self.dump(), **_counted(parts), **_selected(parts)}}
 
 
 class StatefulSet(Kubernetes, kube.StatefulSetSpec):

@@ -39,7 +39,7 @@ def render(stack: AppStack, *, settings: Settings, namespace_uid: str | None = N
         led,
         headless(context),
         network_policy(context, led),
-        workload(context, pod_template(context, contents)),
+        workload(context, pod_template(context, contents, led_to=led is not None)),
         disruption_budget(context),
         autoscaler(context),
         ingress(context, led),

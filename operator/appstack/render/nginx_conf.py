@@ -13,6 +13,7 @@ from appstack.model.containers import Proxy
 from appstack.nginx import Directive, directive, text
 from appstack.paths import HEALTH_CONF, NGINX_CONF, NGINX_DIR, SERVER_DIR, STATIC_CONF, STATIC_ROOT, USER_CONF
 from appstack.render.context import Context
+from appstack.render.draining import DRAIN_SECONDS
 from appstack.render.probes import PROXY_HEALTH_PATH, Carried, carried
 
 _UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
@@ -51,6 +52,8 @@ def _http(context: Context, proxy: Proxy) -> Iterator[Directive]:
     yield directive("access_log", "/dev/stdout")
     yield directive("server_tokens", "off")
     yield directive("sendfile", "on")
+    # A kept connection ends with an answer that says so, and before the pod that it leads to: see render/draining.py.
+    yield directive("keepalive_time", f"{DRAIN_SECONDS - 1}s")
     yield directive("map", "$http_upgrade", "$appstack_connection", block=_map(otherwise="upgrade", empty="close"))
     yield directive(
         "map",

@@ -12,6 +12,7 @@ from appstack.model.volumes import NodeCache
 from appstack.paths import CACHE_ROOT
 from appstack.render import hardening
 from appstack.render.context import Context
+from appstack.render.draining import drained, ready_when_listening
 from appstack.render.files import Files
 from appstack.render.merge import overlay
 from appstack.render.probes import through_proxy, with_ports
@@ -34,8 +35,8 @@ _OWN_TYPE_ONLY: Final = frozenset({"role", "native"})
 _GIVE_AWAY: Final = 'while [ $# -gt 0 ]; do chown "$1" "$3"; chmod "$2" "$3"; shift 3; done'
 
 
-def pod_template(context: Context, files: Files) -> Manifest:
-    """Return the pod template of whatever kind of workload the stack is."""
+def pod_template(context: Context, files: Files, *, led_to: bool) -> Manifest:
+    """Return the pod template of whatever kind of workload the stack is; `led_to`: a Service leads to it."""
     spec = context.spec
     extra = spec.pod.metadata
     revision = {meta.FILES_LABEL: files.revision} if files.revision else {}
@@ -48,7 +49,10 @@ def pod_template(context: Context, files: Files) -> Manifest:
     if account is not None:
         written["serviceAccountName"] = account.name or context.name
     starts = [*_ambassadors(context, files), *_before(context, files)]
-    runs = [_backend(context, files), *(_sidecar(context, files, each) for each in spec.sidecars if not each.native)]
+    runs = [
+        _backend(context, files, led_to=led_to),
+        *(_sidecar(context, files, each) for each in spec.sidecars if not each.native),
+    ]
     default = spec.workload.chosen.RESTART_POLICY
     if default:
         written.setdefault("restartPolicy", default)
@@ -85,9 +89,10 @@ def _before(context: Context, files: Files) -> list[Manifest]:
     ]
 
 
-def _backend(context: Context, files: Files) -> Manifest:
+def _backend(context: Context, files: Files, *, led_to: bool) -> Manifest:
     backend = context.spec.backend
     fields = through_proxy(context, with_ports(backend, backend.dump()))
+    fields = drained(context, ready_when_listening(context, fields, led_to=led_to), led_to=led_to)
     return _with_mounts(fields, files.mounts(BACKEND))
 
 

@@ -6,6 +6,7 @@ from appstack.meta import Manifest
 from appstack.model.volumes import Claim
 from appstack.model.workloads import Parts
 from appstack.render.context import Context
+from appstack.render.draining import strategy
 from appstack.render.service import headless_name
 
 
@@ -21,6 +22,7 @@ def workload(context: Context, template: Manifest) -> Manifest:
         service=headless_name(context),
         claims=tuple(claim.template(name, context.place) for name, claim in own),
         retention=_retention(own[0][1]) if own else None,
+        strategy=strategy(context),
     )
     return kind.manifest(parts)
 
