@@ -6,6 +6,7 @@ from kubernetes.client.models.v1_config_map_key_selector import V1ConfigMapKeySe
 from kubernetes.client.models.v1_container import V1Container as Container
 from kubernetes.client.models.v1_container_port import V1ContainerPort as ContainerPort
 from kubernetes.client.models.v1_deployment_spec import V1DeploymentSpec as DeploymentSpec
+from kubernetes.client.models.v1_empty_dir_volume_source import V1EmptyDirVolumeSource as EmptyDir
 from kubernetes.client.models.v1_http_get_action import V1HTTPGetAction as HTTPGetAction
 from kubernetes.client.models.v1_lifecycle import V1Lifecycle as Lifecycle
 from kubernetes.client.models.v1_lifecycle_handler import V1LifecycleHandler as LifecycleHandler
@@ -14,28 +15,35 @@ from kubernetes.client.models.v1_persistent_volume_claim_spec import (
 )
 from kubernetes.client.models.v1_pod_spec import V1PodSpec as PodSpec
 from kubernetes.client.models.v1_probe import V1Probe as Probe
+from kubernetes.client.models.v1_resource_requirements import V1ResourceRequirements as ResourceRequirements
 from kubernetes.client.models.v1_secret_key_selector import V1SecretKeySelector as SecretKeySelector
 from kubernetes.client.models.v1_service_port import V1ServicePort as ServicePort
 from kubernetes.client.models.v1_service_spec import V1ServiceSpec as ServiceSpec
 from kubernetes.client.models.v1_tcp_socket_action import V1TCPSocketAction as TCPSocketAction
 from kubernetes.client.models.v1_volume import V1Volume as Volume
 from kubernetes.client.models.v1_volume_mount import V1VolumeMount as VolumeMount
+from kubernetes.client.models.v1_volume_resource_requirements import (
+    V1VolumeResourceRequirements as VolumeResourceRequirements,
+)
 
 __all__ = [
     "ConfigMapKeySelector",
     "Container",
     "ContainerPort",
     "DeploymentSpec",
+    "EmptyDir",
     "HTTPGetAction",
     "Lifecycle",
     "LifecycleHandler",
     "PersistentVolumeClaimSpec",
     "PodSpec",
     "Probe",
+    "ResourceRequirements",
     "SecretKeySelector",
     "ServicePort",
     "ServiceSpec",
     "TCPSocketAction",
     "Volume",
     "VolumeMount",
+    "VolumeResourceRequirements",
 ]
