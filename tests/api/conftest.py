@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,8 +134,8 @@ def operator(system: Space, kubeconfig: Path, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def space(request: pytest.FixtureRequest, cluster: Cluster, operator: Operator) -> Iterator[Space]:
     """Give a test a namespace of its own, in which the operator works."""
-    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
-    with namespace(cluster, f"api-{WORKER}-{words}"[:63].strip("-")) as space:
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40]
+    with namespace(cluster, f"api-{WORKER}-{words.strip('-')}-{secrets.token_hex(2)}") as space:
         yield space
 
 
