@@ -94,10 +94,13 @@ def _rollout(workload: Child | None, *, changes: tuple[Change, ...], wrong: tupl
     if any(change.ref == workload.ref and change.action in _WRITTEN for change in changes):
         return c.progressing(f"{workload.ref.kind} {workload.ref.name} was just written")
     outcome = ROLLOUTS[workload.ref.kind](workload)
-    if outcome.verdict is c.Verdict.READY or not wrong:
+    if not wrong:
         return outcome
     first = wrong[0]
-    return replace(outcome, message=f"{outcome.message}; {first.container}: {first.reason}: {first.message}")
+    told = f"{outcome.message}; {first.container}: {first.reason}: {first.message}"
+    if outcome.verdict is c.Verdict.READY:
+        return c.progressing(told)  # a crash is seen in the pod before the workload counts it
+    return replace(outcome, message=told)
 
 
 def _resources(changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]]) -> tuple[Resource, ...]:

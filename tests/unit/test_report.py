@@ -104,6 +104,7 @@ def test_a_stack_that_works_has_a_whole_status() -> None:
         ({"observedGeneration": 3}, "Progressing", "has not looked at this revision"),
         ({"updatedReplicas": 1}, "Progressing", "1 of 2 pods is of this revision"),
         ({"availableReplicas": 0}, "Progressing", "0 of 2 pods are available"),
+        ({"availableReplicas": 1}, "Progressing", "1 of 2 pods is available"),
         ({"replicas": 3}, "Progressing", "1 pod of the former revision still to end"),
     ],
 )
@@ -194,6 +195,13 @@ def test_the_first_problem_stands_in_the_message() -> None:
 
     assert why(status)[1] == "0 of 2 pods are available; backend: ImagePullBackOff: not found"
     assert status["problems"][0]["field"] == "spec.backend.image"
+
+
+def test_a_crash_that_the_workload_has_not_counted_yet_is_not_ready() -> None:
+    fallen = {"name": "backend", "state": {"terminated": {"exitCode": 3}}, "restartCount": 1}
+    pod = child(Ref("v1", "Pod", "team-a", "shop-1"), status={"containerStatuses": [fallen]})
+
+    assert conditions(told(observed=seen(pods=(pod,)))) == ON_ITS_WAY
 
 
 def test_a_condition_remembers_since_when_it_is_so() -> None:

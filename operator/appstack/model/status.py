@@ -134,7 +134,4 @@ class Status(_Part):
 
     def dump(self) -> dict[str, Any]:
         """Return the JSON of this status, without what is empty."""
-        return {key: value for key, value in self._json().items() if value not in (None, "", [])}
-
-    def _json(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
