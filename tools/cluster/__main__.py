@@ -36,7 +36,7 @@ def images(_: argparse.Namespace) -> None:
         shell.say("the user's own cluster gets no images from here")
         return
     with state.alone(life.WAITING):
-        env = docker.present(own=record.own).environment
+        env = docker.environment(own=record.own)
         operator_image.ensure(env, registry=not record.own)
 
 

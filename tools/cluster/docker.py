@@ -13,7 +13,7 @@ class Docker:
     environment: Mapping[str, str]
     own: bool
     """Ours, and so without a registry."""
-    image: str = ""
+    image: str
     """The node image that it has ready."""
 
     @property
@@ -49,6 +49,6 @@ def ensure() -> Docker:
     return Docker(env, own=True, image=nodeimage.ensure(env))
 
 
-def present(*, own: bool) -> Docker:
-    """The engine that a cluster was made with, for what comes after."""
-    return Docker(engine.environment() if own else {}, own=own)
+def environment(*, own: bool) -> Mapping[str, str]:
+    """What reaches the engine that a cluster was made with, for what comes after."""
+    return engine.environment() if own else {}

@@ -114,24 +114,27 @@ def _build_dockerfile(recipe: Recipe, base: str, context: Path, env: Mapping[str
     if (context / "main.go").exists():
         shutil.copy(programs.ensure_own(FOLDER / recipe.folder), context)
     arguments = {"BASE": base, **recipe.arguments}
-    build_context(recipe.image, context, arguments, {KEY_LABEL: key(recipe)}, env, log)
+    build_context(recipe.image, context, env, log, arguments=arguments, labels={KEY_LABEL: key(recipe)})
 
 
 def build_context(
     image: str,
     context: Path,
-    arguments: Mapping[str, str],
-    labels: Mapping[str, str],
     env: Mapping[str, str],
     log: Path,
+    *,
+    arguments: Mapping[str, str],
+    labels: Mapping[str, str],
 ) -> None:
     """`docker build` without network: whatever it needs has been fetched before."""
     options = [
         *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
         *(word for name, value in labels.items() for word in ("--label", f"{name}={value}")),
     ]
-    command = ["docker", "build", "--network", "none", "--force-rm", *options, "--tag", image, str(context)]
-    shell.run(command, env=env, log=log)
+    # BuildKit would add an attestation, a second manifest that containerd then misses on import.
+    plain = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    command = ["docker", "build", "--network", "none", *options, "--tag", image, str(context)]
+    shell.run(command, env={**env, **plain}, log=log)
 
 
 def load(images: Mapping[str, str], env: Mapping[str, str]) -> None:

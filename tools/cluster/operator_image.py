@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 from collections.abc import Mapping
@@ -13,7 +14,6 @@ from tools.cluster import images, shell, state
 IMAGE = f"{install.REPOSITORY}:{install.TAG}"
 DOCKERFILE = state.ROOT / "Dockerfile"
 PACKAGE = state.ROOT / "operator/appstack"
-MACHINE = "x86_64"
 PYTHON_OF_DEBIAN = "3.11"
 
 
@@ -60,7 +60,9 @@ def _build(base: str, content: str, env: Mapping[str, str]) -> None:
             shutil.copy(file, context)
         shutil.copytree(_wheels(python_version(base)), context / "wheels")
         arguments = {"BASE": base} if base else {}
-        images.build_context(IMAGE, context, arguments, {images.KEY_LABEL: content}, env, log)
+        images.build_context(IMAGE, context, env, log, arguments=arguments, labels={images.KEY_LABEL: content})
+    # Each change of the code leaves an image without a name; fresh ones are the next build's cache.
+    shell.attempt(["docker", "image", "prune", "--force", "--filter", "until=1h"], env=env)
 
 
 def _wheels(python: str) -> Path:
@@ -70,6 +72,6 @@ def _wheels(python: str) -> Path:
     if not folder.exists():
         unfinished = folder.with_name(f"{folder.name}-unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        wheels.collect(unfinished, python=python, machine=MACHINE)
+        wheels.collect(unfinished, python=python, machine=wheels.MACHINES[platform.machine().lower()])
         unfinished.rename(folder)
     return folder
