@@ -78,7 +78,7 @@ FILES = {
             "spec.files[0].path: '/a/' is a directory (name the file in it)",
             "spec.files[1].path: '/b//c' has a shorter way (write '/b/c')",
             "spec.files[2].path: '/d/../e' has a shorter way (write '/e')",
-            "spec.files[3].path: '/f:g' has a ':', which Kubernetes mounts nowhere (choose another)",
+            "spec.files[3].path: '/f:g' has a ':', which Kubernetes does not allow in a mount's path (choose another)",
         ],
     ),
     "closed to others, for root or for whom the image names": (
