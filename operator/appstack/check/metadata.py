@@ -8,7 +8,6 @@ from typing import Final
 
 from appstack import meta
 from appstack.check.subject import Subject
-from appstack.check.tree import values
 from appstack.errors import Fault
 from appstack.model.base import ObjectMetadata
 
@@ -20,7 +19,7 @@ _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 def ours(subject: Subject) -> Iterator[Fault]:
     """Yield keys that are AppStack's own, and keys or values that Kubernetes does not take."""
     theirs = meta.labels(subject.stack.metadata.name)
-    for where, metadata in values("spec", subject.spec):
+    for where, metadata in subject.values:
         if not isinstance(metadata, ObjectMetadata):
             continue
         for key, value in (metadata.labels or {}).items():
@@ -50,7 +49,7 @@ def _reserved(key: str) -> bool:
 
 def text(subject: Subject) -> Iterator[Fault]:
     """Yield text that can't be sent to anybody: halves of characters, which only an escape in YAML can write."""
-    for where, value in values("spec", subject.spec):
+    for where, value in subject.values:
         if isinstance(value, str) and _HALF.search(value):
             yield Fault(where, "holds half a character", "write the character itself instead of \\ud800 and the like")
 

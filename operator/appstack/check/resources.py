@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Final
 
 from appstack.check.subject import Subject
-from appstack.check.tree import values
 from appstack.errors import Fault
 from appstack.model.kube import EmptyDir, ResourceRequirements, VolumeResourceRequirements
 
@@ -28,7 +27,7 @@ _FORM: Final = "for example 500m, 2, 512Mi or 10Gi"
 
 def quantities(subject: Subject) -> Iterator[Fault]:
     """Yield amounts that are none, and requests above their limit."""
-    for where, value in values("spec", subject.spec):
+    for where, value in subject.values:
         match value:
             case ResourceRequirements() | VolumeResourceRequirements():
                 yield from _resources(where, value.requests or {}, value.limits or {})

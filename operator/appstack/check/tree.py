@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
 
-def values(where: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield a value and all that it holds, so that what a later kind brings is found as well."""
-    yield where, value
+class Value(NamedTuple):
+    """What stands in a field that is written."""
+
+    field: str
+    value: Any
+
+
+def values(field: str, value: Any) -> list[Value]:
+    """Return a value and all that it holds, so that what a later kind brings is found as well."""
+    found: list[Value] = []
+    _collect(found, field, value)
+    return found
+
+
+def _collect(found: list[Value], field: str, value: Any) -> None:
+    found.append(Value(field, value))
     if isinstance(value, BaseModel):
-        for name, field in type(value).model_fields.items():
-            yield from values(f"{where}.{field.serialization_alias or name}", getattr(value, name))
+        fields = type(value).model_fields
+        for name, item in value.__dict__.items():
+            if item is not None:
+                _collect(found, f"{field}.{fields[name].serialization_alias or name}", item)
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from values(f"{where}[{key}]", item)
+            _collect(found, f"{field}[{key}]", item)
     elif isinstance(value, tuple | list):
         for index, item in enumerate(value):
-            yield from values(f"{where}[{index}]", item)
+            _collect(found, f"{field}[{index}]", item)
