@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from datetime import datetime
+from typing import Any, ClassVar, Final, Protocol
 
 from appstack import paths
 from appstack.conditions import clipped
@@ -195,16 +196,34 @@ KINDS: tuple[Kind, ...] = (
 """Every kind, the likeliest cause first; a container has the first that fits."""
 
 
+_STATUSES = ("initContainerStatuses", "containerStatuses")
 _OVER = ("Succeeded", "Failed")  # such a pod stays as it is: its workload has made another, or is done
 
 
-def problems(spec: Mapping[str, Any], pods: Iterable[Child]) -> tuple[Problem, ...]:
+SETTLED: Final = 10.0
+"""Seconds for which a container that was started again must run until its last end is forgiven."""
+
+
+def restarting(pods: Iterable[Child], *, now: str) -> bool:
+    """Tell whether a container was started again just now: worth a look once it has settled."""
+    statuses = (status for pod in pods for key in _STATUSES for status in pod.status.get(key) or ())
+    return any(_just_restarted(status, now) for status in statuses)
+
+
+def _just_restarted(status: Mapping[str, Any], now: str) -> bool:
+    started = ((status.get("state") or {}).get("running") or {}).get("startedAt")
+    if not started or not status.get("restartCount"):
+        return False
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(started)).total_seconds() < SETTLED
+
+
+def problems(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str) -> tuple[Problem, ...]:
     """Return what is wrong: the likeliest first, one entry for what several pods have in common."""
     found: dict[tuple[object, ...], tuple[int, int, Problem]] = {}
     for pod in sorted(pods, key=lambda pod: pod.ref.name):
         if pod.deleting or pod.status.get("phase") in _OVER:
             continue
-        for place, seen in enumerate(_containers(spec, pod)):
+        for place, seen in enumerate(_containers(spec, pod, now=now)):
             ranked = _first(seen)
             if ranked is not None:
                 rank, problem = ranked
@@ -222,21 +241,23 @@ def _first(seen: Seen) -> tuple[int, Problem] | None:
     return None
 
 
-def _containers(spec: Mapping[str, Any], pod: Child) -> Iterable[Seen]:
+def _containers(spec: Mapping[str, Any], pod: Child, *, now: str) -> Iterable[Seen]:
     """Yield the pod's containers in the order in which they start."""
     fields = fields_by_container(spec)
-    for key in ("initContainerStatuses", "containerStatuses"):
+    for key in _STATUSES:
         for status in pod.status.get(key) or ():
             name = status["name"]
             lasting = name in fields and not fields[name].startswith("spec.initContainers")
-            yield _seen(status, pod=pod.ref.name, at=fields.get(name) or _own(name), spec=spec, lasting=lasting)
+            at = fields.get(name) or _own(name)
+            yield _seen(status, pod=pod.ref.name, at=at, spec=spec, lasting=lasting, now=now)
 
 
-def _seen(status: Mapping[str, Any], *, pod: str, at: str, spec: Mapping[str, Any], lasting: bool) -> Seen:
+def _seen(status: Mapping[str, Any], *, pod: str, at: str, spec: Mapping[str, Any], lasting: bool, now: str) -> Seen:
     """Return a container as it is; one that lasts should not end, not even well."""
     state = status.get("state") or {}
     waiting = state.get("waiting") or {}
-    ended = state.get("terminated") or ((status.get("lastState") or {}).get("terminated") if waiting else None) or {}
+    down = bool(waiting) or _just_restarted(status, now)
+    ended = state.get("terminated") or ((status.get("lastState") or {}).get("terminated") if down else None) or {}
     started_again = bool(ended) and status.get("restartCount", 0) > 0
     return Seen(
         pod=pod,

@@ -40,7 +40,7 @@ def report(
     former = doc.get("status") or {}
     name, generation = doc["metadata"]["name"], doc["metadata"].get("generation", 0)
     workload = _workload(observed, kind=(spec.get("workload") or {}).get("kind", "Deployment"), stack=name)
-    wrong = problems(spec, observed.pods)
+    wrong = problems(spec, observed.pods, now=now)
     outcome = _outcome(workload, changes=changes, faults=faults, wrong=wrong)
     if stack is not None and stack.spec.paused:
         outcome = c.paused(outcome)

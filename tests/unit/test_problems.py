@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from appstack.meta import Ref
 from appstack.model.status import MAX_LOG, MAX_PROBLEMS, Problem
 from appstack.observed import Child
-from appstack.problems import problems
+from appstack.problems import problems, restarting
 
 SPEC: dict[str, Any] = {
     "backend": {"image": "s"},
@@ -35,8 +36,15 @@ def ended(container: str, /, **how: Any) -> dict[str, Any]:
     return {"name": container, "state": {"terminated": how}}
 
 
+NOW = "2026-11-21T07:00:30Z"
+
+
+def found(spec: dict[str, Any], pods: Iterable[Child]) -> tuple[Problem, ...]:
+    return problems(spec, pods, now=NOW)
+
+
 def only(*pods: Child) -> Problem:
-    (problem,) = problems(SPEC, pods)
+    (problem,) = found(SPEC, pods)
     return problem
 
 
@@ -77,12 +85,31 @@ def test_a_crash_has_one_name_while_it_loops(code: int) -> None:
     assert only(pod(between)) == only(pod(waiting("backend", "CrashLoopBackOff", exitCode=code)))
 
 
+def started(at: str, restarts: int = 1) -> dict[str, Any]:
+    """Return a container that crashed before, and runs since then."""
+    last = {"terminated": {"exitCode": 3, "reason": "Error"}}
+    return {
+        "name": "backend",
+        "state": {"running": {"startedAt": at}},
+        "lastState": last,
+        "restartCount": restarts,
+    }
+
+
+def test_a_crash_is_forgiven_only_when_the_container_has_settled() -> None:
+    again, settled = pod(started("2026-11-21T07:00:21Z")), pod(started("2026-11-21T07:00:20Z"))
+
+    assert only(again) == only(pod({**ended("backend", exitCode=3, reason="Error"), "restartCount": 1}))
+    assert [restarting([one], now=NOW) for one in (again, settled)] == [True, False]
+    assert not restarting([pod(started("2026-11-21T07:00:29Z", restarts=0))], now=NOW)
+
+
 @pytest.mark.parametrize(
     "status",
     [
         ended("migrate", exitCode=0, reason="Completed"),
         {**ended("migrate", exitCode=0, reason="Completed"), "restartCount": 1},
-        {"name": "backend", "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}},
+        started("2026-11-21T07:00:20Z"),
         waiting("backend", "PodInitializing"),
         waiting("backend", "ContainerCreating"),
         {"name": "backend"},
@@ -90,7 +117,7 @@ def test_a_crash_has_one_name_while_it_loops(code: int) -> None:
     ids=["done", "done at the second try", "running again", "waiting for others", "being made", "not yet there"],
 )
 def test_what_is_on_its_way_is_no_problem(status: dict[str, Any]) -> None:
-    assert problems(SPEC, [pod(status)]) == ()
+    assert found(SPEC, [pod(status)]) == ()
 
 
 def test_an_image_that_cannot_be_pulled_has_one_name_while_it_is_tried_again() -> None:
@@ -138,7 +165,7 @@ def test_a_refused_nginx_conf_comes_with_nginxs_own_line(
     how: dict[str, Any] = {"exitCode": 1, "reason": "Error", "message": NGINX_SAID.format(file=file)}
     name = "appstack-nginx-check"
     status = ended(name, **how) if state == "ended" else waiting(name, "CrashLoopBackOff", **how)
-    (problem,) = problems({**SPEC, "proxy": proxy}, [pod(status, init=True)])
+    (problem,) = found({**SPEC, "proxy": proxy}, [pod(status, init=True)])
 
     assert problem.reason == "NginxConfigRefused"
     assert problem.message == f'[emerg] unknown directive "nonsense" in {file}:3'
@@ -191,25 +218,25 @@ def test_the_likeliest_cause_comes_first_and_what_pods_share_is_told_once() -> N
         for number in (2, 1, 3)
     ]
 
-    assert [(one.container, one.pod) for one in problems(SPEC, pods)] == [("db", "shop-1"), ("backend", "shop-1")]
-    assert problems(SPEC, pods) == problems(SPEC, reversed(pods))
+    assert [(one.container, one.pod) for one in found(SPEC, pods)] == [("db", "shop-1"), ("backend", "shop-1")]
+    assert found(SPEC, pods) == found(SPEC, reversed(pods))
 
 
 def test_a_pod_that_goes_has_no_problems() -> None:
-    assert problems(SPEC, [pod(waiting("backend", "ErrImagePull"), deleting=True)]) == ()
+    assert found(SPEC, [pod(waiting("backend", "ErrImagePull"), deleting=True)]) == ()
 
 
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_pod_that_is_over_has_no_problems(phase: str) -> None:
     over = pod({**ended("backend", exitCode=1), "restartCount": 1})
 
-    assert problems(SPEC, [replace(over, status={**over.status, "phase": phase})]) == ()
+    assert found(SPEC, [replace(over, status={**over.status, "phase": phase})]) == ()
 
 
 def test_there_are_never_more_than_the_api_takes() -> None:
     noisy: dict[str, Any] = {"exitCode": 1, "message": "x" * 5000}
     many = pod(*(waiting(f"c{number:02}", "CrashLoopBackOff", **noisy) for number in range(30)))
-    found = problems(SPEC, [many])
+    shown = found(SPEC, [many])
 
-    assert len(found) == MAX_PROBLEMS
-    assert {len(one.log) for one in found} == {MAX_LOG}
+    assert len(shown) == MAX_PROBLEMS
+    assert {len(one.log) for one in shown} == {MAX_LOG}
