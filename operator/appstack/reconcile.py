@@ -60,8 +60,8 @@ class Reconciler:
     async def look(self, key: Key) -> Again:
         """Bring a stack to what its author wants, and its status to what is; return when to look again."""
         held = await self._held(key)
-        if held is None or held.deleting:
-            return DONE  # what it owned goes by its owner references, whether we run or not
+        if held is None or held.deleting or self._cache.ends(key.namespace):
+            return DONE  # what it owned goes by its owner references or with its namespace, whether we run or not
         observed = self._cache.observed(key)
         if not observed.namespace_uid:
             return Again(after=0.2)  # the watch of namespaces lags behind

@@ -19,7 +19,7 @@ def test_killed_in_the_middle_and_started_again_it_gets_there(space: Space, audi
 
     assert left >= 1
     assert len(space.list("Deployment")) == len(names)
-    refused = [word for word in audit.settled(space.name) if int(word.rpartition(" ")[2]) >= 400]
+    refused = [word for word in audit.settled(space.name) if word.rpartition(" ")[2] in ("409", "422")]
     assert [] == refused, "what was applied before is known when it looks again"
     writes = [word for word in audit.of(space.name) if "status" not in word]
     assert len(names) * CHILDREN <= len(writes) <= 2 * len(names) * CHILDREN
@@ -34,6 +34,21 @@ def test_deletion_needs_no_operator(space: Space, operator: Operator) -> None:
     eventually(lambda: not space.exists("Deployment", "shop"))
     eventually(lambda: not space.exists("Service", "shop"))
     operator.start()
+
+
+def test_a_namespace_that_is_being_deleted_is_left_alone(space: Space, audit: Audit, operator: Operator) -> None:
+    names = [f"shop-{number}" for number in range(4)]
+    for name in names:
+        space.stack(name)
+    for name in names:
+        space.ready(name)
+
+    with audit.counting(space.name) as count:
+        space.cluster.request("DELETE", f"/api/v1/namespaces/{space.name}")
+        eventually(lambda: not space.list("AppStack"))
+
+    refused = {word: number for word, number in count.items() if word.endswith("403")}
+    assert refused == {}, "it does not repair what goes with its namespace"
 
 
 def test_a_stack_with_a_wrong_spec_can_be_deleted(space: Space, operator: Operator) -> None:
