@@ -20,14 +20,14 @@ class Docker:
     def plan(self) -> kind.Plan:
         if not self.own:
             return kind.Plan(self.image, own_engine=False)
-        return kind.Plan(self.image, own_engine=True, address=namespace.addresses()[1])
+        return kind.Plan(self.image, own_engine=True, address=namespace.ends().inside)
 
 
-def usual() -> str:
-    """The node image when the user's own Docker can run it; empty, and told why, when not."""
+def usual() -> str | None:
+    """The node image when the user's own Docker can run it; else none, and the user is told why."""
     if not engine.answers({}):
         shell.say("  no Docker engine answers: the cluster gets its own, and a node image made from packages")
-        return ""
+        return None
     image = kind.default_image()
     if shell.attempt(["docker", "image", "inspect", image]).ok:
         return image
@@ -35,7 +35,7 @@ def usual() -> str:
         pulled = shell.attempt(["docker", "pull", "--quiet", image])
     if not pulled.ok:
         shell.say(f"  it can't be pulled ({shell.last_line(pulled.err)}): using an engine of our own instead")
-        return ""
+        return None
     return image
 
 

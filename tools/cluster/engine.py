@@ -182,10 +182,11 @@ def configuration() -> dict[str, Any]:
     }
     if not runtime.lacks_capabilities():
         return base
+    python = Path(sys.executable).resolve()  # a .venv may be made anew while the engine runs
     return {
         **base,
         "default-runtime": "available-capabilities",
-        "runtimes": {"available-capabilities": {"path": sys.executable, "runtimeArgs": [str(Path(runtime.__file__))]}},
+        "runtimes": {"available-capabilities": {"path": str(python), "runtimeArgs": [str(Path(runtime.__file__))]}},
     }
 
 

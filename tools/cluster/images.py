@@ -72,10 +72,10 @@ def ensure(env: Mapping[str, str], *, registry: bool) -> None:
     load({r.image: key(r) for r in RECIPES if r.on_nodes and not (r.public and registry)}, env)
 
 
-def build(recipe: Recipe, env: Mapping[str, str]) -> str:
+def build(recipe: Recipe, env: Mapping[str, str]) -> None:
     """Build one image unless the engine has it already, made of the same things."""
     if label(recipe.image, KEY_LABEL, env) == key(recipe):
-        return recipe.image
+        return
     log = state.log(f"image-{recipe.image.replace('/', '-').replace(':', '-')}")
     with (
         shell.step(f"building the image {recipe.image}"),
@@ -86,7 +86,6 @@ def build(recipe: Recipe, env: Mapping[str, str]) -> str:
         else:
             base = _import_base(recipe, env, log) if recipe.packages else recipe.base
             _build_dockerfile(recipe, base, scratch / "context", env, log)
-    return recipe.image
 
 
 def label(image: str, name: str, env: Mapping[str, str]) -> str:
