@@ -75,7 +75,8 @@ def main() -> int:
         print("\nstopped; `make cluster` goes on from here, `make cluster-down` clears away", file=sys.stderr)
         return 130
     except OSError as error:
-        print(f"error: {error.strerror}: {error.filename}", file=sys.stderr)
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror}{where}; what is kept lies in {state.cache()}", file=sys.stderr)
         return 1
     return 0
 

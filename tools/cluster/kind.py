@@ -112,6 +112,16 @@ def create(plan: Plan, env: Mapping[str, str], log: Path) -> None:
     shell.run([programs.path("kind"), *arguments], env=env, log=log)
 
 
+def checkout(env: Mapping[str, str]) -> Path | None:
+    """The checkout whose cluster the engine has: the one whose folder its nodes mount."""
+    template = (
+        f'{{{{range .Mounts}}}}{{{{if eq .Destination "{storage.SHARED_PATH}"}}}}{{{{.Source}}}}{{{{end}}}}{{{{end}}}}'
+    )
+    found = shell.attempt(["docker", "container", "inspect", "--format", template, CONTROL_PLANE], env=env)
+    source = found.out.strip().removeprefix("/host_mnt")  # as Docker Desktop tells it
+    return Path(source).parent.parent if source else None
+
+
 def delete(env: Mapping[str, str]) -> None:
     # Pods and the API server have written as root what the user is going to remove.
     written = ["sh", "-c", f"rm -rf {storage.SHARED_PATH}/* /audit/*"]

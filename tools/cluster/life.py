@@ -74,6 +74,9 @@ def key(*, own: bool) -> str:
 
 def _make() -> Record:
     used = docker.ensure()
+    holder = kind.checkout(used.environment)
+    if holder is not None and holder != state.ROOT and holder.exists():
+        raise shell.Failure(f"Docker has the cluster of {holder} already; run `make cluster-down` there")
     record = Record(key(own=used.own), used.own)
     _write(record)
     env = used.environment
