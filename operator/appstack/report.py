@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from appstack import conditions as c
 from appstack.errors import Fault, ForeignObject, Refused, Severity, Unavailable
 from appstack.meta import selector
-from appstack.model.status import Endpoint, Image, Problem, Resource, Status
+from appstack.model.status import MAX_ENDPOINTS, MAX_IMAGE, MAX_IMAGES, Endpoint, Image, Problem, Resource, Status
 from appstack.observed import Action, Change, Child, Observed
 from appstack.problems import problems
 from appstack.rollouts import ROLLOUTS
@@ -134,11 +135,12 @@ def _endpoints(observed: Observed, *, stack: str, usual: str) -> tuple[Endpoint,
     services = (
         child for ref, child in sorted(observed.children.items()) if ref.kind == "Service" and child.stack == stack
     )
-    return tuple(
+    endpoints = (
         Endpoint(name=port.get("name") or str(port["port"]), url=_url(service, port, usual=usual), scope="Cluster")
         for service in services
         for port in service.spec.get("ports") or ()
     )
+    return tuple(islice(endpoints, MAX_ENDPOINTS))
 
 
 _SCHEMES = {"http": 80, "https": 443}
@@ -173,4 +175,4 @@ def _images(pods: Iterable[Child]) -> tuple[Image, ...]:
     images = (
         Image(container=one["name"], image=one.get("image", ""), image_id=one.get("imageID", "")) for one in statuses
     )
-    return tuple(sorted(images, key=lambda image: image.container))
+    return tuple(sorted(images, key=lambda image: image.container))[:MAX_IMAGES]

@@ -10,7 +10,7 @@ import pytest
 from appstack.errors import Fault, ForeignObject, OperatorError, Refused, Severity, Unavailable
 from appstack.meta import Ref
 from appstack.model import parse
-from appstack.model.status import MAX_MESSAGE, Status
+from appstack.model.status import MAX_ENDPOINTS, MAX_IMAGES, MAX_MESSAGE, Status
 from appstack.observed import Action, Applied, Change, Child, Observed
 from appstack.report import report
 
@@ -259,6 +259,16 @@ def test_images_are_those_of_the_newest_pod() -> None:
     pods = (pod("shop-2", BEFORE, "old"), pod("shop-1", NOW, "new"))
 
     assert told(observed=seen(pods=pods))["images"] == [{"container": "backend", "image": "new", "imageID": "id-new"}]
+
+
+def test_a_status_never_outgrows_what_the_api_takes() -> None:
+    many = {"ports": [{"name": f"p{number}", "port": number + 1} for number in range(300)]}
+    image = {"image": "x" * 5000, "imageID": "y" * 5000}
+    containers = [{"name": f"c{number}", **image} for number in range(90)]
+    pod = child(Ref("v1", "Pod", "team-a", "shop-1"), status={"containerStatuses": containers})
+    status = told(observed=Observed(children={SERVICE: child(SERVICE, spec=many)}, pods=(pod,)))
+
+    assert (len(status["endpoints"]), len(status["images"])) == (MAX_ENDPOINTS, MAX_IMAGES)
 
 
 def test_the_same_look_gives_the_same_status() -> None:
