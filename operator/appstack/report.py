@@ -173,6 +173,11 @@ def _images(pods: Iterable[Child]) -> tuple[Image, ...]:
         *(newest.status.get("containerStatuses") or ()),
     ]
     images = (
-        Image(container=one["name"], image=one.get("image", ""), image_id=one.get("imageID", "")) for one in statuses
+        Image(
+            container=one["name"],
+            image=c.clipped(one.get("image", ""), limit=MAX_IMAGE),
+            image_id=c.clipped(one.get("imageID", ""), limit=MAX_IMAGE),
+        )
+        for one in statuses
     )
     return tuple(sorted(images, key=lambda image: image.container))[:MAX_IMAGES]
