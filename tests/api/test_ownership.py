@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
-from tests.api.harness import Audit, Manifest, Operator, Space, eventually
+from tests.api.harness import MERGE, Audit, Failure, Manifest, Operator, Space, eventually
 
 LABELS = {"a": "b"}
 FOREIGN: dict[str, Manifest] = {
@@ -138,18 +141,52 @@ def test_what_is_no_longer_rendered_goes(space: Space, audit: Audit, operator: O
 def test_nothing_goes_before_every_apply_has_succeeded(space: Space, operator: Operator) -> None:
     space.stack()
     space.ready()
-    refused = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}
+    with no_deployment_of_three(space):
+        space.edit(service={"enabled": False}, replicas=3)
+        stalled = eventually(lambda: space.condition("Stalled"))
 
-    space.edit(service={"enabled": False}, backend=BACKEND | {"resources": refused})
-    stalled = eventually(lambda: space.condition("Stalled"))
+        assert stalled["reason"] == "Refused"
+        assert "three are too many" in stalled["message"]
+        assert space.exists("Service", "shop")
 
-    assert stalled["reason"] == "Refused"
-    assert "must be less than or equal to cpu limit" in stalled["message"]
-    assert space.exists("Service", "shop")
-
-    space.edit(backend=BACKEND | {"resources": None})
+    space.edit(replicas=0)
     eventually(lambda: not space.exists("Service", "shop"))
     space.ready()
+
+
+@contextmanager
+def no_deployment_of_three(space: Space) -> Iterator[None]:
+    """Let the API server refuse what no check of ours can know of: an administrator's policy."""
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["*"]}
+    here = {"matchLabels": {"kubernetes.io/metadata.name": space.name}}
+    meta = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": space.name}}
+    policy = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": [rule], "namespaceSelector": here},
+        "validations": [{"expression": "object == null || object.spec.replicas != 3", "message": "three are too many"}],
+    }
+    binding = {"policyName": space.name, "validationActions": ["Deny"]}
+    root = "/apis/admissionregistration.k8s.io/v1"
+    for kind, spec in (("ValidatingAdmissionPolicy", policy), ("ValidatingAdmissionPolicyBinding", binding)):
+        plural = "validatingadmissionpolic" + ("ies" if kind.endswith("Policy") else "ybindings")
+        space.cluster.request("POST", f"{root}/{plural}", meta | {"kind": kind, "spec": spec})
+    try:
+        eventually(lambda: refused(space))
+        yield
+    finally:
+        for plural in ("validatingadmissionpolicybindings", "validatingadmissionpolicies"):
+            space.cluster.request("DELETE", f"{root}/{plural}/{space.name}")
+
+
+def refused(space: Space) -> bool:
+    """Tell whether the policy has come into force."""
+    try:
+        space.cluster.request(
+            "PATCH", space.path("Deployment", "shop"), {"spec": {"replicas": 3}}, kind=MERGE, dryRun="All"
+        )
+    except Failure as error:
+        return "three are too many" in str(error)
+    return False
 
 
 def test_files_stay_while_a_revision_needs_them(space: Space, operator: Operator) -> None:

@@ -29,7 +29,7 @@ def other(kubeconfig: Path, tmp_path: Path) -> Iterator[Operator]:
 def refusal(operator: Operator) -> str:
     """Start an operator that can't work; return what it says."""
     operator.launch()
-    assert operator.wait() == 1
+    assert operator.wait() > 0
     words = operator.words()
     assert "Traceback" not in words
     assert len(words.strip().splitlines()) == 1, words
@@ -47,10 +47,10 @@ def test_one_that_would_meet_another_is_refused(operator: Operator, other: Opera
 
 
 def test_one_that_leaves_the_others_namespaces_alone_works(operator: Operator, other: Operator) -> None:
-    other.settings |= {"namespaces": [], "excludeNamespaces": ["api-*", "demo*", "e2e-*"]}
+    other.settings |= {"namespaces": [f"api-{WORKER}*"], "excludeNamespaces": [f"api-{WORKER}-*"]}
     other.start()
 
-    assert 0 == other.stop()
+    assert 0 == other.stop(), other.words()
 
 
 def test_the_same_twice_on_one_machine_is_refused(operator: Operator, other: Operator, tmp_path: Path) -> None:
@@ -60,21 +60,22 @@ def test_the_same_twice_on_one_machine_is_refused(operator: Operator, other: Ope
 
     twin.launch()
 
-    assert twin.wait() == 1
+    assert twin.wait() > 0
     assert "This operator runs already" in twin.words()
-    assert 0 == other.stop()
+    assert 0 == other.stop(), other.words()
 
 
 def test_one_of_the_same_identity_stands_by_and_takes_over(other: Operator, tmp_path: Path, system: Space) -> None:
     other.settings["identity"] = "standby"
     other.start()
     (tmp_path / "next").mkdir()
-    second = Operator(tmp_path / "next", other.kubeconfig, **other.settings)
+    second = Operator(tmp_path / "next", other.kubeconfig, operatorNamespace=SYSTEM, identity="standby")
+    second.settings["namespaces"] = other.settings["namespaces"]
     second.launch()
     eventually(lambda: "Standing by: Lease standby" in second.words())
     eventually(lambda: second.fetch(second.health, "/readyz") == "ok\n")
 
-    assert 0 == other.stop()
+    assert 0 == other.stop(), other.words()
 
     eventually(lambda: "Reconciling" in second.words(), within=5)
     assert 0 == second.stop()
@@ -88,7 +89,7 @@ def test_one_that_was_killed_is_followed_at_once_on_its_own_machine(other: Opera
     other.launch()
 
     eventually(lambda: other.words().count("Reconciling") == 2, within=10)
-    assert 0 == other.stop()
+    assert 0 == other.stop(), other.words()
 
 
 def test_one_that_loses_its_lease_stops(other: Operator, system: Space) -> None:
@@ -97,7 +98,7 @@ def test_one_that_loses_its_lease_stops(other: Operator, system: Space) -> None:
 
     system.patch("Lease", "lost", {"spec": {"holderIdentity": "thief"}})
 
-    assert other.wait() == 1
+    assert other.wait() > 0
     assert f"Lease {SYSTEM}/lost was taken over by thief: nothing is written any more" in other.words()
 
 
