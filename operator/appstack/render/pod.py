@@ -25,6 +25,7 @@ _NOT_INHERITED: Final = (
     "readinessProbe",
     "lifecycle",
     "resources",
+    "resizePolicy",
     "command",
     "args",
 )
