@@ -126,7 +126,7 @@ def tell(demo: Demo) -> None:
 
     demo.title(f"An AppStack: {EXAMPLE}/appstack.yaml")
     make_namespace(demo)
-    demo.k("apply", "--server-side", "-f", f"{EXAMPLE}/appstack.yaml")
+    demo.k("apply", "-f", f"{EXAMPLE}/appstack.yaml")
 
     demo.title("Ready")
     wait_ready(demo)

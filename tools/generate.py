@@ -1,4 +1,4 @@
-"""Write what follows from the model: the CRD, the chart's copy of it, the reference, and the examples' objects.
+"""Write what follows from the model: the CRD, the chart's copies, the reference, and the examples' objects.
 
 python3 -m tools.generate            # what `make generate` runs
 python3 -m tools.generate --check    # what `make check` runs: is everything as it would be written?
@@ -20,7 +20,7 @@ from appstack.errors import AppStackError
 from appstack.model import parse
 from appstack.render import render
 from appstack.settings import Settings
-from tools import reference
+from tools import chart, reference
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "make generate"
@@ -65,6 +65,7 @@ def generated(root: Path) -> Iterator[tuple[Path, str]]:
     definition = _definition()
     yield CRD, f"# {NOTE}\n{definition}"
     yield CHART_CRD, _template(definition)
+    yield chart.SCHEMA.relative_to(ROOT), chart.values_schema()
     yield REFERENCE, reference.text(NOTE)
     for stack in sorted((root / "examples").glob("*/appstack.yaml")):
         path = stack.relative_to(root)

@@ -16,7 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from appstack import crd, openapi
+from appstack import openapi
+from appstack.model import AppStackSpec
+from appstack.structural import kubernetes_types
 
 MODULE = "k8s.io/kubernetes"
 VERSION = "v1.33.5"
@@ -31,7 +33,7 @@ Schema = dict[str, Any]
 def main() -> int:
     """Write the table and say what is in it."""
     schemas = _by_python_name(_documents())
-    wanted = sorted(crd.kubernetes_types())
+    wanted = sorted(kubernetes_types(AppStackSpec))
     types = {name: _type(schemas[name], schemas) for name in wanted if name in schemas}
     TABLE.write_text(_module(types), encoding="utf-8")
     print(f"{TABLE}: {len(types)} types of Kubernetes {VERSION}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from appstack import crd, openapi
+from appstack import openapi, structural
 from appstack.model import AppStackSpec
 from appstack.model.status import Status
 from appstack.settings import Settings
@@ -43,7 +43,7 @@ def text(note: str) -> str:
 
 
 def _part(title: str, model: type[BaseModel]) -> Iterator[str]:
-    schema = model.model_json_schema(schema_generator=crd.Marked)
+    schema = model.model_json_schema(schema_generator=structural.Marked)
     definitions = schema.get("$defs", {})
     yield f"## {title}\n"
     yield from _section(schema, definitions)
@@ -54,7 +54,7 @@ def _part(title: str, model: type[BaseModel]) -> Iterator[str]:
 
 def _section(schema: Schema, definitions: Mapping[str, Schema]) -> Iterator[str]:
     yield f"{_line(schema.get('description', ''))}\n"
-    mark = schema.get(crd.MARK)
+    mark = schema.get(structural.MARK)
     if mark:
         yield f"{_extends(mark, schema['properties'])}\n"
     rows = list(_rows(schema, definitions))
@@ -72,7 +72,7 @@ def _extends(mark: Mapping[str, Any], properties: Schema) -> str:
 
 def _rows(schema: Schema, definitions: Mapping[str, Schema]) -> Iterator[str]:
     required = schema.get("required", ())
-    mark = schema.get(crd.MARK, {"fields": (), "anew": ()})
+    mark = schema.get(structural.MARK, {"fields": (), "anew": ()})
     for name, property_ in schema.get("properties", {}).items():
         if name not in mark["fields"] or name in mark["anew"]:
             meaning = _line(property_.get("description") or "").replace("|", "\\|")
@@ -88,7 +88,7 @@ def _order(schema: Schema, definitions: Mapping[str, Schema]) -> list[str]:
         one = waiting.pop(0)
         for property_ in one.get("properties", {}).values():
             for name in _references(property_):
-                if name not in found and crd.is_ours(definitions[name]) and "properties" in definitions[name]:
+                if name not in found and structural.is_ours(definitions[name]) and "properties" in definitions[name]:
                     found.append(name)
                     waiting.append(definitions[name])
     return found
@@ -120,8 +120,8 @@ def _named(name: str, definitions: Mapping[str, Schema]) -> str:
     definition = definitions[name]
     if "enum" in definition:
         return " or ".join(f"`{value}`" for value in definition["enum"])
-    if not crd.is_ours(definition):
-        return _kubernetes(definition[crd.MARK]["name"])
+    if not structural.is_ours(definition):
+        return _kubernetes(definition[structural.MARK]["name"])
     return f"[{name}](#{name.lower()})" if "properties" in definition else "object without fields"
 
 

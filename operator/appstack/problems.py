@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from datetime import datetime
+from typing import Any, ClassVar, Final, Protocol
 
 from appstack import paths
 from appstack.conditions import clipped
@@ -28,12 +29,19 @@ class Seen:
     waiting: Mapping[str, Any] = field(default_factory=dict)
     ended: Mapping[str, Any] = field(default_factory=dict)  # how it last ended, when it isn't running now
     last_words: str = ""
-    restarts: int = 0
+    again: bool = False  # it is started again and again, whatever the kubelet calls it at the moment
 
     @property
     def exit_code(self) -> int | None:
         """What the container's process last ended with."""
         return self.ended.get("exitCode")
+
+    @property
+    def unstartable(self) -> str:
+        """What the runtime said when it could not start the command; empty when it could."""
+        if self.waiting.get("reason") == "RunContainerError":
+            return str(self.waiting.get("message") or "The command can't be started")
+        return self.last_words if self.ended.get("reason") in ("StartError", "ContainerCannotRun") else ""
 
     def problem(self, reason: str, message: str, *, hint: str, at: str = "") -> Problem:
         """Return a problem of this container; every text is cut to its bound."""
@@ -43,7 +51,7 @@ class Seen:
             reason=reason,
             exit_code=self.exit_code,
             message=clipped(message),
-            log=self.last_words[-MAX_LOG:],
+            log="" if self.last_words == message else self.last_words[-MAX_LOG:],
             field=at or self.at,
             hint=hint,
         )
@@ -76,9 +84,7 @@ class RefusedNginxConfig:
         place = self.PLACE.search(said)
         at = self._field(place["file"] if place else "", seen.spec)
         where = f"line {place['line']} of {place['file']}, which comes from {at}" if place else at
-        return seen.problem(
-            "NginxConfigRefused", said, hint=f"Correct {where}; pods of the former revision go on", at=at
-        )
+        return seen.problem("NginxConfigRefused", said, hint=f"Correct {where}; pods of a former revision go on", at=at)
 
     def _field(self, file: str, spec: Mapping[str, Any]) -> str:
         own = "config" if "config" in (spec.get("proxy") or {}) and file == paths.NGINX_CONF else ""
@@ -111,6 +117,20 @@ class ImagePull:
         return seen.problem(shown, said, hint=self.HINTS[reason] or self.USUAL, at=at)
 
 
+class FailedCopy:
+    """Files can't be copied out of the backend's image."""
+
+    CONTAINER: ClassVar = f"{RESERVED_PREFIX}static-"
+    HINT: ClassVar = "Files are copied with `cp`: check that the backend's image has it, and the directory in `from`"
+
+    def look(self, seen: Seen) -> Problem | None:
+        """Return the problem with what `cp`, or the runtime that did not find it, said."""
+        if not seen.container.startswith(self.CONTAINER) or not (seen.exit_code or seen.unstartable):
+            return None
+        said = seen.unstartable or seen.last_words or f"The copy exited with code {seen.exit_code}"
+        return seen.problem("StaticCopyFailed", said, hint=self.HINT)
+
+
 class CannotStart:
     """The runtime can't make the container: something that it refers to, or its command, does not exist."""
 
@@ -123,11 +143,14 @@ class CannotStart:
     }
 
     def look(self, seen: Seen) -> Problem | None:
-        """Return the problem with what the kubelet said."""
+        """Return the problem with what the runtime said: the same while it is tried and while it waits."""
+        if seen.unstartable:
+            return seen.problem("RunContainerError", seen.unstartable, hint=self.HINTS["RunContainerError"])
         reason = seen.waiting.get("reason", "")
         if reason not in self.HINTS:
             return None
-        return seen.problem(reason, seen.waiting.get("message") or "the container can't start", hint=self.HINTS[reason])
+        said = seen.waiting.get("message") or "The container can't start"
+        return seen.problem(reason, said, hint=self.HINTS[reason])
 
 
 class CrashLoop:
@@ -137,49 +160,70 @@ class CrashLoop:
         0: "It completed: give it a command that goes on, for example a server in the foreground",
         126: "Its command may not be executed: check the file's mode and `command`",
         127: "Its command was not found: check `command` and `args`",
-        128: "Its command could not be started: check `command` and `args`",
-        137: "It was killed: look for a failing liveness probe, or too small a memory limit",
+        137: "It was killed: look for too small a memory limit, or a failing liveness probe",
         139: "It crashed on memory (SIGSEGV): look at the program itself",
         143: "It was told to end: look for a failing liveness or startup probe",
     }
     OTHER: ClassVar = "Look at what it said last: kubectl logs --previous -c {container} {pod}"
     OUT_OF_MEMORY: ClassVar = "OOMKilled"
     MEMORY: ClassVar = "It used more memory than it may: raise resources.limits.memory"
-    STATIC: ClassVar = "Files are copied with `cp`: check that the backend's image has it, and the path `from`"
 
     def look(self, seen: Seen) -> Problem | None:
         """Return the problem with its exit code and last words."""
-        looping = seen.waiting.get("reason") == "CrashLoopBackOff"
-        if not looping and not seen.exit_code:
+        if not seen.again and not seen.exit_code:
             return None
-        code = seen.exit_code
+        code, why = seen.exit_code, seen.ended.get("reason", "")
         how = f"exited with code {code}" if code is not None else "ended"
-        why = seen.ended.get("reason", "")
-        named = f" ({why})" if why and why not in ("Error", "Completed") else ""
-        again = "CrashLoopBackOff" if looping or seen.restarts else "Error"
+        named = f" ({why})" if why not in ("", "Error", "Completed") else ""
+        again = "CrashLoopBackOff" if seen.again else "Error"
         reason = why if why == self.OUT_OF_MEMORY else again
         return seen.problem(reason, f"The container {how}{named}", hint=self._hint(seen))
 
     def _hint(self, seen: Seen) -> str:
         if seen.ended.get("reason") == self.OUT_OF_MEMORY:
             return self.MEMORY
-        if seen.container.startswith(f"{RESERVED_PREFIX}static-"):
-            return self.STATIC
         other = self.OTHER.format(container=seen.container, pod=seen.pod)
         return other if seen.exit_code is None else self.HINTS.get(seen.exit_code, other)
 
 
-KINDS: tuple[Kind, ...] = (RefusedNginxConfig(), ImagePull(), CannotStart(), CrashLoop())
+KINDS: tuple[Kind, ...] = (
+    RefusedNginxConfig(),
+    ImagePull(),
+    FailedCopy(),
+    CannotStart(),
+    CrashLoop(),
+)
 """Every kind, the likeliest cause first; a container has the first that fits."""
 
 
-def problems(spec: Mapping[str, Any], pods: Iterable[Child]) -> tuple[Problem, ...]:
+_STATUSES = ("initContainerStatuses", "containerStatuses")
+_OVER = ("Succeeded", "Failed")  # such a pod stays as it is: its workload has made another, or is done
+
+
+SETTLED: Final = 10.0
+"""Seconds for which a container that was started again must run until its last end is forgiven."""
+
+
+def restarting(pods: Iterable[Child], *, now: str) -> bool:
+    """Tell whether a container was started again just now: worth a look once it has settled."""
+    statuses = (status for pod in pods for key in _STATUSES for status in pod.status.get(key) or ())
+    return any(_just_restarted(status, now) for status in statuses)
+
+
+def _just_restarted(status: Mapping[str, Any], now: str) -> bool:
+    started = ((status.get("state") or {}).get("running") or {}).get("startedAt")
+    if not started or not status.get("restartCount"):
+        return False
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(started)).total_seconds() < SETTLED
+
+
+def problems(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str) -> tuple[Problem, ...]:
     """Return what is wrong: the likeliest first, one entry for what several pods have in common."""
     found: dict[tuple[object, ...], tuple[int, int, Problem]] = {}
     for pod in sorted(pods, key=lambda pod: pod.ref.name):
-        if pod.deleting:
+        if pod.deleting or pod.status.get("phase") in _OVER:
             continue
-        for place, seen in enumerate(_containers(spec, pod)):
+        for place, seen in enumerate(_containers(spec, pod, now=now)):
             ranked = _first(seen)
             if ranked is not None:
                 rank, problem = ranked
@@ -197,19 +241,24 @@ def _first(seen: Seen) -> tuple[int, Problem] | None:
     return None
 
 
-def _containers(spec: Mapping[str, Any], pod: Child) -> Iterable[Seen]:
+def _containers(spec: Mapping[str, Any], pod: Child, *, now: str) -> Iterable[Seen]:
     """Yield the pod's containers in the order in which they start."""
     fields = fields_by_container(spec)
-    for key in ("initContainerStatuses", "containerStatuses"):
+    for key in _STATUSES:
         for status in pod.status.get(key) or ():
             name = status["name"]
-            yield _seen(status, pod=pod.ref.name, at=fields.get(name) or _own(name), spec=spec)
+            lasting = name in fields and not fields[name].startswith("spec.initContainers")
+            at = fields.get(name) or _own(name)
+            yield _seen(status, pod=pod.ref.name, at=at, spec=spec, lasting=lasting, now=now)
 
 
-def _seen(status: Mapping[str, Any], *, pod: str, at: str, spec: Mapping[str, Any]) -> Seen:
+def _seen(status: Mapping[str, Any], *, pod: str, at: str, spec: Mapping[str, Any], lasting: bool, now: str) -> Seen:
+    """Return a container as it is; one that lasts should not end, not even well."""
     state = status.get("state") or {}
     waiting = state.get("waiting") or {}
-    ended = state.get("terminated") or ((status.get("lastState") or {}).get("terminated") if waiting else None) or {}
+    down = bool(waiting) or _just_restarted(status, now)
+    ended = state.get("terminated") or ((status.get("lastState") or {}).get("terminated") if down else None) or {}
+    started_again = bool(ended) and status.get("restartCount", 0) > 0
     return Seen(
         pod=pod,
         container=status["name"],
@@ -218,7 +267,7 @@ def _seen(status: Mapping[str, Any], *, pod: str, at: str, spec: Mapping[str, An
         waiting=waiting,
         ended=ended,
         last_words=str(ended.get("message") or "").strip(),
-        restarts=status.get("restartCount", 0),
+        again=waiting.get("reason") == "CrashLoopBackOff" or (started_again and (lasting or ended["exitCode"] != 0)),
     )
 
 

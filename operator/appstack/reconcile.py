@@ -21,6 +21,7 @@ from appstack.meta import API_VERSION, KIND, Manifest, Ref
 from appstack.model import AppStack, parse
 from appstack.observed import Action, Change, Observed
 from appstack.plan import Owner, plan
+from appstack.problems import SETTLED, restarting
 from appstack.queue import DONE, Again
 from appstack.render import render
 from appstack.report import report
@@ -60,8 +61,8 @@ class Reconciler:
     async def look(self, key: Key) -> Again:
         """Bring a stack to what its author wants, and its status to what is; return when to look again."""
         held = await self._held(key)
-        if held is None or held.deleting:
-            return DONE  # what it owned goes by its owner references, whether we run or not
+        if held is None or held.deleting or self._cache.ends(key.namespace):
+            return DONE  # what it owned goes by its owner references or with its namespace, whether we run or not
         observed = self._cache.observed(key)
         if not observed.namespace_uid:
             return Again(after=0.2)  # the watch of namespaces lags behind
@@ -72,15 +73,16 @@ class Reconciler:
             self._tell(key, changes)
         shown = await self._hands.settle(changes)
         self._remember(key, held, changes)
+        seen, now = self._cache.observed(key), _now("seconds")
         status = report(
             held.doc,
             stack=understood.stack,
-            observed=self._cache.observed(key),
+            observed=seen,
             changes=tuple(_as_seen(change) for change in changes) if shown else changes,
             faults=understood.faults,
-            now=_now("seconds"),
+            now=now,
         )
-        return await self._publish(key, held, status, _again(changes))
+        return await self._publish(key, held, status, _again(changes, unsettled=restarting(seen.pods, now=now)))
 
     async def _held(self, key: Key) -> Stack | None:
         """Return the stack as last seen; where a list did not bring it, as it is."""
@@ -167,11 +169,13 @@ def _ref(key: Key) -> Ref:
     return Ref(API_VERSION, KIND, key.namespace, key.name)
 
 
-def _again(changes: Sequence[Change]) -> Again:
+def _again(changes: Sequence[Change], *, unsettled: bool) -> Again:
     """Return when to look again after what was done: after a failure with back-off."""
     errors = [change.error for change in changes if change.error is not None]
     waits = [error.retry_after or 0.0 for error in errors if isinstance(error, Unavailable)]
-    return Again(after=max(waits, default=None), failed=True) if errors else DONE
+    if errors:
+        return Again(after=max(waits, default=None), failed=True)
+    return Again(after=SETTLED) if unsettled else DONE
 
 
 def _as_seen(change: Change) -> Change:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from appstack import conditions as c
 from appstack.errors import Fault, ForeignObject, Refused, Severity, Unavailable
 from appstack.meta import selector
-from appstack.model.status import Endpoint, Image, Problem, Resource, Status
+from appstack.model.status import MAX_ENDPOINTS, MAX_IMAGE, MAX_IMAGES, Endpoint, Image, Problem, Resource, Status
 from appstack.observed import Action, Change, Child, Observed
 from appstack.problems import problems
 from appstack.rollouts import ROLLOUTS
@@ -40,7 +41,7 @@ def report(
     former = doc.get("status") or {}
     name, generation = doc["metadata"]["name"], doc["metadata"].get("generation", 0)
     workload = _workload(observed, kind=(spec.get("workload") or {}).get("kind", "Deployment"), stack=name)
-    wrong = problems(spec, observed.pods)
+    wrong = problems(spec, observed.pods, now=now)
     outcome = _outcome(workload, changes=changes, faults=faults, wrong=wrong)
     if stack is not None and stack.spec.paused:
         outcome = c.paused(outcome)
@@ -94,10 +95,13 @@ def _rollout(workload: Child | None, *, changes: tuple[Change, ...], wrong: tupl
     if any(change.ref == workload.ref and change.action in _WRITTEN for change in changes):
         return c.progressing(f"{workload.ref.kind} {workload.ref.name} was just written")
     outcome = ROLLOUTS[workload.ref.kind](workload)
-    if outcome.verdict is c.Verdict.READY or not wrong:
+    if not wrong:
         return outcome
     first = wrong[0]
-    return replace(outcome, message=f"{outcome.message}; {first.container}: {first.reason}: {first.message}")
+    told = f"{outcome.message}; {first.container}: {first.reason}: {first.message}"
+    if outcome.verdict is c.Verdict.READY:
+        return c.progressing(told)  # a crash is seen in the pod before the workload counts it
+    return replace(outcome, message=told)
 
 
 def _resources(changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]]) -> tuple[Resource, ...]:
@@ -131,11 +135,12 @@ def _endpoints(observed: Observed, *, stack: str, usual: str) -> tuple[Endpoint,
     services = (
         child for ref, child in sorted(observed.children.items()) if ref.kind == "Service" and child.stack == stack
     )
-    return tuple(
+    endpoints = (
         Endpoint(name=port.get("name") or str(port["port"]), url=_url(service, port, usual=usual), scope="Cluster")
         for service in services
         for port in service.spec.get("ports") or ()
     )
+    return tuple(islice(endpoints, MAX_ENDPOINTS))
 
 
 _SCHEMES = {"http": 80, "https": 443}
@@ -168,6 +173,11 @@ def _images(pods: Iterable[Child]) -> tuple[Image, ...]:
         *(newest.status.get("containerStatuses") or ()),
     ]
     images = (
-        Image(container=one["name"], image=one.get("image", ""), image_id=one.get("imageID", "")) for one in statuses
+        Image(
+            container=one["name"],
+            image=c.clipped(one.get("image", ""), limit=MAX_IMAGE),
+            image_id=c.clipped(one.get("imageID", ""), limit=MAX_IMAGE),
+        )
+        for one in statuses
     )
-    return tuple(sorted(images, key=lambda image: image.container))
+    return tuple(sorted(images, key=lambda image: image.container))[:MAX_IMAGES]

@@ -113,7 +113,7 @@ def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def _of(some: int, wanted: int, what: str) -> str:
-    return f"{some} of {_count(wanted, 'pod')} {'is' if some == 1 else 'are'} {what}"
+    return f"{some} of {_count(wanted, 'pod')} {'is' if 1 in (some, wanted) else 'are'} {what}"
 
 
 def _count(number: int, what: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from appstack.crd import Schema, root_schema
+from appstack.crd import root_schema
 from appstack.errors import Fault
+from appstack.structural import Schema
 
 _METADATA: Final[Schema] = {
     "annotations": {},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import yaml
 
 from tests.api.harness import AUDIT_LOG, KUBECONFIG, ROOT, Audit, Cluster, Failure, Operator, Space, eventually
 
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "one") + secrets.token_hex(2)  # others may run the tests, too
 SYSTEM = f"api-system-{WORKER}"
 ACCOUNT = "operator"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -86,7 +87,11 @@ class namespace:  # used like a function
         return self.space
 
     def __exit__(self, *_: object) -> None:
-        self.space.cluster.request("DELETE", f"/api/v1/namespaces/{self.space.name}")
+        try:
+            self.space.cluster.request("DELETE", f"/api/v1/namespaces/{self.space.name}")
+        except Failure as error:  # a test may have deleted it
+            if error.status != 404:
+                raise
 
 
 @pytest.fixture(scope="session")
@@ -133,8 +138,8 @@ def operator(system: Space, kubeconfig: Path, tmp_path_factory: pytest.TempPathF
 @pytest.fixture
 def space(request: pytest.FixtureRequest, cluster: Cluster, operator: Operator) -> Iterator[Space]:
     """Give a test a namespace of its own, in which the operator works."""
-    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
-    with namespace(cluster, f"api-{WORKER}-{words}"[:63].strip("-")) as space:
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40]
+    with namespace(cluster, f"api-{WORKER}-{words.strip('-')}-{secrets.token_hex(2)}") as space:
         yield space
 
 

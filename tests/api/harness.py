@@ -323,6 +323,12 @@ class Operator:
         assert self._process
         return self._process.wait(within)
 
+    def fetch(self, port: int, path: str) -> str:
+        """Return what it answers on one of its ports."""
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as asked:
+            asked.sendall(f"GET {path} HTTP/1.1\r\nHost: it\r\nConnection: close\r\n\r\n".encode())
+            return b"".join(iter(lambda: asked.recv(65536), b"")).decode().partition("\r\n\r\n")[2]
+
     def words(self) -> str:
         """Return all it has said."""
         return self.log.read_text()

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from appstack.check import check
 from appstack.check.workload import BY_KIND
+from appstack.crd import root_schema
 from appstack.errors import Severity
 from appstack.model import parse
 from appstack.model.workloads import Workload
 from appstack.settings import Settings
-from tests.unit.stacks import stack
+from tests.unit import (
+    test_check_containers,
+    test_check_files,
+    test_check_mounts,
+    test_check_pod,
+    test_check_ports,
+    test_check_proxy,
+    test_check_service,
+)
+from tests.unit.stacks import Cases, stack
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(ROOT.glob("examples/*/appstack.yaml"))
+
+TABLES: tuple[Cases, ...] = (
+    test_check_containers.CASES,
+    test_check_mounts.CASES,
+    test_check_ports.PORTS,
+    test_check_ports.PROBES,
+    test_check_service.CASES,
+    test_check_proxy.UPSTREAM,
+    test_check_proxy.STATIC,
+    test_check_proxy.OWN,
+    test_check_files.FILES,
+    test_check_files.VOLUMES,
+    test_check_pod.CASES,
+)
 
 WRONG = """
 pod: {restartPolicy: Never}
@@ -56,3 +82,23 @@ def test_examples_are_without_fault(path: Path) -> None:
     for document in yaml.safe_load_all(path.read_text()):
         if document["kind"] == "AppStack":
             assert check(parse(document), Settings()) == ()
+
+
+def test_every_field_that_is_named_exists() -> None:
+    found = {fault.path for table in TABLES for text, _ in table.values() for fault in check(stack(text), Settings())}
+    assert len(found) > 100
+    assert not _exists("spec.backend.port")
+    assert [path for path in sorted(found) if not _exists(path)] == []
+
+
+def _exists(path: str) -> bool:
+    schema: dict[str, Any] | None = root_schema()
+    for name, key in re.findall(r"([A-Za-z0-9]+)|\[([^\]]*)\]", path):
+        if schema is None:
+            return False
+        if name:
+            inside = schema.get("additionalProperties")
+            schema = schema.get("properties", {}).get(name, inside if isinstance(inside, dict) else None)
+        else:
+            schema = schema["items" if key.isdecimal() and "items" in schema else "additionalProperties"]
+    return schema is not None

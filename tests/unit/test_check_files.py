@@ -78,49 +78,49 @@ FILES = {
             "spec.files[0].path: '/a/' is a directory (name the file in it)",
             "spec.files[1].path: '/b//c' has a shorter way (write '/b/c')",
             "spec.files[2].path: '/d/../e' has a shorter way (write '/e')",
-            "spec.files[3].path: '/f:g' has a ':', which Kubernetes mounts nowhere (choose another)",
+            "spec.files[3].path: '/f:g' has a ':', which Kubernetes does not allow in a mount's path (choose another)",
         ],
     ),
     "closed to others, for root or for whom the image names": (
-        "files: [{path: /a, content: a, mode: 0o440}]",
+        "files: [{path: /a, content: a, mode: 0440}]",
         [],
     ),
     "closed to others, for a user of the pod": (
-        "{pod: {securityContext: {runAsUser: 9}}, files: [{path: /a, content: a, mode: 0o440}]}",
+        "{pod: {securityContext: {runAsUser: 9}}, files: [{path: /a, content: a, mode: 0440}]}",
         [closed("spec.backend")],
     ),
     "closed to others, for whoever is not root": (
-        "{pod: {securityContext: {runAsNonRoot: true}}, files: [{path: /a, content: a, mode: 0o440}]}",
+        "{pod: {securityContext: {runAsNonRoot: true}}, files: [{path: /a, content: a, mode: 0440}]}",
         [closed("spec.backend")],
     ),
     "closed to others, for root in a pod of another user": (
         """
         backend: {image: x, securityContext: {runAsUser: 0}}
         pod: {securityContext: {runAsUser: 9}}
-        files: [{path: /a, content: a, mode: 0o440}]
+        files: [{path: /a, content: a, mode: 0440}]
         """,
         [],
     ),
     "closed to others, for one that inherits it": (
         """
         initContainers: [{name: i, securityContext: {runAsUser: 9}}]
-        files: [{path: /a, content: a, mode: 0o440}]
+        files: [{path: /a, content: a, mode: 0440}]
         """,
         [closed("spec.initContainers[0]")],
     ),
     "closed to others, for nginx, which has a user of its own": (
-        "{proxy: {}, files: [{path: /a, container: proxy, content: a, mode: 0o440}]}",
+        "{proxy: {}, files: [{path: /a, container: proxy, content: a, mode: 0440}]}",
         [closed("spec.proxy")],
     ),
     "closed to others, for nginx as root": (
         """
         proxy: {securityContext: {runAsUser: 0, runAsNonRoot: false}}
-        files: [{path: /a, container: proxy, content: a, mode: 0o440}]
+        files: [{path: /a, container: proxy, content: a, mode: 0440}]
         """,
         [],
     ),
     "closed to others, with a group that the pod is in": (
-        "{pod: {securityContext: {runAsUser: 9, fsGroup: 9}}, files: [{path: /a, content: a, mode: 0o440}]}",
+        "{pod: {securityContext: {runAsUser: 9, fsGroup: 9}}, files: [{path: /a, content: a, mode: 0440}]}",
         [],
     ),
 }
@@ -128,7 +128,7 @@ FILES = {
 
 @table(FILES)
 def test_files(text: str, lines: Iterable[str]) -> None:
-    assert complaints(text.replace("0o440", "0440")) == lines
+    assert complaints(text) == lines
 
 
 def test_contents_are_counted_in_bytes_all_files_together() -> None:

@@ -71,6 +71,49 @@ CASES = {
             f"{POD}[Example.com/a]: 'Example.com/a' is not a key (for example example.com/name)",
         ],
     ),
+    "halves of characters": (
+        r'pod: {metadata: {annotations: {a: "\ud800"}}}',
+        [
+            "spec.pod.metadata.annotations[a]: holds half a character "
+            "(write the character itself instead of \\ud800 and the like)"
+        ],
+    ),
+    "quantities": (
+        """
+        backend:
+          image: x
+          resources: {requests: {cpu: 0.5, memory: 512Mi}, limits: {cpu: 500m, memory: 1e9, example.com/gpu: 1}}
+          volumeMounts: [{name: v, mountPath: /v}]
+        volumes: [{name: v, emptyDir: {sizeLimit: 1.5Gi}}]
+        """,
+        [],
+    ),
+    "amounts that are none": (
+        """
+        backend:
+          image: x
+          resources: {requests: {cpu: half, memory: 1 Gi}, limits: {memory: 1GB}}
+          volumeMounts: [{name: v, mountPath: /v}, {name: w, mountPath: /w}]
+        volumes: [{name: v, emptyDir: {sizeLimit: big}}, {name: w, claim: {resources: {requests: {storage: 1gi}}}}]
+        """,
+        [
+            f"{field} is not a quantity (for example 500m, 2, 512Mi or 10Gi)"
+            for field in (
+                "spec.backend.resources.requests.cpu: 'half'",
+                "spec.backend.resources.requests.memory: '1 Gi'",
+                "spec.backend.resources.limits.memory: '1GB'",
+                "spec.volumes[0].emptyDir.sizeLimit: 'big'",
+                "spec.volumes[1].claim.resources.requests.storage: '1gi'",
+            )
+        ],
+    ),
+    "more than the limit": (
+        "backend: {image: x, resources: {requests: {cpu: 1.1, memory: 1Gi}, limits: {cpu: 1000m, memory: 1G}}}",
+        [
+            "spec.backend.resources.requests.cpu: 1.1 is more than the limit 1000m (lower it, or raise the limit)",
+            "spec.backend.resources.requests.memory: 1Gi is more than the limit 1G (lower it, or raise the limit)",
+        ],
+    ),
     "pods that end, in a Deployment": (
         "pod: {restartPolicy: OnFailure, activeDeadlineSeconds: 9}",
         [
@@ -79,6 +122,10 @@ CASES = {
         ],
     ),
     "pods that don't": ("pod: {restartPolicy: Always}", []),
+    "a strategy that is none": (
+        deployment("strategy: {type: Rolling}"),
+        ["spec.workload.deployment.strategy.type: 'Rolling' is not a strategy (RollingUpdate or Recreate)"],
+    ),
     "a strategy that excludes its own options": (
         deployment("strategy: {type: Recreate, rollingUpdate: {maxSurge: 1}}"),
         [f"{ROLLING}: type: Recreate excludes it (keep one of the two)"],

@@ -134,6 +134,13 @@ PROBES = {
             "spec.backend.lifecycle.preStop: does several things at once: exec, httpGet (keep one of them)",
         ],
     ),
+    "a command that is none": (
+        web("livenessProbe: {exec: {}}, lifecycle: {preStop: {exec: {command: []}}}"),
+        [
+            "spec.backend.livenessProbe.exec.command: is required",
+            "spec.backend.lifecycle.preStop.exec.command: is required",
+        ],
+    ),
     "what no kubelet does": (
         web("lifecycle: {postStart: {tcpSocket: {}}}"),
         [

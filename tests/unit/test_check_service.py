@@ -116,6 +116,6 @@ def test_service(text: str, lines: Iterable[str]) -> None:
 
 
 def test_a_services_name_begins_with_a_letter() -> None:
-    told = "metadata.name: '4u' begins with a digit, which a Service's name can't"
+    told = "Warning: metadata.name: '4u' begins with a digit, and older Kubernetes takes no Service of such a name"
     assert complaints(name="4u") == [f"{told} (rename the stack, or set spec.service.enabled: false)"]
     assert complaints("service: {enabled: false}", name="4u") == []

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from appstack import crd, openapi
+from appstack import crd, openapi, structural
 from appstack.kubernetes_1_33 import TYPES
+from appstack.model import AppStackSpec
 from appstack.model.status import Status
 
 ROOT = crd.root_schema()
@@ -142,7 +143,7 @@ def test_it_stays_small_enough_for_every_client() -> None:
 
 def test_only_structural_keywords_are_left() -> None:
     strange = [
-        (path, sorted(schema.keys() & {"$ref", "$defs", "title", "allOf", "const", crd.MARK, "examples"}))
+        (path, sorted(schema.keys() & {"$ref", "$defs", "title", "allOf", "const", structural.MARK, "examples"}))
         for path, schema in nodes()
     ]
     assert [entry for entry in strange if entry[1]] == []
@@ -151,7 +152,7 @@ def test_only_structural_keywords_are_left() -> None:
 
 def test_the_table_has_every_type_of_kubernetes_that_the_schema_reaches() -> None:
     assert {"V1Container", "V1Volume", "CoreV1ResourceClaim"} <= TYPES.keys()
-    assert {name for name in crd.kubernetes_types() if name not in TYPES} == {
+    assert {name for name in structural.kubernetes_types(AppStackSpec) if name not in TYPES} == {
         "V1ContainerRestartRule",
         "V1ContainerRestartRuleOnExitCodes",
         "V1EvictionResponder",
@@ -177,7 +178,7 @@ class _Odd(BaseModel):
 
 def test_a_choice_that_has_no_structural_form_is_refused() -> None:
     with pytest.raises(TypeError, match="no structural form"):
-        crd.structural(_Odd)
+        structural.structural(_Odd)
 
 
 def test_the_empty_status_is_one() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from appstack.meta import Ref
 from appstack.model.status import MAX_LOG, MAX_PROBLEMS, Problem
 from appstack.observed import Child
-from appstack.problems import problems
+from appstack.problems import problems, restarting
 
 SPEC: dict[str, Any] = {
     "backend": {"image": "s"},
@@ -34,8 +36,15 @@ def ended(container: str, /, **how: Any) -> dict[str, Any]:
     return {"name": container, "state": {"terminated": how}}
 
 
+NOW = "2026-11-21T07:00:30Z"
+
+
+def found(spec: dict[str, Any], pods: Iterable[Child]) -> tuple[Problem, ...]:
+    return problems(spec, pods, now=NOW)
+
+
 def only(*pods: Child) -> Problem:
-    (problem,) = problems(SPEC, pods)
+    (problem,) = found(SPEC, pods)
     return problem
 
 
@@ -53,7 +62,6 @@ def test_a_container_that_completes_is_told_to_go_on() -> None:
     [
         (1, "Error", "kubectl logs --previous -c db shop-1"),
         (127, "Error", "command was not found"),
-        (128, "StartError", "command could not be started"),
         (137, "Error", "liveness probe"),
         (137, "OOMKilled", "raise resources.limits.memory"),
     ],
@@ -70,24 +78,46 @@ def test_the_first_crash_is_told_before_it_loops() -> None:
     assert only(pod(ended("migrate", exitCode=3), init=True)).field == "spec.initContainers[1]"
 
 
-def test_a_crash_has_one_name_while_it_loops() -> None:
-    between = {**ended("backend", exitCode=3, reason="Error"), "restartCount": 2}
-    assert only(pod(between)).reason == "CrashLoopBackOff"
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_crash_has_one_name_while_it_loops(code: int) -> None:
+    between = {**ended("backend", exitCode=code), "restartCount": 2}
+
+    assert only(pod(between)) == only(pod(waiting("backend", "CrashLoopBackOff", exitCode=code)))
+
+
+def started(at: str, restarts: int = 1) -> dict[str, Any]:
+    """Return a container that crashed before, and runs since then."""
+    last = {"terminated": {"exitCode": 3, "reason": "Error"}}
+    return {
+        "name": "backend",
+        "state": {"running": {"startedAt": at}},
+        "lastState": last,
+        "restartCount": restarts,
+    }
+
+
+def test_a_crash_is_forgiven_only_when_the_container_has_settled() -> None:
+    again, settled = pod(started("2026-11-21T07:00:21Z")), pod(started("2026-11-21T07:00:20Z"))
+
+    assert only(again) == only(pod({**ended("backend", exitCode=3, reason="Error"), "restartCount": 1}))
+    assert [restarting([one], now=NOW) for one in (again, settled)] == [True, False]
+    assert not restarting([pod(started("2026-11-21T07:00:29Z", restarts=0))], now=NOW)
 
 
 @pytest.mark.parametrize(
     "status",
     [
         ended("migrate", exitCode=0, reason="Completed"),
-        {"name": "backend", "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}},
+        {**ended("migrate", exitCode=0, reason="Completed"), "restartCount": 1},
+        started("2026-11-21T07:00:20Z"),
         waiting("backend", "PodInitializing"),
         waiting("backend", "ContainerCreating"),
         {"name": "backend"},
     ],
-    ids=["done", "running again", "waiting for others", "being made", "not yet there"],
+    ids=["done", "done at the second try", "running again", "waiting for others", "being made", "not yet there"],
 )
 def test_what_is_on_its_way_is_no_problem(status: dict[str, Any]) -> None:
-    assert problems(SPEC, [pod(status)]) == ()
+    assert found(SPEC, [pod(status)]) == ()
 
 
 def test_an_image_that_cannot_be_pulled_has_one_name_while_it_is_tried_again() -> None:
@@ -135,7 +165,7 @@ def test_a_refused_nginx_conf_comes_with_nginxs_own_line(
     how: dict[str, Any] = {"exitCode": 1, "reason": "Error", "message": NGINX_SAID.format(file=file)}
     name = "appstack-nginx-check"
     status = ended(name, **how) if state == "ended" else waiting(name, "CrashLoopBackOff", **how)
-    (problem,) = problems({**SPEC, "proxy": proxy}, [pod(status, init=True)])
+    (problem,) = found({**SPEC, "proxy": proxy}, [pod(status, init=True)])
 
     assert problem.reason == "NginxConfigRefused"
     assert problem.message == f'[emerg] unknown directive "nonsense" in {file}:3'
@@ -153,11 +183,33 @@ def test_a_check_without_words_still_says_what_it_was() -> None:
     ("container", "field"), [("appstack-static-1", "spec.proxy.static[1]"), ("appstack-cache", "spec.volumes")]
 )
 def test_appstacks_own_containers_lead_to_the_field_that_they_work_for(container: str, field: str) -> None:
-    assert only(pod(waiting(container, "CrashLoopBackOff", exitCode=128), init=True)).field == field
+    assert only(pod(waiting(container, "CrashLoopBackOff", exitCode=1), init=True)).field == field
 
 
-def test_a_copy_that_fails_asks_for_cp() -> None:
-    assert "`cp`" in only(pod(waiting("appstack-static-0", "CrashLoopBackOff", exitCode=128), init=True)).hint
+NO_SUCH_FILE = 'unable to start container process: exec: "nope": executable file not found in $PATH'
+
+
+@pytest.mark.parametrize(
+    ("container", "reason", "hint"),
+    [
+        ("backend", "RunContainerError", "Check that `command` names a file"),
+        ("appstack-static-0", "StaticCopyFailed", "Files are copied with `cp`"),
+    ],
+)
+def test_a_command_that_is_not_there_has_one_name_while_it_is_tried_again(
+    container: str, reason: str, hint: str
+) -> None:
+    how: dict[str, Any] = {"exitCode": 128, "reason": "StartError", "message": NO_SUCH_FILE}
+    tried = only(pod(waiting(container, "RunContainerError", NO_SUCH_FILE, **how)))
+
+    assert tried == only(pod(ended(container, **how))) == only(pod(waiting(container, "CrashLoopBackOff", **how)))
+    assert (tried.reason, tried.message, tried.log) == (reason, NO_SUCH_FILE, "")
+    assert tried.hint.startswith(hint)
+
+
+def test_a_copy_says_what_cp_said() -> None:
+    said = "cp: can't stat '/nodir/.': No such file or directory"
+    assert only(pod(ended("appstack-static-0", exitCode=1, message=f"{said}\n"), init=True)).message == said
 
 
 def test_the_likeliest_cause_comes_first_and_what_pods_share_is_told_once() -> None:
@@ -166,18 +218,25 @@ def test_the_likeliest_cause_comes_first_and_what_pods_share_is_told_once() -> N
         for number in (2, 1, 3)
     ]
 
-    assert [(one.container, one.pod) for one in problems(SPEC, pods)] == [("db", "shop-1"), ("backend", "shop-1")]
-    assert problems(SPEC, pods) == problems(SPEC, reversed(pods))
+    assert [(one.container, one.pod) for one in found(SPEC, pods)] == [("db", "shop-1"), ("backend", "shop-1")]
+    assert found(SPEC, pods) == found(SPEC, reversed(pods))
 
 
 def test_a_pod_that_goes_has_no_problems() -> None:
-    assert problems(SPEC, [pod(waiting("backend", "ErrImagePull"), deleting=True)]) == ()
+    assert found(SPEC, [pod(waiting("backend", "ErrImagePull"), deleting=True)]) == ()
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_is_over_has_no_problems(phase: str) -> None:
+    over = pod({**ended("backend", exitCode=1), "restartCount": 1})
+
+    assert found(SPEC, [replace(over, status={**over.status, "phase": phase})]) == ()
 
 
 def test_there_are_never_more_than_the_api_takes() -> None:
     noisy: dict[str, Any] = {"exitCode": 1, "message": "x" * 5000}
     many = pod(*(waiting(f"c{number:02}", "CrashLoopBackOff", **noisy) for number in range(30)))
-    found = problems(SPEC, [many])
+    shown = found(SPEC, [many])
 
-    assert len(found) == MAX_PROBLEMS
-    assert {len(one.log) for one in found} == {MAX_LOG}
+    assert len(shown) == MAX_PROBLEMS
+    assert {len(one.log) for one in shown} == {MAX_LOG}

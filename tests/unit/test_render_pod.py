@@ -246,6 +246,22 @@ def test_what_the_author_writes_of_the_proxy_is_laid_over_ours() -> None:
     assert found["securityContext"]["runAsNonRoot"]
 
 
+def test_a_probe_of_the_proxy_replaces_ours_and_asks_its_port() -> None:
+    proxy = "proxy: {port: 9000, readinessProbe: {tcpSocket: {}}, startupProbe: {exec: {command: [ok]}}}"
+    found = container(pod(WEB, proxy), "proxy")
+
+    assert {"tcpSocket": {"port": 9000}} == found["readinessProbe"]
+    assert {"exec": {"command": ["ok"]}} == found["startupProbe"]
+
+
+def test_another_protocol_is_another_port() -> None:
+    ports = container(pod(WEB, "proxy: {ports: [{containerPort: 8080, protocol: UDP}]}"), "proxy")["ports"]
+
+    assert [("appstack-http", 8080), ("appstack-health", 15080), (None, 8080)] == [
+        (port.get("name"), port["containerPort"]) for port in ports
+    ]
+
+
 def test_the_same_stack_gives_the_same_bytes_and_its_values_are_never_shared() -> None:
     more = ("proxy: {static: [{path: /s/, from: /srv}]}", "files: [{path: /a, content: a}]")
 

@@ -10,7 +10,7 @@ import pytest
 from appstack.errors import Fault, ForeignObject, OperatorError, Refused, Severity, Unavailable
 from appstack.meta import Ref
 from appstack.model import parse
-from appstack.model.status import MAX_MESSAGE, Status
+from appstack.model.status import MAX_ENDPOINTS, MAX_IMAGES, MAX_MESSAGE, Status
 from appstack.observed import Action, Applied, Change, Child, Observed
 from appstack.report import report
 
@@ -104,6 +104,7 @@ def test_a_stack_that_works_has_a_whole_status() -> None:
         ({"observedGeneration": 3}, "Progressing", "has not looked at this revision"),
         ({"updatedReplicas": 1}, "Progressing", "1 of 2 pods is of this revision"),
         ({"availableReplicas": 0}, "Progressing", "0 of 2 pods are available"),
+        ({"availableReplicas": 1}, "Progressing", "1 of 2 pods is available"),
         ({"replicas": 3}, "Progressing", "1 pod of the former revision still to end"),
     ],
 )
@@ -196,6 +197,13 @@ def test_the_first_problem_stands_in_the_message() -> None:
     assert status["problems"][0]["field"] == "spec.backend.image"
 
 
+def test_a_crash_that_the_workload_has_not_counted_yet_is_not_ready() -> None:
+    fallen = {"name": "backend", "state": {"terminated": {"exitCode": 3}}, "restartCount": 1}
+    pod = child(Ref("v1", "Pod", "team-a", "shop-1"), status={"containerStatuses": [fallen]})
+
+    assert conditions(told(observed=seen(pods=(pod,)))) == ON_ITS_WAY
+
+
 def test_a_condition_remembers_since_when_it_is_so() -> None:
     former = told()
     former["conditions"][0]["lastTransitionTime"] = BEFORE
@@ -251,6 +259,16 @@ def test_images_are_those_of_the_newest_pod() -> None:
     pods = (pod("shop-2", BEFORE, "old"), pod("shop-1", NOW, "new"))
 
     assert told(observed=seen(pods=pods))["images"] == [{"container": "backend", "image": "new", "imageID": "id-new"}]
+
+
+def test_a_status_never_outgrows_what_the_api_takes() -> None:
+    many = {"ports": [{"name": f"p{number}", "port": number + 1} for number in range(300)]}
+    image = {"image": "x" * 5000, "imageID": "y" * 5000}
+    containers = [{"name": f"c{number}", **image} for number in range(90)]
+    pod = child(Ref("v1", "Pod", "team-a", "shop-1"), status={"containerStatuses": containers})
+    status = told(observed=Observed(children={SERVICE: child(SERVICE, spec=many)}, pods=(pod,)))
+
+    assert (len(status["endpoints"]), len(status["images"])) == (MAX_ENDPOINTS, MAX_IMAGES)
 
 
 def test_the_same_look_gives_the_same_status() -> None:

@@ -36,7 +36,7 @@ def images(_: argparse.Namespace) -> None:
         shell.say("the user's own cluster gets no images from here")
         return
     with state.alone(life.WAITING):
-        env = docker.present(own=record.own).environment
+        env = docker.environment(own=record.own)
         operator_image.ensure(env, registry=not record.own)
 
 
@@ -75,7 +75,8 @@ def main() -> int:
         print("\nstopped; `make cluster` goes on from here, `make cluster-down` clears away", file=sys.stderr)
         return 130
     except OSError as error:
-        print(f"error: {error.strerror}: {error.filename}", file=sys.stderr)
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror}{where}; what is kept lies in {state.cache()}", file=sys.stderr)
         return 1
     return 0
 

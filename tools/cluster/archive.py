@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools.cluster import state
+
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -44,7 +46,7 @@ def write(target: Path, images: Sequence[Image]) -> None:
 
 def config_of(image: Image, layer_digest: str) -> dict[str, Any]:
     return {
-        "architecture": "amd64",
+        "architecture": state.architecture(),
         "os": "linux",
         "config": {
             "Env": [f"PATH={PATH}"],

@@ -13,21 +13,21 @@ class Docker:
     environment: Mapping[str, str]
     own: bool
     """Ours, and so without a registry."""
-    image: str = ""
+    image: str
     """The node image that it has ready."""
 
     @property
     def plan(self) -> kind.Plan:
         if not self.own:
             return kind.Plan(self.image, own_engine=False)
-        return kind.Plan(self.image, own_engine=True, address=namespace.addresses()[1])
+        return kind.Plan(self.image, own_engine=True, address=namespace.ends().inside)
 
 
-def usual() -> str:
-    """The node image when the user's own Docker can run it; empty, and told why, when not."""
+def usual() -> str | None:
+    """The node image when the user's own Docker can run it; else none, and the user is told why."""
     if not engine.answers({}):
         shell.say("  no Docker engine answers: the cluster gets its own, and a node image made from packages")
-        return ""
+        return None
     image = kind.default_image()
     if shell.attempt(["docker", "image", "inspect", image]).ok:
         return image
@@ -35,7 +35,7 @@ def usual() -> str:
         pulled = shell.attempt(["docker", "pull", "--quiet", image])
     if not pulled.ok:
         shell.say(f"  it can't be pulled ({shell.last_line(pulled.err)}): using an engine of our own instead")
-        return ""
+        return None
     return image
 
 
@@ -49,6 +49,6 @@ def ensure() -> Docker:
     return Docker(env, own=True, image=nodeimage.ensure(env))
 
 
-def present(*, own: bool) -> Docker:
-    """The engine that a cluster was made with, for what comes after."""
-    return Docker(engine.environment() if own else {}, own=own)
+def environment(*, own: bool) -> Mapping[str, str]:
+    """What reaches the engine that a cluster was made with, for what comes after."""
+    return engine.environment() if own else {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -62,7 +63,8 @@ def socket_path() -> Path:
 def environment() -> dict[str, str]:
     """What docker, kind and the engine itself need to be found and to find each other."""
     root = _packages()
-    libraries = [root / "usr/lib/x86_64-linux-gnu", root / "lib/x86_64-linux-gnu"]
+    triplet = f"{platform.machine()}-linux-gnu"
+    libraries = [root / "usr/lib" / triplet, root / "lib" / triplet]
     return {
         "PATH": f"{root}/usr/sbin:{root}/usr/bin:{os.environ.get('PATH', '')}",
         "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
@@ -100,7 +102,8 @@ def _packages() -> Path:
 
 def owner() -> Owner | None:
     """Who holds the engine's lock now; None when nobody lives who does."""
-    folder().mkdir(parents=True, exist_ok=True)
+    if not folder().exists():
+        return None
     with (folder() / "lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -179,10 +182,11 @@ def configuration() -> dict[str, Any]:
     }
     if not runtime.lacks_capabilities():
         return base
+    python = Path(sys.executable).resolve()  # a .venv may be made anew while the engine runs
     return {
         **base,
         "default-runtime": "available-capabilities",
-        "runtimes": {"available-capabilities": {"path": sys.executable, "runtimeArgs": [str(Path(runtime.__file__))]}},
+        "runtimes": {"available-capabilities": {"path": str(python), "runtimeArgs": [str(Path(runtime.__file__))]}},
     }
 
 

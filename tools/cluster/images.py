@@ -72,10 +72,10 @@ def ensure(env: Mapping[str, str], *, registry: bool) -> None:
     load({r.image: key(r) for r in RECIPES if r.on_nodes and not (r.public and registry)}, env)
 
 
-def build(recipe: Recipe, env: Mapping[str, str]) -> str:
+def build(recipe: Recipe, env: Mapping[str, str]) -> None:
     """Build one image unless the engine has it already, made of the same things."""
     if label(recipe.image, KEY_LABEL, env) == key(recipe):
-        return recipe.image
+        return
     log = state.log(f"image-{recipe.image.replace('/', '-').replace(':', '-')}")
     with (
         shell.step(f"building the image {recipe.image}"),
@@ -86,7 +86,6 @@ def build(recipe: Recipe, env: Mapping[str, str]) -> str:
         else:
             base = _import_base(recipe, env, log) if recipe.packages else recipe.base
             _build_dockerfile(recipe, base, scratch / "context", env, log)
-    return recipe.image
 
 
 def label(image: str, name: str, env: Mapping[str, str]) -> str:
@@ -114,24 +113,27 @@ def _build_dockerfile(recipe: Recipe, base: str, context: Path, env: Mapping[str
     if (context / "main.go").exists():
         shutil.copy(programs.ensure_own(FOLDER / recipe.folder), context)
     arguments = {"BASE": base, **recipe.arguments}
-    build_context(recipe.image, context, arguments, {KEY_LABEL: key(recipe)}, env, log)
+    build_context(recipe.image, context, env, log, arguments=arguments, labels={KEY_LABEL: key(recipe)})
 
 
 def build_context(
     image: str,
     context: Path,
-    arguments: Mapping[str, str],
-    labels: Mapping[str, str],
     env: Mapping[str, str],
     log: Path,
+    *,
+    arguments: Mapping[str, str],
+    labels: Mapping[str, str],
 ) -> None:
     """`docker build` without network: whatever it needs has been fetched before."""
     options = [
         *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
         *(word for name, value in labels.items() for word in ("--label", f"{name}={value}")),
     ]
-    command = ["docker", "build", "--network", "none", "--force-rm", *options, "--tag", image, str(context)]
-    shell.run(command, env=env, log=log)
+    # BuildKit would add an attestation, a second manifest that containerd then misses on import.
+    plain = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    command = ["docker", "build", "--network", "none", *options, "--tag", image, str(context)]
+    shell.run(command, env={**env, **plain}, log=log)
 
 
 def load(images: Mapping[str, str], env: Mapping[str, str]) -> None:

@@ -68,6 +68,8 @@ def kubeadm_patches() -> list[dict[str, Any]]:
                 ),
                 "extraVolumes": [audit],
             },
+            # Nobody needs this cluster's data after a power cut, and tests wait for each write to the disk.
+            "etcd": {"local": {"extraArgs": arguments(unsafe_no_fsync="true")}},
             # By default 20 requests a second: ReplicaSets of a busy test would wait for each other.
             "controllerManager": {"extraArgs": arguments(kube_api_qps="200", kube_api_burst="400")},
             "scheduler": {"extraArgs": arguments(kube_api_qps="200", kube_api_burst="400")},
@@ -110,9 +112,19 @@ def create(plan: Plan, env: Mapping[str, str], log: Path) -> None:
     shell.run([programs.path("kind"), *arguments], env=env, log=log)
 
 
+def checkout(env: Mapping[str, str]) -> Path | None:
+    """The checkout whose cluster the engine has: the one whose folder its nodes mount."""
+    template = (
+        f'{{{{range .Mounts}}}}{{{{if eq .Destination "{storage.SHARED_PATH}"}}}}{{{{.Source}}}}{{{{end}}}}{{{{end}}}}'
+    )
+    found = shell.attempt(["docker", "container", "inspect", "--format", template, CONTROL_PLANE], env=env)
+    source = found.out.strip().removeprefix("/host_mnt")  # as Docker Desktop tells it
+    return Path(source).parent.parent if source else None
+
+
 def delete(env: Mapping[str, str]) -> None:
     # Pods and the API server have written as root what the user is going to remove.
     written = ["sh", "-c", f"rm -rf {storage.SHARED_PATH}/* /audit/*"]
     shell.attempt(["docker", "exec", CONTROL_PLANE, *written], env=env)
     arguments = ["delete", "cluster", "--name", CLUSTER, "--kubeconfig", str(state.KUBECONFIG)]
-    shell.run([programs.path("kind"), *arguments], env=env)
+    shell.run([programs.ensure(["kind"])["kind"], *arguments], env=env)

@@ -46,7 +46,7 @@ def up() -> None:
                 _remove(record)
             shell.say("making a cluster")
             record = _make()
-        images.ensure(docker.present(own=record.own).environment, registry=not record.own)
+        images.ensure(docker.environment(own=record.own), registry=not record.own)
         shell.say(f"the cluster is up ({time.monotonic() - begun:.1f} s): export KUBECONFIG={state.KUBECONFIG}")
 
 
@@ -74,6 +74,9 @@ def key(*, own: bool) -> str:
 
 def _make() -> Record:
     used = docker.ensure()
+    holder = kind.checkout(used.environment)
+    if holder is not None and holder != state.ROOT and holder.exists():
+        raise shell.Failure(f"Docker has the cluster of {holder} already; run `make cluster-down` there")
     record = Record(key(own=used.own), used.own)
     _write(record)
     env = used.environment
@@ -118,19 +121,15 @@ def down() -> None:
     """`make cluster-down`."""
     with state.alone(WAITING):
         begun = time.monotonic()
-        record = _read()
-        if record is not None:
-            _remove(record)
-        elif _other_checkout() is None:
-            engine.stop()
+        _remove(_read())
         shutil.rmtree(state.CLUSTER, ignore_errors=True)
-        if (other := _other_checkout()) is not None:
-            shell.say(f"no cluster of this checkout is left; the one that runs belongs to {other}")
-            return
-        if left := trace.ours():
+        other = _other_checkout()
+        if other is None and (left := trace.ours()):
             raise shell.Failure(f"the cluster is gone, but not all of it; remove by hand: {'; '.join(left)}")
         took = time.monotonic() - begun
         shell.say(f"the cluster is gone ({took:.1f} s), no trace left but the cache {state.cache()}")
+        if other is not None:
+            shell.say(f"another one runs from the same cache: it belongs to {other}")
 
 
 def _other_checkout() -> str | None:
@@ -139,25 +138,25 @@ def _other_checkout() -> str | None:
     return None if current is None or current.checkout == str(state.ROOT) else current.checkout
 
 
-def _remove(record: Record) -> None:
-    """Take a cluster away, alive or dead."""
-    if not record.foreign:
-        _remove_ours(record)
+def _remove(record: Record | None) -> None:
+    """Take a cluster away, alive or dead; an engine of ours may even have outlived its record."""
+    with shell.step("removing the cluster"):
+        if record is None or record.own:
+            _end_own_engine()
+        elif not record.foreign:
+            kind.delete({})
     for path in (state.RECORD, state.KUBECONFIG, state.AUDIT_LOG, images.LOADED):
         path.unlink(missing_ok=True)
     for folder in (kind.SHARED_FOLDER, kind.AUDIT_FOLDER):
         shutil.rmtree(state.CLUSTER / folder, ignore_errors=True)
 
 
-def _remove_ours(record: Record) -> None:
-    with shell.step("removing the cluster"):
-        if not record.own:
-            kind.delete({})
-        elif _other_checkout() is None:
-            env = engine.environment()
-            if engine.owner() is not None and engine.answers(env):
-                kind.delete(env)
-            engine.stop()
+def _end_own_engine() -> None:
+    if _other_checkout() is not None:
+        return
+    if engine.owner() is not None and engine.answers(engine.environment()):
+        kind.delete(engine.environment())
+    engine.stop()
 
 
 def usable() -> Record:

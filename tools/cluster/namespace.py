@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.cluster import shell, state
@@ -16,11 +17,19 @@ def name() -> str:
     return f"appstack-{state.fingerprint(str(state.cache()))[:5]}"
 
 
-def addresses() -> tuple[str, str]:
-    """The two ends of the link, outside and inside: a /30 of 198.18.0.0/15, which RFC 2544 sets aside for tests."""
+@dataclass(frozen=True)
+class Ends:
+    """The addresses of the link's two ends."""
+
+    outside: str
+    inside: str
+
+
+def ends() -> Ends:
+    """Two addresses of 198.18.0.0/15, which RFC 2544 sets aside for tests."""
     number = int(state.fingerprint(str(state.cache())), 16) % 2**14 * 4
     prefix = f"198.18.{number // 256}"
-    return f"{prefix}.{number % 256 + 1}", f"{prefix}.{number % 256 + 2}"
+    return Ends(outside=f"{prefix}.{number % 256 + 1}", inside=f"{prefix}.{number % 256 + 2}")
 
 
 def enter_new(argv: Sequence[str]) -> list[str]:
@@ -43,15 +52,14 @@ def connect(launcher: int) -> None:
     if not shell.wait_until(lambda: first_process(launcher) is not None, 5):
         raise shell.Failure("the engine's namespaces could not be made; is this a container without privileges?")
     pid = str(first_process(launcher))
-    outside, inside = addresses()
     inner = ["nsenter", "--target", pid, "--net", "ip"]
     for command in (
         ["ip", "link", "add", name(), "type", "veth", "peer", "name", "eth0", "netns", pid],
-        ["ip", "address", "add", f"{outside}/30", "dev", name()],
+        ["ip", "address", "add", f"{ends().outside}/30", "dev", name()],
         ["ip", "link", "set", name(), "up"],
-        [*inner, "address", "add", f"{inside}/30", "dev", "eth0"],
+        [*inner, "address", "add", f"{ends().inside}/30", "dev", "eth0"],
         [*inner, "link", "set", "eth0", "up"],
-        [*inner, "route", "add", "default", "via", outside],
+        [*inner, "route", "add", "default", "via", ends().outside],
     ):
         shell.run(command)
 

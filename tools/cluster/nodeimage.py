@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tools.cluster import archive, debian, programs, shell, state, storage
 
@@ -122,11 +123,9 @@ def containerd_config(text: str, pause: str) -> str:
     return text.replace("restrict_oom_score_adj = false", "restrict_oom_score_adj = true")
 
 
-def base_specification(specification: dict[str, object]) -> dict[str, object]:
+def base_specification(specification: Mapping[str, Any]) -> dict[str, Any]:
     """The specification that containers start from: kind's hook, and no limits of our own."""
-    process = specification["process"]
-    assert isinstance(process, dict)
-    process = {name: value for name, value in process.items() if name != "rlimits"}
+    process = {name: value for name, value in specification["process"].items() if name != "rlimits"}
     hooks = {"createContainer": [{"path": "/kind/bin/mount-product-files.sh"}]}
     return {**specification, "process": process, "hooks": hooks}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 from collections.abc import Mapping
@@ -13,21 +14,22 @@ from tools.cluster import images, shell, state
 IMAGE = f"{install.REPOSITORY}:{install.TAG}"
 DOCKERFILE = state.ROOT / "Dockerfile"
 PACKAGE = state.ROOT / "operator/appstack"
-MACHINE = "x86_64"
 PYTHON_OF_DEBIAN = "3.11"
 
 
 def ensure(env: Mapping[str, str], *, registry: bool) -> None:
     """Build the image when its sources changed, and bring it onto the nodes."""
-    base = "" if registry else images.build(images.recipe_of(images.PYTHON_BASE), env)
+    base = None if registry else images.recipe_of(images.PYTHON_BASE)
+    if base is not None:
+        images.build(base, env)
     content = key(base)
     if images.label(IMAGE, images.KEY_LABEL, env) != content:
         _build(base, content, env)
     images.load({IMAGE: content}, env)
 
 
-def key(base: str) -> str:
-    base_key = images.key(images.recipe_of(base)) if base else "public"
+def key(base: images.Recipe | None) -> str:
+    base_key = images.key(base) if base is not None else "public"
     files = _sources()
     names = [str(path.relative_to(state.ROOT)) for path in files]
     return state.fingerprint(base_key, *names, *files)
@@ -38,9 +40,9 @@ def _sources() -> list[Path]:
     return sorted([*package, DOCKERFILE, wheels.LOCK, wheels.PIP_LOCK])
 
 
-def python_version(base: str) -> str:
+def python_version(base: images.Recipe | None) -> str:
     """The Python of the base: Debian's, or the one that the Dockerfile's own base names."""
-    if base:
+    if base is not None:
         return PYTHON_OF_DEBIAN
     found = re.search(r"^ARG BASE=python:(\d+\.\d+)", DOCKERFILE.read_text(), re.MULTILINE)
     if found is None:
@@ -48,7 +50,7 @@ def python_version(base: str) -> str:
     return found.group(1)
 
 
-def _build(base: str, content: str, env: Mapping[str, str]) -> None:
+def _build(base: images.Recipe | None, content: str, env: Mapping[str, str]) -> None:
     log = state.log("image-operator")
     with (
         shell.step(f"building the image {IMAGE}"),
@@ -59,8 +61,10 @@ def _build(base: str, content: str, env: Mapping[str, str]) -> None:
         for file in (DOCKERFILE, wheels.LOCK):
             shutil.copy(file, context)
         shutil.copytree(_wheels(python_version(base)), context / "wheels")
-        arguments = {"BASE": base} if base else {}
-        images.build_context(IMAGE, context, arguments, {images.KEY_LABEL: content}, env, log)
+        arguments = {"BASE": base.image} if base is not None else {}
+        images.build_context(IMAGE, context, env, log, arguments=arguments, labels={images.KEY_LABEL: content})
+    # Each change of the code leaves an image without a name; fresh ones are the next build's cache.
+    shell.attempt(["docker", "image", "prune", "--force", "--filter", "until=1h"], env=env)
 
 
 def _wheels(python: str) -> Path:
@@ -70,6 +74,6 @@ def _wheels(python: str) -> Path:
     if not folder.exists():
         unfinished = folder.with_name(f"{folder.name}-unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        wheels.collect(unfinished, python=python, machine=MACHINE)
+        wheels.collect(unfinished, python=python, machine=wheels.MACHINES[platform.machine().lower()])
         unfinished.rename(folder)
     return folder

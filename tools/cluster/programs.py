@@ -172,7 +172,7 @@ def module_folder(source: Source) -> Path:
 
 
 def ensure_own(folder: Path) -> Path:
-    """Build the command of a Go module of ours that needs nothing but the standard library."""
+    """Build, for an image, the command of a Go module of ours that needs only the standard library."""
     files = sorted((*folder.glob("*.go"), folder / "go.mod"))
     target = state.cache() / "programs" / f"{folder.name}-{state.fingerprint(*files)}" / folder.name
     if not target.exists():
@@ -180,6 +180,6 @@ def ensure_own(folder: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_suffix(f".{os.getpid()}")
         arguments = ["-trimpath", "-ldflags", "-s -w", "-o", str(unfinished), "."]
-        shell.run(["go", "build", *arguments], cwd=folder, env={"CGO_ENABLED": "0"})
+        shell.run(["go", "build", *arguments], cwd=folder, env={"CGO_ENABLED": "0", "GOOS": "linux"})
         unfinished.rename(target)
     return target

@@ -11,24 +11,23 @@ from tools.cluster import engine, namespace, shell, state
 
 def ours() -> list[str]:
     """What is left of our own engine and cluster, in words; nothing when all is gone."""
+    files = [state.CLUSTER, engine.folder() / "owner.json", engine.socket_path().parent]
+    left = [f"file {path}" for path in dict.fromkeys(files) if path.exists()]
+    if not engine.packages_present():
+        return left  # a cluster on the user's own Docker, which clears up after itself
     found = [f"process {pid} ({command.split()[0]})" for pid, command in processes() if _is_ours(pid, command)]
-    found += [f"mount {place}" for place in mounts() if _belongs(place)]
+    found += [f"mount {place}" for place in mounts() if place.startswith((f"{engine.folder()}/", f"{state.CLUSTER}/"))]
     found += [f"link {link}" for link in links() if link == namespace.name()]
     found += [f"cgroup {path}" for path in namespace.cgroups() if path.name == namespace.name()]
-    left = [state.CLUSTER, engine.folder() / "owner.json", engine.socket_path().parent]
-    return found + [f"file {path}" for path in dict.fromkeys(left) if path.exists()]
+    return found + left
 
 
 def _is_ours(pid: int, command: str) -> bool:
     """By the cgroup that nodes and pods run in, or by the engine's paths in the command."""
     try:
-        return _belongs(command) or namespace.name() in Path(f"/proc/{pid}/cgroup").read_text()
+        return str(engine.folder()) in command or namespace.name() in Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:  # it has ended meanwhile
         return False
-
-
-def _belongs(text: str) -> bool:
-    return str(engine.folder()) in text or str(state.CLUSTER) in text
 
 
 def machine() -> dict[str, list[str]]:

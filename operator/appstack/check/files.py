@@ -40,7 +40,11 @@ def paths(subject: Subject) -> Iterator[Fault]:
         elif file.path != normal:
             yield Fault(f"{where}.path", f"{file.path!r} has a shorter way", f"write {normal!r}")
         elif ":" in file.path:
-            yield Fault(f"{where}.path", f"{file.path!r} has a ':', which Kubernetes mounts nowhere", "choose another")
+            yield Fault(
+                f"{where}.path",
+                f"{file.path!r} has a ':', which Kubernetes does not allow in a mount's path",
+                "choose another",
+            )
 
 
 def sources(subject: Subject) -> Iterator[Fault]:

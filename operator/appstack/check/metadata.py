@@ -1,12 +1,10 @@
-"""Labels and annotations, wherever the author may give some. PURE."""
+"""What holds wherever it stands: labels, annotations, text. PURE."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Final
-
-from pydantic import BaseModel
+from typing import Final
 
 from appstack import meta
 from appstack.check.subject import Subject
@@ -14,13 +12,16 @@ from appstack.errors import Fault
 from appstack.model.base import ObjectMetadata
 
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_HALF = re.compile(r"[\ud800-\udfff]")
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 def ours(subject: Subject) -> Iterator[Fault]:
     """Yield keys that are AppStack's own, and keys or values that Kubernetes does not take."""
     theirs = meta.labels(subject.stack.metadata.name)
-    for where, metadata in _written("spec", subject.spec):
+    for where, metadata in subject.values:
+        if not isinstance(metadata, ObjectMetadata):
+            continue
         for key, value in (metadata.labels or {}).items():
             field = f"{where}.labels[{key}]"
             yield from _key(field, key)
@@ -46,16 +47,11 @@ def _reserved(key: str) -> bool:
     return prefix == meta.GROUP or prefix.endswith(f".{meta.GROUP}")
 
 
-def _written(where: str, value: Any) -> Iterator[tuple[str, ObjectMetadata]]:
-    """Yield all metadata of a model, each with its field: a field that a later kind brings is found as well."""
-    if isinstance(value, ObjectMetadata):
-        yield where, value
-    elif isinstance(value, BaseModel):
-        for name, field in type(value).model_fields.items():
-            yield from _written(f"{where}.{field.serialization_alias or name}", getattr(value, name))
-    elif isinstance(value, tuple | list):
-        for index, item in enumerate(value):
-            yield from _written(f"{where}[{index}]", item)
+def text(subject: Subject) -> Iterator[Fault]:
+    """Yield text that can't be sent to anybody: halves of characters, which only an escape in YAML can write."""
+    for where, value in subject.values:
+        if isinstance(value, str) and _HALF.search(value):
+            yield Fault(where, "holds half a character", "write the character itself instead of \\ud800 and the like")
 
 
-CHECKS: Final = (ours,)
+CHECKS: Final = (ours, text)

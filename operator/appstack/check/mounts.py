@@ -55,10 +55,10 @@ class _Taken:
 def parts(path: str) -> tuple[str, ...]:
     """Return the directories of a path as a kubelet reads it: relative ones begin at the root."""
     way: list[str] = []
-    for part in PurePosixPath("/", path.lstrip("/")).parts[1:]:
+    for part in path.split("/"):
         if part == "..":
             del way[-1:]
-        else:
+        elif part not in ("", "."):
             way.append(part)
     return tuple(way)
 

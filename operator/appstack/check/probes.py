@@ -50,6 +50,8 @@ def ways(subject: Subject) -> Iterator[Fault]:
             yield Fault(question.field, "does not say what to do", known)
         elif len(written) > 1:
             yield Fault(question.field, f"does several things at once: {', '.join(written)}", "keep one of them")
+        if question.asked.var_exec is not None and not question.asked.var_exec.command:
+            yield Fault(f"{question.field}.exec.command", "is required")
         if "tcpSocket" in written and not question.is_probe:
             yield Fault(f"{question.field}.tcpSocket", "no kubelet does it in a lifecycle handler", "exec or httpGet")
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from appstack.check.ports import number, protocol
 from appstack.check.subject import Listener, Subject, choices, repeated
-from appstack.errors import Fault
+from appstack.errors import Fault, Severity
 from appstack.model.kube import ServicePort
 from appstack.model.service import Service
 
@@ -32,13 +32,14 @@ def something(subject: Subject) -> Iterator[Fault]:
 
 
 def stack_name(subject: Subject) -> Iterator[Fault]:
-    """Yield a stack's name that a Service can't have: theirs must begin with a letter."""
+    """Yield a stack's name that a Service can't have everywhere: before Kubernetes relaxed it, a letter came first."""
     service = _wanted(subject)
     name = subject.stack.metadata.name
     made = service and (service.ports or subject.spec.proxy or subject.spec.backend.ports)
     if made and name[0].isdecimal():
+        what = f"{name!r} begins with a digit, and older Kubernetes takes no Service of such a name"
         hint = "rename the stack, or set spec.service.enabled: false"
-        yield Fault("metadata.name", f"{name!r} begins with a digit, which a Service's name can't", hint)
+        yield Fault("metadata.name", what, hint, Severity.WARNING)
 
 
 def ports(subject: Subject) -> Iterator[Fault]:

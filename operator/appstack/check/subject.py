@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from appstack.check.tree import Value, values
 from appstack.errors import Fault
 from appstack.model import AppStack, AppStackSpec
 from appstack.model.containers import BACKEND, PROXY, Container, InitContainer, Sidecar
@@ -101,6 +102,11 @@ class Subject:
     def volume_names(self) -> tuple[str, ...]:
         """The names of the stack's volumes."""
         return tuple(volume.name for volume in self.spec.volumes)
+
+    @cached_property
+    def values(self) -> list[Value]:
+        """Every value of the spec."""
+        return values("spec", self.spec)
 
     def inherited_mounts(self, member: Member) -> list[Mount]:
         """Return the backend's mounts that a container sees: all those that it has none of its own in place of."""

@@ -8,6 +8,7 @@ from typing import Final
 from appstack.check.subject import Subject
 from appstack.errors import Fault
 
+_STRATEGIES: Final = ("RollingUpdate", "Recreate")
 _PROGRESS_DEADLINE: Final = 600  # Kubernetes' default, in seconds
 
 
@@ -32,6 +33,9 @@ def _deployment(subject: Subject) -> Iterator[Fault]:
     options = subject.spec.workload.chosen
     where = "spec.workload.deployment"
     rolling = options.strategy and options.strategy.rolling_update
+    if options.strategy and options.strategy.type not in (None, *_STRATEGIES):
+        what = f"{options.strategy.type!r} is not a strategy"
+        yield Fault(f"{where}.strategy.type", what, " or ".join(_STRATEGIES))
     if options.strategy and rolling and options.strategy.type == "Recreate":
         yield Fault(f"{where}.strategy.rollingUpdate", "type: Recreate excludes it", "keep one of the two")
     if rolling and rolling.max_surge in (0, "0%") and rolling.max_unavailable in (0, "0%"):

@@ -37,6 +37,7 @@ class Cache:
         self._held: dict[Ref, Child] = {}
         self._by_stack: dict[Key, dict[Ref, Child]] = {}
         self._namespaces: dict[str, str] = {}
+        self._ending: set[str] = set()  # uids of namespaces that are being deleted
         self._shown: dict[Kind, int] = {}
         self._waiters: list[_Waiter] = []
 
@@ -52,10 +53,16 @@ class Cache:
             namespace_uid=self._namespaces.get(key.namespace, ""),
         )
 
+    def ends(self, namespace: str) -> bool:
+        """Tell whether a namespace is being deleted: nothing new may be made in it, and all in it goes."""
+        return self._namespaces.get(namespace) in self._ending
+
     def show(self, kind: Kind, manifest: Manifest) -> Keys:
         """Take in an object from a list or a watch; return the stacks that should look."""
         if kind.role is Role.NAMESPACE:
             self._namespaces[manifest["metadata"]["name"]] = manifest["metadata"]["uid"]
+            if "deletionTimestamp" in manifest["metadata"]:
+                self._ending.add(manifest["metadata"]["uid"])
         namespace = manifest["metadata"].get("namespace", "")
         return self._hold(child_of(kind, manifest)) if namespace and self._accepts(namespace) else _NONE
 
@@ -63,7 +70,7 @@ class Cache:
         """Take in that an object was deleted, or bears our label no longer."""
         ref, version = kind.ref(manifest), int(manifest["metadata"]["resourceVersion"])
         if kind.role is Role.NAMESPACE and self._namespaces.get(ref.name) == manifest["metadata"]["uid"]:
-            del self._namespaces[ref.name]
+            self._ending.discard(self._namespaces.pop(ref.name))
         held = self._held.get(ref)
         return _NONE if held is None or int(held.resource_version) > version else self._drop(held)
 
@@ -78,6 +85,7 @@ class Cache:
         if kind.role is Role.NAMESPACE:
             names = {ref.name for ref in alive}
             self._namespaces = {name: uid for name, uid in self._namespaces.items() if name in names}
+            self._ending &= set(self._namespaces.values())
         self.mark(kind, version)
         return frozenset[Key]().union(*(self._drop(child) for child in lost))
 

@@ -8,6 +8,7 @@ from kubernetes.client.models.v1_container_port import V1ContainerPort as Contai
 from kubernetes.client.models.v1_cron_job_spec import V1CronJobSpec as CronJobSpec
 from kubernetes.client.models.v1_daemon_set_spec import V1DaemonSetSpec as DaemonSetSpec
 from kubernetes.client.models.v1_deployment_spec import V1DeploymentSpec as DeploymentSpec
+from kubernetes.client.models.v1_empty_dir_volume_source import V1EmptyDirVolumeSource as EmptyDir
 from kubernetes.client.models.v1_http_get_action import V1HTTPGetAction as HTTPGetAction
 from kubernetes.client.models.v1_job_spec import V1JobSpec as JobSpec
 from kubernetes.client.models.v1_lifecycle import V1Lifecycle as Lifecycle
@@ -19,6 +20,7 @@ from kubernetes.client.models.v1_persistent_volume_claim_spec import (
 from kubernetes.client.models.v1_pod_disruption_budget_spec import V1PodDisruptionBudgetSpec as PodDisruptionBudgetSpec
 from kubernetes.client.models.v1_pod_spec import V1PodSpec as PodSpec
 from kubernetes.client.models.v1_probe import V1Probe as Probe
+from kubernetes.client.models.v1_resource_requirements import V1ResourceRequirements as ResourceRequirements
 from kubernetes.client.models.v1_secret_key_selector import V1SecretKeySelector as SecretKeySelector
 from kubernetes.client.models.v1_service_port import V1ServicePort as ServicePort
 from kubernetes.client.models.v1_service_spec import V1ServiceSpec as ServiceSpec
@@ -26,6 +28,9 @@ from kubernetes.client.models.v1_stateful_set_spec import V1StatefulSetSpec as S
 from kubernetes.client.models.v1_tcp_socket_action import V1TCPSocketAction as TCPSocketAction
 from kubernetes.client.models.v1_volume import V1Volume as Volume
 from kubernetes.client.models.v1_volume_mount import V1VolumeMount as VolumeMount
+from kubernetes.client.models.v1_volume_resource_requirements import (
+    V1VolumeResourceRequirements as VolumeResourceRequirements,
+)
 from kubernetes.client.models.v2_horizontal_pod_autoscaler_spec import (
     V2HorizontalPodAutoscalerSpec as HorizontalPodAutoscalerSpec,
 )
@@ -37,6 +42,7 @@ __all__ = [
     "CronJobSpec",
     "DaemonSetSpec",
     "DeploymentSpec",
+    "EmptyDir",
     "HTTPGetAction",
     "HorizontalPodAutoscalerSpec",
     "JobSpec",
@@ -47,6 +53,7 @@ __all__ = [
     "PodDisruptionBudgetSpec",
     "PodSpec",
     "Probe",
+    "ResourceRequirements",
     "SecretKeySelector",
     "ServicePort",
     "ServiceSpec",
@@ -54,4 +61,5 @@ __all__ = [
     "TCPSocketAction",
     "Volume",
     "VolumeMount",
+    "VolumeResourceRequirements",
 ]

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 MAX_PROBLEMS = 10
+MAX_ENDPOINTS = 100
+MAX_IMAGES = 64
+MAX_IMAGE = 1024
 MAX_MESSAGE = 1024
 MAX_LOG = 2048
 
@@ -81,9 +84,9 @@ class Image(_Part):
 
     container: Name
     """The container's name."""
-    image: Annotated[str, Field(max_length=1024)]
+    image: Annotated[str, Field(max_length=MAX_IMAGE)]
     """The image as the runtime names it."""
-    image_id: Annotated[str, Field(max_length=1024, alias="imageID")] = ""
+    image_id: Annotated[str, Field(max_length=MAX_IMAGE, alias="imageID")] = ""
     """What exactly that was: repository and digest."""
 
 
@@ -125,16 +128,13 @@ class Status(_Part):
         tuple[Resource, ...], Field(max_length=1024, json_schema_extra=_by("apiVersion", "kind", "name"))
     ] = ()
     """The objects that AppStack applied."""
-    endpoints: Annotated[tuple[Endpoint, ...], Field(max_length=100, json_schema_extra=_by("name"))] = ()
+    endpoints: Annotated[tuple[Endpoint, ...], Field(max_length=MAX_ENDPOINTS, json_schema_extra=_by("name"))] = ()
     """Where the stack answers."""
-    images: Annotated[tuple[Image, ...], Field(max_length=64, json_schema_extra=_by("container"))] = ()
+    images: Annotated[tuple[Image, ...], Field(max_length=MAX_IMAGES, json_schema_extra=_by("container"))] = ()
     """What the newest pod runs."""
     problems: Annotated[tuple[Problem, ...], Field(max_length=MAX_PROBLEMS, json_schema_extra=_ATOMIC)] = ()
     """What is wrong with the pods, the likeliest cause first."""
 
     def dump(self) -> dict[str, Any]:
         """Return the JSON of this status, without what is empty."""
-        return {key: value for key, value in self._json().items() if value not in (None, "", [])}
-
-    def _json(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from appstack.meta import Manifest
 
-_MERGE_KEYS: Final = {
-    "env": "name",
-    "volumeMounts": "mountPath",
-    "volumeDevices": "devicePath",
-    "ports": "containerPort",
+_MERGE_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "env": ("name",),
+    "volumeMounts": ("mountPath",),
+    "volumeDevices": ("devicePath",),
+    "ports": ("containerPort", "protocol"),
 }
+_DEFAULTS: Final = {"protocol": "TCP"}
+_WHOLE: Final = frozenset({"startupProbe", "livenessProbe", "readinessProbe"})  # two handlers in one are refused
 
 
 def overlay(base: Mapping[str, Any], own: Mapping[str, Any]) -> Manifest:
@@ -22,14 +24,17 @@ def overlay(base: Mapping[str, Any], own: Mapping[str, Any]) -> Manifest:
         former = merged.get(field)
         if field in _MERGE_KEYS and isinstance(former, list):
             merged[field] = _by_key(former, value, key=_MERGE_KEYS[field])
-        elif isinstance(former, Mapping) and isinstance(value, Mapping):
+        elif field not in _WHOLE and isinstance(former, Mapping) and isinstance(value, Mapping):
             merged[field] = overlay(former, value)
         else:
             merged[field] = value
     return merged
 
 
-def _by_key(base: list[Manifest], own: list[Manifest], *, key: str) -> list[Manifest]:
-    mine = {item[key]: item for item in own}
-    kept = [mine.pop(item[key], item) for item in base]
-    return [*kept, *(item for item in own if item[key] in mine)]
+def _by_key(base: list[Manifest], own: list[Manifest], *, key: tuple[str, ...]) -> list[Manifest]:
+    def identity(item: Manifest) -> tuple[Any, ...]:
+        return tuple(item.get(part, _DEFAULTS.get(part)) for part in key)
+
+    mine = {identity(item): item for item in own}
+    kept = [mine.pop(identity(item), item) for item in base]
+    return [*kept, *(item for item in own if identity(item) in mine)]

@@ -26,6 +26,7 @@ _NOT_INHERITED: Final = (
     "readinessProbe",
     "lifecycle",
     "resources",
+    "resizePolicy",
     "command",
     "args",
 )

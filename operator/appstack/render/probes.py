@@ -58,9 +58,12 @@ def _carried(name: str, action: HTTPGet, backend: Container) -> Carried:
     )
 
 
-def with_ports(container: Container, fields: Manifest) -> Manifest:
-    """Return a container's rendered fields with the ports that its probes and handlers leave to us."""
-    first = container.port_number(None)
+def with_ports(container: Container, fields: Manifest, *, first: int | None = None) -> Manifest:
+    """Return a container's rendered fields with the ports that its probes and handlers leave to us.
+
+    That is `first` where it is given, else the container's first.
+    """
+    first = first or container.port_number(None)
     probes = {name: _with_port(fields[name], first) for name in container.probes() if name in fields}
     lifecycle = {
         name: _with_port(handler, first) if isinstance(handler, dict) else handler

@@ -47,7 +47,7 @@ def proxy_container(context: Context, files: Files) -> Manifest | None:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _mounts(context, proxy, files),
     }
-    return overlay(container, with_ports(proxy, proxy.container_fields()))
+    return overlay(container, with_ports(proxy, proxy.container_fields(), first=proxy.port))
 
 
 def nginx_check(context: Context, files: Files) -> Manifest | None:

@@ -114,9 +114,9 @@ def test_a_socket_gets_a_short_path_wherever_the_checkout_is(monkeypatch: pytest
 
 
 def test_each_cache_has_a_link_and_addresses_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = (namespace.name(), namespace.addresses())
+    first = (namespace.name(), namespace.ends())
     monkeypatch.setenv("APPSTACK_CACHE", "/another/cache")
-    assert first != (namespace.name(), namespace.addresses())
+    assert first != (namespace.name(), namespace.ends())
     assert len(namespace.name()) <= 15, "Linux's limit for the name of a link"
 
 

@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_what_was_written_is_up_to_date_and_says_who_wrote_it(root: Path) -> None:
     assert generate.check(root) == 0
-    assert all("make generate" in (root / path).read_text().splitlines()[0] for path, _ in generate.generated(root))
+    assert all("make generate" in (root / path).read_text()[:200] for path, _ in generate.generated(root))
 
 
 def test_a_change_by_hand_is_shown_with_the_command_to_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,36 @@
+"""Every value of a stack with its field: for what holds wherever it stands. PURE."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+
+class Value(NamedTuple):
+    """What stands in a field that is written."""
+
+    field: str
+    value: Any
+
+
+def values(field: str, value: Any) -> list[Value]:
+    """Return a value and all that it holds, so that what a later kind brings is found as well."""
+    found: list[Value] = []
+    _collect(found, field, value)
+    return found
+
+
+def _collect(found: list[Value], field: str, value: Any) -> None:
+    found.append(Value(field, value))
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        for name, item in value.__dict__.items():
+            if item is not None:
+                _collect(found, f"{field}.{fields[name].serialization_alias or name}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _collect(found, f"{field}[{key}]", item)
+    elif isinstance(value, tuple | list):
+        for index, item in enumerate(value):
+            _collect(found, f"{field}[{index}]", item)
