@@ -9,6 +9,9 @@ from pydantic import Field
 from appstack.model import kube
 from appstack.model.base import Model, ObjectMetadata
 
+_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+_ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}  # its items have no key, with Kubernetes neither
+
 Host = Annotated[
     str, Field(pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253)
 ]
@@ -26,7 +29,7 @@ class Ingress(Model):
 
     ingress_class_name: Annotated[str | None, Field(max_length=253)] = None
     """Which controller serves it; default the cluster's."""
-    hosts: Annotated[tuple[Host, ...], Field(max_length=64)] = ()
+    hosts: Annotated[tuple[Host, ...], Field(max_length=64, json_schema_extra=_SET)] = ()
     """The names that it answers to; none means every name."""
     path: Annotated[str, Field(pattern=r"^/", max_length=1024)] = "/"
     """The prefix of the paths that it leads on."""
@@ -50,9 +53,9 @@ class ParentReference(Model):
 class HTTPRoute(Model):
     """An HTTPRoute of the Gateway API that leads to the stack's Service."""
 
-    parent_refs: Annotated[tuple[ParentReference, ...], Field(min_length=1, max_length=32)]
+    parent_refs: Annotated[tuple[ParentReference, ...], Field(min_length=1, max_length=32, json_schema_extra=_ATOMIC)]
     """The Gateways that it joins."""
-    hostnames: Annotated[tuple[Host, ...], Field(max_length=16)] = ()
+    hostnames: Annotated[tuple[Host, ...], Field(max_length=16, json_schema_extra=_SET)] = ()
     """The names that it answers to; none means the Gateway's."""
     metadata: ObjectMetadata | None = None
     """Labels and annotations for the HTTPRoute."""
@@ -63,7 +66,9 @@ class NetworkPolicy(Model):
 
     enabled: bool = True
     """False makes no NetworkPolicy."""
-    from_: Annotated[tuple[kube.NetworkPolicyPeer, ...], Field(alias="from", max_length=64)] = ()
+    from_: Annotated[
+        tuple[kube.NetworkPolicyPeer, ...], Field(alias="from", max_length=64, json_schema_extra=_ATOMIC)
+    ] = ()
     """Who may come; none means everybody."""
 
     def peers(self) -> list[dict[str, Any]]:
