@@ -1,12 +1,13 @@
-"""The rest of the pod: lists that Kubernetes merges by a key. PURE."""
+"""The rest of the pod: lists that Kubernetes merges by a key, and how the pod goes. PURE."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
 
-from appstack.check.subject import Subject, repeated
-from appstack.errors import Fault
+from appstack.check.subject import Subject, one_of, repeated
+from appstack.errors import Fault, Severity
+from appstack.model.pod import DRAIN_SECONDS
 
 _KEYS: Final = {
     "hostAliases": ("ip",),
@@ -28,4 +29,20 @@ def keys(subject: Subject) -> Iterator[Fault]:
         yield from repeated(located, key=tuple, what=lambda key: f"{' '.join(str(part) for part in key)!r}")
 
 
-CHECKS: Final = (keys,)
+def restarts(subject: Subject) -> Iterator[Fault]:
+    """Yield a restartPolicy that is none; which of them a kind has stands in the table of kinds."""
+    known = ("Always", "OnFailure", "Never")
+    yield from one_of("spec.pod.restartPolicy", subject.spec.pod.restart_policy, known, what="a restart policy")
+
+
+def draining(subject: Subject) -> Iterator[Fault]:
+    """Yield a pod that has no time to go on serving until every node knows that it goes."""
+    grace = subject.spec.pod.termination_grace_period_seconds
+    own = "preStop" in subject.spec.backend.handlers()
+    if grace is not None and grace <= DRAIN_SECONDS and subject.has_service and not own:
+        what = f"{grace} leaves no time for the {DRAIN_SECONDS} s in which nodes still send requests"
+        hint = f"more than {DRAIN_SECONDS}, or a preStop of the backend's own"
+        yield Fault("spec.pod.terminationGracePeriodSeconds", what, hint, Severity.WARNING)
+
+
+CHECKS: Final = (keys, restarts, draining)

@@ -33,10 +33,8 @@ def something(subject: Subject) -> Iterator[Fault]:
 
 def stack_name(subject: Subject) -> Iterator[Fault]:
     """Yield a stack's name that a Service can't have everywhere: before Kubernetes relaxed it, a letter came first."""
-    service = _wanted(subject)
     name = subject.stack.metadata.name
-    made = service and (service.ports or subject.spec.proxy or subject.spec.backend.ports)
-    if made and name[0].isdecimal():
+    if subject.has_service and name[0].isdecimal():
         what = f"{name!r} begins with a digit, and older Kubernetes takes no Service of such a name"
         hint = "rename the stack, or set spec.service.enabled: false"
         yield Fault("metadata.name", what, hint, Severity.WARNING)
@@ -90,13 +88,17 @@ def keys(subject: Subject) -> Iterator[Fault]:
 def unnamed(subject: Subject) -> Iterator[Fault]:
     """Yield ports that a Service of several could not tell apart, its own or those of the backend."""
     service = _wanted(subject)
-    if service is None:
-        return
-    named = [(f"spec.service.ports[{index}].name", port.name) for index, port in enumerate(service.ports or [])]
-    if not named and subject.spec.proxy is None:
-        named = [(f"{where}.name", port.name) for where, port in subject.backend.ports()]
-    for where, name in named:
-        if len(named) > 1 and not name:
+    written = (service and service.ports) or []
+    named = [(f"spec.service.ports[{index}].name", port.name) for index, port in enumerate(written)]
+    headless = subject.spec.workload.kind == "StatefulSet"  # its Service for the pods' names has the backend's ports
+    if subject.spec.proxy is None and (headless or (service is not None and not named)):
+        yield from _nameless([(f"{where}.name", port.name) for where, port in subject.backend.ports()])
+    yield from _nameless(named)
+
+
+def _nameless(ports: list[tuple[str, str | None]]) -> Iterator[Fault]:
+    for where, name in ports:
+        if len(ports) > 1 and not name:
             yield Fault(where, "a Service of several ports needs a name for each", "write one")
 
 

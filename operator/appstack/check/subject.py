@@ -12,6 +12,7 @@ from appstack.errors import Fault
 from appstack.model import AppStack, AppStackSpec
 from appstack.model.containers import BACKEND, PROXY, Container, InitContainer, Sidecar
 from appstack.model.kube import ContainerPort, VolumeMount
+from appstack.model.service import Service
 from appstack.settings import Settings
 
 Item = TypeVar("Item")
@@ -103,6 +104,34 @@ class Subject:
         """The names of the stack's volumes."""
         return tuple(volume.name for volume in self.spec.volumes)
 
+    @property
+    def most_pods(self) -> int | None:
+        """How many pods run at once at most, as far as the stack says so; None: as many as there are nodes."""
+        match self.spec.workload.kind:
+            case "Deployment" | "StatefulSet" if self.spec.autoscaling:
+                return self.spec.autoscaling.max_replicas
+            case "Deployment" | "StatefulSet":
+                return 1 if self.spec.replicas is None else self.spec.replicas
+            case "DaemonSet":
+                return None
+            case "Job" | "CronJob":
+                job = self.spec.workload.job
+                return 1 if job is None or job.parallelism is None else job.parallelism
+            case "Pod":
+                return 1
+
+    @property
+    def has_host_port(self) -> bool:
+        """Whether a container asks for a port of the node: on the node's network each port is one."""
+        listeners = [each for member in self.together for each in self.listeners(member)]
+        return any(each.host_port is not None or self.spec.pod.host_network for each in listeners)
+
+    @cached_property
+    def has_service(self) -> bool:
+        """Whether a Service leads to the pods: it is not switched off, and something listens."""
+        service = self.spec.service or Service()
+        return service.enabled and bool(service.ports or self.spec.proxy or self.spec.backend.ports)
+
     @cached_property
     def values(self) -> list[Value]:
         """Every value of the spec."""
@@ -170,3 +199,9 @@ def choices(names: Iterable[str], *, none: str) -> str:
     """Return a hint that lists what could be chosen instead."""
     listed = ", ".join(dict.fromkeys(names))
     return f"there are: {listed}" if listed else none
+
+
+def one_of(where: str, value: str | None, known: tuple[str, ...], *, what: str) -> Iterator[Fault]:
+    """Yield a value that is none of the known ones."""
+    if value is not None and value not in known:
+        yield Fault(where, f"{value!r} is not {what}", f"{', '.join(known[:-1])} or {known[-1]}")

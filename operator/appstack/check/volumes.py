@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -61,14 +62,23 @@ def access(subject: Subject) -> Iterator[Fault]:
             yield Fault(field, "is empty", "leave it out for ReadWriteOnce")
         elif "ReadWriteOncePod" in modes and len(modes) > 1:
             yield Fault(field, "ReadWriteOncePod excludes all others", "keep one of them")
-        elif (subject.spec.replicas or 1) > 1 and not {"ReadWriteMany", "ReadOnlyMany"} & set(modes):
-            what = f"{subject.spec.replicas} replicas can only share it where all their pods run on one node"
-            if "ReadWriteOncePod" in modes:
-                what = f"only one of {subject.spec.replicas} replicas can ever mount it"
-            yield Fault(field, what, "ReadWriteMany, where the storage class has it", Severity.WARNING)
-        elif "ReadWriteOncePod" in modes and _rolls(subject):
-            what = "while pods roll, the new one waits for the claim that the old one keeps until the new one is ready"
-            yield Fault(field, what, "spec.workload.deployment.strategy: {type: Recreate}", Severity.WARNING)
+        elif not (volume.claim.per_replica or {"ReadWriteMany", "ReadOnlyMany"} & set(modes)):
+            yield from _shared(subject, field, alone="ReadWriteOncePod" in modes)
+
+
+def _shared(subject: Subject, field: str, *, alone: bool) -> Iterator[Fault]:
+    """Yield a claim that several pods want, though it is made for one node or (`alone`) one pod."""
+    pods = subject.most_pods
+    if pods is None or pods > 1:
+        what = f"{pods} replicas can only share it where all their pods run on one node"
+        if pods is None:
+            what = "only one node can mount it, and a DaemonSet has a pod on each"
+        elif alone:
+            what = f"only one of {pods} replicas can ever mount it"
+        yield Fault(field, what, "ReadWriteMany, where the storage class has it", Severity.WARNING)
+    elif alone and _rolls(subject):
+        what = "while pods roll, the new one waits for the claim that the old one keeps until the new one is ready"
+        yield Fault(field, what, "spec.workload.deployment.strategy: {type: Recreate}", Severity.WARNING)
 
 
 def _modes(claim: Claim) -> list[str]:
@@ -76,9 +86,31 @@ def _modes(claim: Claim) -> list[str]:
 
 
 def _rolls(subject: Subject) -> bool:
-    """Tell whether a new pod starts beside the old one: of one replica, a share unavailable is rounded to none."""
-    strategy = subject.spec.workload.chosen.strategy
-    return strategy is None or (strategy.type != "Recreate" and strategy.rolling_update is None)
+    """Tell whether a new pod starts beside the old one: so it does unless the author wrote another strategy."""
+    workload = subject.spec.workload
+    strategy = workload.deployment.strategy if workload.deployment else None
+    recreated = strategy is not None and (strategy.type == "Recreate" or strategy.rolling_update is not None)
+    return workload.kind == "Deployment" and not recreated
 
 
-CHECKS: Final = (names, sources, unused, access)
+def per_replica(subject: Subject) -> Iterator[Fault]:
+    """Yield claims per replica that a StatefulSet can't tell apart, and retention that it can't give them."""
+    located = [(f"{where}.claim", volume.name, volume.claim) for where, volume in _located(subject) if volume.claim]
+    own = [(where, name, claim) for where, name, claim in located if claim.per_replica]
+    for where, _, claim in located:
+        if claim.retention_policy.when_scaled == "Delete" and not claim.per_replica:
+            what = "only a claim per replica goes when a replica goes"
+            yield Fault(f"{where}.retentionPolicy.whenScaled", what, "leave it out, or set perReplica: true")
+    for where, _, claim in own:
+        if claim.retention_policy != own[0][2].retention_policy:
+            what = f"must be that of {own[0][0]}: a StatefulSet has one for all its claims"
+            yield Fault(f"{where}.retentionPolicy", what, "write the same at both")
+    stack = subject.stack.metadata.name
+    for where, name, claim in located:
+        for other, each, _ in own:
+            shared = claim.claim_name(name, stack)
+            if not claim.per_replica and re.fullmatch(rf"{re.escape(f'{each}-{stack}-')}\d+", shared):
+                yield Fault(where, f"its claim {shared!r} is also a replica's of {other}", "rename one of the volumes")
+
+
+CHECKS: Final = (names, sources, unused, access, per_replica)

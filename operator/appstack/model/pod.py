@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from appstack.model import kube
 from appstack.model.base import Kubernetes, ObjectMetadata
+
+DRAIN_SECONDS: Final = 5  # a pod that goes is still sent requests until every node knows: so long it goes on serving
 
 
 class Pod(Kubernetes, kube.PodSpec):

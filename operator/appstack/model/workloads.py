@@ -15,6 +15,8 @@ from appstack.meta import Manifest
 from appstack.model import kube
 from appstack.model.base import Kubernetes, Model
 
+Kind = Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"]
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -182,7 +184,7 @@ def _selected(parts: Parts) -> Manifest:
 class Workload(Model):
     """Which kind of workload the stack is, and that kind's own options."""
 
-    kind: Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"] = "Deployment"
+    kind: Kind = "Deployment"
     """The kind of workload."""
     deployment: Deployment | None = None
     """Options of a Deployment."""

@@ -7,12 +7,11 @@ kept connection within those seconds, by an answer that says so; nobody then hol
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from appstack.meta import Manifest
+from appstack.model.pod import DRAIN_SECONDS
 from appstack.render.context import Context
-
-DRAIN_SECONDS: Final = 5
 
 
 def drained(context: Context, fields: Manifest, *, led_to: bool) -> Manifest:
