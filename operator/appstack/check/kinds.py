@@ -13,7 +13,6 @@ from typing import Any, Final, get_args
 from appstack.check.subject import Subject
 from appstack.check.tree import Value
 from appstack.errors import Fault
-from appstack.model import AppStackSpec
 from appstack.model.workloads import Kind
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -170,12 +169,6 @@ TABLE: Final[tuple[Row, ...]] = (
     *_everywhere("pod.topologySpreadConstraints", "pod.terminationGracePeriodSeconds", "paused"),
 )
 """The rest of a Kubernetes type (Container, PodSpec, ServiceSpec …) is passed on as it is, and works on every kind."""
-
-
-def missing() -> set[str]:
-    """Return the fields of the spec that have no row: there should be none."""
-    every = {model.alias or name for name, model in AppStackSpec.model_fields.items()}
-    return every - {re.split(r"[.\[]", row.name)[0] for row in TABLE}
 
 
 CHECKS: Final = (refused,)

@@ -31,7 +31,7 @@ def quantities(subject: Subject) -> Iterator[Fault]:
         match value:
             case ResourceRequirements() | VolumeResourceRequirements():
                 yield from _resources(where, value.requests or {}, value.limits or {})
-            case EmptyDir(size_limit=str(limit)) if _amount(limit) is None:
+            case EmptyDir(size_limit=str(limit)) if amount(limit) is None:
                 yield Fault(f"{where}.sizeLimit", f"{limit!r} is not a quantity", _FORM)
             case _:
                 pass
@@ -39,17 +39,17 @@ def quantities(subject: Subject) -> Iterator[Fault]:
 
 def _resources(where: str, requests: Mapping[str, str], limits: Mapping[str, str]) -> Iterator[Fault]:
     for part, amounts in (("requests", requests), ("limits", limits)):
-        for name, amount in amounts.items():
-            if _amount(amount) is None:
-                yield Fault(f"{where}.{part}.{name}", f"{amount!r} is not a quantity", _FORM)
+        for name, written in amounts.items():
+            if amount(written) is None:
+                yield Fault(f"{where}.{part}.{name}", f"{written!r} is not a quantity", _FORM)
     for name in sorted(requests.keys() & limits.keys()):
-        wanted, most = _amount(requests[name]), _amount(limits[name])
+        wanted, most = amount(requests[name]), amount(limits[name])
         if wanted is not None and most is not None and wanted > most:
             what = f"{requests[name]} is more than the limit {limits[name]}"
             yield Fault(f"{where}.requests.{name}", what, "lower it, or raise the limit")
 
 
-def _amount(quantity: str) -> Decimal | None:
+def amount(quantity: str) -> Decimal | None:
     """Return how much it is; None when Kubernetes would not read it."""
     match = _QUANTITY.fullmatch(quantity)
     if match is None:
