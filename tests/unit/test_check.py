@@ -15,6 +15,7 @@ from appstack.errors import Severity
 from appstack.model import parse
 from appstack.settings import Settings
 from tests.unit import (
+    test_check_around,
     test_check_containers,
     test_check_files,
     test_check_mounts,
@@ -22,6 +23,7 @@ from tests.unit import (
     test_check_ports,
     test_check_proxy,
     test_check_service,
+    test_check_workload,
 )
 from tests.unit.stacks import Cases, stack
 
@@ -40,6 +42,10 @@ TABLES: tuple[Cases, ...] = (
     test_check_files.FILES,
     test_check_files.VOLUMES,
     test_check_pod.CASES,
+    test_check_around.NETWORK,
+    test_check_around.SCALING,
+    test_check_around.CLAIMS,
+    test_check_workload.CASES,
 )
 
 WRONG = """
