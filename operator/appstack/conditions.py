@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
-from appstack.errors import Fault, ForeignObject, Refused, Severity, Unavailable
+from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
 from appstack.model.status import MAX_MESSAGE, Condition
 
 
@@ -42,6 +42,16 @@ def ready(message: str) -> Outcome:
 def progressing(message: str) -> Outcome:
     """The workload is on its way to what the spec says."""
     return Outcome(Verdict.RECONCILING, "Progressing", message)
+
+
+def replacing(message: str) -> Outcome:
+    """A Job or Pod is deleted, and made anew as soon as it is gone."""
+    return Outcome(Verdict.RECONCILING, "Replaced", message)
+
+
+def missing_kind(error: MissingKind) -> Outcome:
+    """The cluster has no such kind of object."""
+    return Outcome(Verdict.STALLED, "MissingKind", str(error))
 
 
 def replica_failure(message: str) -> Outcome:

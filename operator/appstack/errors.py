@@ -4,6 +4,7 @@ AppStackError
 ├── InvalidSpec      the author of the AppStack must act: it carries every fault that was found
 ├── ForeignObject    somebody must hand an object over or rename the stack; looked at again when it changes
 ├── Refused          the API server will not take an object as it stands: looked at again when the stack changes
+│   └── MissingKind  the cluster does not know the kind: looked at again when it does
 ├── Unavailable      the API server could not answer: tried again with back-off
 └── OperatorError    whoever runs the operator must act: one sentence and what to do, then exit
 """
@@ -67,12 +68,26 @@ class ForeignObject(AppStackError):
 class Refused(AppStackError):
     """The API server answered that it will not do this: a 4xx that trying again does not cure."""
 
-    def __init__(self, ref: Ref, *, status: int, reason: str, message: str) -> None:
+    def __init__(self, ref: Ref, *, status: int, reason: str, message: str, causes: tuple[str, ...] = ()) -> None:
         super().__init__(f"{ref}: {message}")
         self.ref = ref
         self.status = status
         self.reason = reason
         self.message = message
+        self.causes = causes  # each thing that is wrong, in the API server's words
+
+
+class MissingKind(Refused):
+    """The cluster has no such kind: its CustomResourceDefinition is not installed."""
+
+    def __init__(self, ref: Ref) -> None:
+        super().__init__(
+            ref,
+            status=404,
+            reason="MissingKind",
+            message=f"the cluster does not know {ref.kind} ({ref.api_version}): install its "
+            "CustomResourceDefinition, and it is applied within a minute; the rest of the stack works",
+        )
 
 
 class Unavailable(AppStackError):

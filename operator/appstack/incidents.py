@@ -1,4 +1,4 @@
-"""What of a new status is worth an Event: only what has gone wrong since the one before. PURE."""
+"""What is worth an Event: what has gone wrong since the status before, and what was replaced. PURE."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from appstack.meta import API_VERSION, KIND, Manifest, digest
+from appstack.observed import Action, Change
 
 _NOTE: Final = 1024  # characters that the API takes
 _CONTROLLER: Final = "appstack.dev/appstack"
@@ -18,11 +19,21 @@ class Incident:
 
     reason: str
     note: str
+    type: str = "Warning"
 
 
 def incidents(former: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Incident, ...]:
     """Return what is wrong in `status` and was not in the `former` one."""
     return (*_stalls(former, status), *_troubles(former, status))
+
+
+def replacements(changes: Iterable[Change]) -> tuple[Incident, ...]:
+    """Return what is deleted to be made anew: nobody should wonder where it went."""
+    return tuple(
+        Incident("Replaced", f"{change.ref} is deleted and made anew: {change.note}", type="Normal")
+        for change in changes
+        if change.action is Action.REPLACED
+    )
 
 
 def _stalls(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[Incident]:
@@ -56,7 +67,7 @@ def event(incident: Incident, *, doc: Mapping[str, Any], now: str, instance: str
             "name": f"{meta['name']}.{digest([meta['uid'], incident.reason, incident.note, now])}",
             "namespace": meta["namespace"],
         },
-        "type": "Warning",
+        "type": incident.type,
         "reason": incident.reason[:128],
         "action": "Reconcile",
         "note": incident.note[:_NOTE],

@@ -11,6 +11,13 @@ from appstack.errors import AppStackError
 from appstack.meta import Ref
 
 
+class End(StrEnum):
+    """How a Job or Pod came to its end."""
+
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """An object with a stack's label, or found under a child's name, cut to what decisions need."""
@@ -20,10 +27,13 @@ class Child:
     resource_version: str
     stack: str  # the value of the stack label; empty when the object has none
     owner_uid: str = ""  # of its controlling owner
+    created: str = ""  # when it was made
     fields: str = ""  # digest of the `fieldsV1` of our own apply entry; empty when there is none
     adopt: bool = False
     retained: bool = False  # a claim of ours that carries no owner reference on purpose
     deleting: bool = False
+    ended: End | None = None  # a Job or Pod that came to its end by itself, not by a deletion
+    counted: bool = False  # our own apply entry holds its number of replicas
     files: str = ""  # the files label: the revision of files that it belongs to or needs
     generation: int = 0
     spec: Mapping[str, Any] = field(default_factory=dict)  # only of the kinds whose spec is looked at
@@ -35,8 +45,10 @@ class Observed:
     """Everything that is known of one stack at one moment."""
 
     children: Mapping[Ref, Child] = field(default_factory=dict)  # what the operator applies, or has applied
-    revisions: tuple[Child, ...] = ()  # ReplicaSets, later ControllerRevisions
-    pods: tuple[Child, ...] = ()
+    revisions: tuple[Child, ...] = ()  # ReplicaSets and ControllerRevisions
+    pods: tuple[Child, ...] = ()  # a bare Pod of the stack's own is among the children, too
+    ended: Mapping[Ref, Child] = field(default_factory=dict)  # Jobs and Pods of ours that ended, and are gone
+    missing: frozenset[tuple[str, str]] = frozenset()  # apiVersion and kind of what the cluster does not know
     namespace_uid: str = ""
 
 
@@ -47,6 +59,7 @@ class Applied:
     ref: Ref
     rendered: str  # digest of what we rendered
     fields: str  # digest of our managed fields after the apply
+    ended: End | None = None  # a Job or Pod came to its end for this rendering: it is not made again
 
 
 class Action(StrEnum):
@@ -56,6 +69,8 @@ class Action(StrEnum):
     CONFIGURED = "Configured"  # its rendering changed
     REPAIRED = "Repaired"  # somebody had changed what we set
     UNCHANGED = "Unchanged"
+    REPLACED = "Replaced"  # deleted, to be made anew as soon as it is gone
+    AWAITED = "Awaited"  # on its way out, and made anew as soon as it is gone
     PRUNED = "Pruned"
     FAILED = "Failed"
 
@@ -68,3 +83,4 @@ class Change:
     action: Action
     applied: Applied | None = None  # of everything but what was pruned or failed without a former record
     error: AppStackError | None = None
+    note: str = ""  # why it was replaced

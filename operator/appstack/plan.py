@@ -1,4 +1,4 @@
-"""Desired and observed become what to do: apply, leave, prune. PURE.
+"""Desired and observed become what to do: apply, replace, leave, prune. PURE.
 
 The rules are a table in tests/unit/test_plan.py; why drift is exact stands in docs/architecture.md.
 """
@@ -6,11 +6,15 @@ The rules are a table in tests/unit/test_plan.py; why drift is exact stands in d
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from appstack.meta import Manifest, Ref, digest
 from appstack.observed import Applied, Child, Observed
+
+REPLACEABLE: Final = frozenset({"Job", "Pod"})
+"""Kinds that run once: where the API server will not change one, it is deleted and made anew."""
 
 
 class Why(StrEnum):
@@ -41,13 +45,42 @@ class Apply:
     onto: Child | None = None
     former: Applied | None = None
 
+    @property
+    def lets_go(self) -> bool:
+        """Whether it no longer holds the number of replicas that we held: that has to stay as it is."""
+        return self.onto is not None and self.onto.counted and "replicas" not in self.manifest.get("spec", {})
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether the object may be made anew where it can't be changed."""
+        return self.ref.kind in REPLACEABLE and self.onto is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Write nothing: it is as it should be, or on its way out and made anew when it is gone."""
+    """Write nothing: it is as it should be, or it came to its end."""
 
     ref: Ref
     applied: Applied | None
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Write nothing: it is on its way out, and made anew when it is gone."""
+
+    ref: Ref
+    former: Applied | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Delete it: it is made anew when it is gone."""
+
+    ref: Ref
+    manifest: Manifest
+    child: Child
+    former: Applied | None
+    because: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +90,14 @@ class Foreign:
     ref: Ref
 
 
-Step = Apply | Leave | Foreign
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Write nothing: the cluster does not know the kind."""
+
+    ref: Ref
+
+
+Step = Apply | Leave | Await | Replace | Foreign | Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +116,62 @@ def plan(
     recorded: Mapping[Ref, Applied],
 ) -> Plan:
     """Return what brings the cluster from `observed` to `desired`; `recorded` is what was applied before."""
-    steps = tuple(
-        decide(
-            owner,
-            manifest=manifest,
-            child=observed.children.get(Ref.of(manifest)),
-            former=recorded.get(Ref.of(manifest)),
-        )
-        for manifest in desired
-    )
+    steps = tuple(_step(owner, manifest, observed, recorded.get(Ref.of(manifest))) for manifest in desired)
+    if any(isinstance(step, Await | Replace) for step in steps):
+        return Plan(steps, ())
     wanted = {step.ref for step in steps}
     superfluous = (child for ref, child in sorted(observed.children.items()) if ref not in wanted)
     return Plan(steps, tuple(child for child in superfluous if _may_go(child, owner, observed)))
 
 
+def _step(owner: Owner, manifest: Manifest, observed: Observed, former: Applied | None) -> Step:
+    ref = Ref.of(manifest)
+    if (ref.api_version, ref.kind) in observed.missing:
+        return Missing(ref)
+    child, last = observed.children.get(ref), observed.ended.get(ref)
+    if child is None and last is not None and former is not None and last.owner_uid == owner.uid:
+        former = replace(former, ended=last.ended)  # it ended and was deleted before anybody noted the end
+    return decide(owner, manifest=manifest, child=child, former=former)
+
+
 def decide(owner: Owner, *, manifest: Manifest, child: Child | None, former: Applied | None) -> Step:
     """Return the step for one manifest and the object that bears its name."""
     ref, rendered = Ref.of(manifest), digest(manifest)
+    done = _done(child, owner, rendered, former)
+    if done is not None:
+        former = done
     if child is None:
-        return Apply(ref, manifest, rendered, Why.CREATE, former=former)
+        return Apply(ref, manifest, rendered, Why.CREATE, former=former) if done is None else Leave(ref, done)
     if child.deleting or _left_over(child, owner):
-        return Leave(ref, former)
+        return Await(ref, former) if done is None else Leave(ref, done)
     if not _is_ours(child, owner, former):
         return Apply(ref, manifest, rendered, Why.ADOPT, onto=child) if child.adopt else Foreign(ref)
     why = _why(child, rendered, former)
-    return Leave(ref, former) if why is None else Apply(ref, manifest, rendered, why, onto=child, former=former)
+    if why is None:
+        return Leave(ref, former)
+    because = _past_changing(child, manifest) if why is Why.CONFIGURE and former is not None else ""
+    if because:
+        return Replace(ref, manifest, child, former, because)
+    return Apply(ref, manifest, rendered, why, onto=child, former=former)
+
+
+def _done(child: Child | None, owner: Owner, rendered: str, former: Applied | None) -> Applied | None:
+    """Return the record of work that came to its end for this very rendering; None while it has not."""
+    if former is None or former.rendered != rendered:
+        return None
+    if child is not None and child.owner_uid == owner.uid:
+        return replace(former, ended=child.ended) if child.ended else None
+    return former if former.ended else None
+
+
+def _past_changing(child: Child, manifest: Manifest) -> str:
+    """Return why a changed rendering needs a new object, whatever the API server would allow."""
+    if child.ended:
+        return f"the former one has ended ({child.ended}), and the spec has changed"
+    prepared = (one for one in manifest.get("spec", {}).get("initContainers", ()) if "restartPolicy" not in one)
+    if child.ref.kind == "Pod" and any(prepared):
+        return "its init containers run only when a pod starts, and the spec has changed"
+    return ""
 
 
 def _why(child: Child, rendered: str, former: Applied | None) -> Why | None:
@@ -125,9 +196,11 @@ def _left_over(child: Child, owner: Owner) -> bool:
 def _may_go(child: Child, owner: Owner, observed: Observed) -> bool:
     if child.owner_uid != owner.uid or child.retained or child.deleting:
         return False
-    return not (child.files and child.files in _files_in_use((*observed.revisions, *observed.pods)))
+    return not (child.files and child.files in _files_in_use(observed))
 
 
-def _files_in_use(bearers: Iterable[Child]) -> frozenset[str]:
+def _files_in_use(observed: Observed) -> frozenset[str]:
     """Return the revisions of files that something running, or something to roll back to, still needs."""
-    return frozenset(bearer.files for bearer in bearers if bearer.files)
+    jobs = (child for ref, child in observed.children.items() if ref.kind == "Job")
+    bearers: Iterable[Child] = (*observed.revisions, *observed.pods, *jobs)
+    return frozenset(bearer.files for bearer in bearers if bearer.files and not bearer.ended)

@@ -198,6 +198,7 @@ KINDS: tuple[Kind, ...] = (
 
 _STATUSES = ("initContainerStatuses", "containerStatuses")
 _OVER = ("Succeeded", "Failed")  # such a pod stays as it is: its workload has made another, or is done
+_DONE = ("Succeeded",)
 
 
 SETTLED: Final = 10.0
@@ -217,11 +218,15 @@ def _just_restarted(status: Mapping[str, Any], now: str) -> bool:
     return (datetime.fromisoformat(now) - datetime.fromisoformat(started)).total_seconds() < SETTLED
 
 
-def problems(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str) -> tuple[Problem, ...]:
-    """Return what is wrong: the likeliest first, one entry for what several pods have in common."""
+def problems(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str, failed: bool = False) -> tuple[Problem, ...]:
+    """Return what is wrong: the likeliest first, one entry for what several pods have in common.
+
+    A pod that is over tells only why a whole Job or Pod has `failed`.
+    """
+    silent = _DONE if failed else _OVER
     found: dict[tuple[object, ...], tuple[int, int, Problem]] = {}
     for pod in sorted(pods, key=lambda pod: pod.ref.name):
-        if pod.deleting or pod.status.get("phase") in _OVER:
+        if pod.deleting or pod.status.get("phase") in silent:
             continue
         for place, seen in enumerate(_containers(spec, pod, now=now)):
             ranked = _first(seen)

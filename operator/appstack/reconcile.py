@@ -16,7 +16,8 @@ from appstack.cluster.cache import Cache, Key
 from appstack.cluster.carry import WRITTEN, Hands
 from appstack.cluster.client import Client
 from appstack.cluster.stacks import Stack, Stacks
-from appstack.errors import Fault, InvalidSpec, Refused, Severity, Unavailable
+from appstack.errors import Fault, InvalidSpec, MissingKind, Refused, Severity, Unavailable
+from appstack.fixed import fixed
 from appstack.meta import API_VERSION, KIND, Manifest, Ref
 from appstack.model import AppStack, parse
 from appstack.observed import Action, Change, Observed
@@ -66,11 +67,12 @@ class Reconciler:
         observed = self._cache.observed(key)
         if not observed.namespace_uid:
             return Again(after=0.2)  # the watch of namespaces lags behind
-        understood = self._understand(held.doc)
+        understood = self._understand(held.doc, observed)
         changes: tuple[Change, ...] = ()
         if understood.wanted is not None:
             changes = await self._carry_out(held, understood.wanted, observed)
             self._tell(key, changes)
+            await self._post(held.doc, incidents.replacements(changes))
         shown = await self._hands.settle(changes)
         self._remember(key, held, changes)
         seen, now = self._cache.observed(key), _now("seconds")
@@ -97,12 +99,12 @@ class Reconciler:
             self._stacks.forget(key, uid=held.uid)
         return self._stacks.get(key)
 
-    def _understand(self, doc: Manifest) -> Understood:
+    def _understand(self, doc: Manifest, observed: Observed) -> Understood:
         try:
             stack = parse(doc)
         except InvalidSpec as error:
             return Understood(None, error.faults)
-        return Understood(stack, check(stack, self._settings))
+        return Understood(stack, (*check(stack, self._settings), *fixed(stack, observed)))
 
     async def _carry_out(self, held: Stack, stack: AppStack, observed: Observed) -> tuple[Change, ...]:
         owner = Owner(name=stack.metadata.name, uid=held.uid)
@@ -134,7 +136,7 @@ class Reconciler:
         except Refused as error:
             return self._not_published(key, held, error)
         self._stacks.reported(key, answer, status=status, at=time.monotonic())
-        await self._post(held.doc, former, status)
+        await self._post(held.doc, incidents.incidents(former, status))
         return again
 
     def _not_published(self, key: Key, held: Stack, error: Refused) -> Again:
@@ -144,8 +146,8 @@ class Reconciler:
         logger.warning("Status of %s: %s", key, error)
         return Again(failed=True)
 
-    async def _post(self, doc: Manifest, former: Mapping[str, Any], status: Mapping[str, Any]) -> None:
-        for incident in incidents.incidents(former, status):
+    async def _post(self, doc: Manifest, found: Sequence[incidents.Incident]) -> None:
+        for incident in found:
             event = incidents.event(incident, doc=doc, now=_now("microseconds"), instance=self._instance)
             try:
                 await self._client.send(requests.post_event(event))
@@ -154,7 +156,7 @@ class Reconciler:
 
     def _tell(self, key: Key, changes: Sequence[Change]) -> None:
         for change in changes:
-            if change.action is Action.UNCHANGED:
+            if change.action in (Action.UNCHANGED, Action.AWAITED):
                 continue
             metrics.CHANGES.labels(change.action.value, change.ref.kind).inc()
             if change.action is Action.REPAIRED:
@@ -171,7 +173,7 @@ def _ref(key: Key) -> Ref:
 
 def _again(changes: Sequence[Change], *, unsettled: bool) -> Again:
     """Return when to look again after what was done: after a failure with back-off."""
-    errors = [change.error for change in changes if change.error is not None]
+    errors = [one.error for one in changes if one.error is not None and not isinstance(one.error, MissingKind)]
     waits = [error.retry_after or 0.0 for error in errors if isinstance(error, Unavailable)]
     if errors:
         return Again(after=max(waits, default=None), failed=True)

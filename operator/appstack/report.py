@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from appstack import conditions as c
-from appstack.errors import Fault, ForeignObject, Refused, Severity, Unavailable
+from appstack.endpoints import endpoints
+from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
 from appstack.meta import selector
-from appstack.model.status import MAX_ENDPOINTS, MAX_IMAGE, MAX_IMAGES, Endpoint, Image, Problem, Resource, Status
-from appstack.observed import Action, Change, Child, Observed
+from appstack.model.status import MAX_IMAGE, MAX_IMAGES, Image, Problem, Resource, Status
+from appstack.observed import Action, Change, Child, End, Observed
 from appstack.problems import problems
-from appstack.rollouts import ROLLOUTS
+from appstack.rollouts import COUNTS, ROLLOUTS, Count
+from appstack.runs import runs
 
 if TYPE_CHECKING:
     from appstack.model import AppStack
 
 _ERRORS: tuple[tuple[type[Exception], Callable[[Any], c.Outcome]], ...] = (
     (ForeignObject, c.foreign_object),
+    (MissingKind, c.missing_kind),
     (Refused, c.refused),
     (Unavailable, c.retrying),
     (Exception, c.failed),
@@ -40,23 +42,38 @@ def report(
     spec = doc.get("spec") or {}
     former = doc.get("status") or {}
     name, generation = doc["metadata"]["name"], doc["metadata"].get("generation", 0)
-    workload = _workload(observed, kind=(spec.get("workload") or {}).get("kind", "Deployment"), stack=name)
-    wrong = problems(spec, observed.pods, now=now)
-    outcome = _outcome(workload, changes=changes, faults=faults, wrong=wrong)
+    kind = (spec.get("workload") or {}).get("kind", "Deployment")
+    workload = _workload(observed, kind=kind, stack=name)
+    resources = _resources(changes, former.get("resources") or ())
+    ended = next((End(one.ended) for one in resources if (one.kind, one.name) == (kind, name) and one.ended), None)
+    failed = workload is not None and workload.ended is End.FAILED
+    wrong = problems(spec, observed.pods, now=now, failed=failed)
+    if failed and not wrong:  # a failed Job's pods are deleted: what they said stays
+        wrong = tuple(Problem.model_validate(one) for one in former.get("problems") or ())
+    outcome = _outcome(workload, changes=changes, faults=faults, wrong=wrong, ended=ended)
     if stack is not None and stack.spec.paused:
         outcome = c.paused(outcome)
     conditions = c.conditions(
         c.warned(outcome, faults), before=former.get("conditions") or (), generation=generation, now=now
     )
+    count = COUNTS[kind](workload.status) if workload else Count()
     seen = workload.status if workload else {}
     return Status(
         observed_generation=generation,
         conditions=conditions,
-        replicas=seen.get("replicas", 0),
-        ready_replicas=seen.get("readyReplicas", 0),
+        replicas=count.pods,
+        ready_replicas=count.ready,
+        current_revision=seen.get("currentRevision", ""),
+        update_revision=seen.get("updateRevision", ""),
         selector=",".join(f"{key}={value}" for key, value in selector(name).items()),
-        resources=_resources(changes, former.get("resources") or ()),
-        endpoints=_endpoints(observed, stack=name, usual="tcp" if spec.get("proxy") is None else "http"),
+        resources=resources,
+        endpoints=endpoints(observed, stack=name, usual="tcp" if spec.get("proxy") is None else "http"),
+        runs=runs(
+            observed.children.values(),
+            workload={"kind": kind, "name": name},
+            former=former.get("runs") or (),
+            now=now,
+        ),
         images=_images(observed.pods),
         problems=wrong,
     ).dump()
@@ -75,23 +92,26 @@ def _outcome(
     changes: tuple[Change, ...],
     faults: Iterable[Fault],
     wrong: tuple[Problem, ...],
+    ended: End | None,
 ) -> c.Outcome:
     """Return what decides: a wrong spec, else the worst of what was done and of what the workload says."""
     errors = [fault for fault in faults if fault.severity is Severity.ERROR]
     if errors:
         return c.invalid_spec(errors)
     failed = [_failure(change.error) for change in changes if change.error is not None]
-    return c.worst([*failed, _rollout(workload, changes=changes, wrong=wrong)])
+    return c.worst([*failed, _rollout(workload, changes=changes, wrong=wrong, ended=ended)])
 
 
 def _failure(error: Exception) -> c.Outcome:
     return next(build(error) for kind, build in _ERRORS if isinstance(error, kind))
 
 
-def _rollout(workload: Child | None, *, changes: tuple[Change, ...], wrong: tuple[Problem, ...]) -> c.Outcome:
+def _rollout(
+    workload: Child | None, *, changes: tuple[Change, ...], wrong: tuple[Problem, ...], ended: End | None
+) -> c.Outcome:
     """Return how far the workload is; what was written in this run has not been seen yet."""
-    if workload is None:
-        return c.progressing("The workload was not seen yet")
+    if workload is None or workload.deleting:
+        return _away(workload, changes=changes, ended=ended)
     if any(change.ref == workload.ref and change.action in _WRITTEN for change in changes):
         return c.progressing(f"{workload.ref.kind} {workload.ref.name} was just written")
     outcome = ROLLOUTS[workload.ref.kind](workload)
@@ -102,6 +122,20 @@ def _rollout(workload: Child | None, *, changes: tuple[Change, ...], wrong: tupl
     if outcome.verdict is c.Verdict.READY:
         return c.progressing(told)  # a crash is seen in the pod before the workload counts it
     return replace(outcome, message=told)
+
+
+def _away(workload: Child | None, *, changes: tuple[Change, ...], ended: End | None) -> c.Outcome:
+    """Return what is to say of a workload that is not there, or not much longer: it may have ended, and stay away."""
+    replaced = next((change for change in changes if change.action is Action.REPLACED), None)
+    if replaced is not None:
+        return c.replacing(f"{replaced.ref} is deleted, and made anew as soon as it is gone: {replaced.note}")
+    if workload is not None and not ended:
+        return c.replacing(f"{workload.ref} is on its way out, and made anew as soon as it is gone")
+    if ended is End.COMPLETED:
+        return c.ready("Completed; it is gone, and not made again for this spec")
+    if ended is End.FAILED:
+        return c.ended_badly("It failed; it is gone, and not made again for this spec: see status.runs")
+    return c.progressing("The workload was not seen yet")
 
 
 def _resources(changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]]) -> tuple[Resource, ...]:
@@ -116,6 +150,7 @@ def _resources(changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]])
             name=one.ref.name,
             rendered=one.rendered,
             fields=one.fields,
+            ended=one.ended.value if one.ended else None,
         )
         for one in applied
     }
@@ -128,38 +163,6 @@ def _resources(changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]])
 
 def _key(api_version: str, kind: str, name: str) -> tuple[str, str, str]:
     return api_version, kind, name
-
-
-def _endpoints(observed: Observed, *, stack: str, usual: str) -> tuple[Endpoint, ...]:
-    """Return the addresses inside the cluster: those of the stack's Service."""
-    services = (
-        child for ref, child in sorted(observed.children.items()) if ref.kind == "Service" and child.stack == stack
-    )
-    endpoints = (
-        Endpoint(name=port.get("name") or str(port["port"]), url=_url(service, port, usual=usual), scope="Cluster")
-        for service in services
-        for port in service.spec.get("ports") or ()
-    )
-    return tuple(islice(endpoints, MAX_ENDPOINTS))
-
-
-_SCHEMES = {"http": 80, "https": 443}
-
-
-def _url(service: Child, port: Mapping[str, Any], *, usual: str) -> str:
-    scheme, number = _scheme(port, usual=usual), port["port"]
-    shown = "" if _SCHEMES.get(scheme) == number else f":{number}"
-    return f"{scheme}://{service.ref.name}.{service.ref.namespace}.svc{shown}"
-
-
-def _scheme(port: Mapping[str, Any], *, usual: str) -> str:
-    """Return how to speak to a port, as its Service tells it: by protocol, appProtocol, name, number."""
-    if port.get("protocol", "TCP") != "TCP":
-        return str(port["protocol"]).lower()
-    told = port.get("appProtocol") or (port.get("name") or "").partition("-")[0]
-    if told:
-        return told if told in _SCHEMES else "tcp"
-    return next((scheme for scheme, number in _SCHEMES.items() if number == port["port"]), usual)
 
 
 def _images(pods: Iterable[Child]) -> tuple[Image, ...]:

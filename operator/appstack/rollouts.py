@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from appstack.conditions import Outcome, deadline_exceeded, ended_badly, progressing, ready, replica_failure
-from appstack.observed import Child
+from appstack.observed import Child, End
 
 
 def deployment(child: Child) -> Outcome:
@@ -93,6 +94,16 @@ def bare_pod(child: Child) -> Outcome:
     return progressing(f"The pod is {phase}")
 
 
+def ended(kind: str, status: Mapping[str, Any]) -> End | None:
+    """Return how a Job or Pod came to its end; None while it goes on, and of other kinds."""
+    if kind == "Job":
+        by_condition = (("Complete", End.COMPLETED), ("Failed", End.FAILED))
+        return next((end for name, end in by_condition if _condition(status, name).get("status") == "True"), None)
+    if kind == "Pod":
+        return {"Succeeded": End.COMPLETED, "Failed": End.FAILED}.get(status.get("phase", ""))
+    return None
+
+
 ROLLOUTS: Final[Mapping[str, Callable[[Child], Outcome]]] = {
     "Deployment": deployment,
     "StatefulSet": stateful_set,
@@ -102,6 +113,34 @@ ROLLOUTS: Final[Mapping[str, Callable[[Child], Outcome]]] = {
     "Pod": bare_pod,
 }
 """By kind of workload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many pods a workload has, and how many of them are ready."""
+
+    pods: int = 0
+    ready: int = 0
+
+
+def _counted(pods: str, ready: str) -> Callable[[Mapping[str, Any]], Count]:
+    return lambda status: Count(status.get(pods) or 0, status.get(ready) or 0)
+
+
+def _pod_count(status: Mapping[str, Any]) -> Count:
+    alive = status.get("phase") not in ("Succeeded", "Failed")
+    return Count(int(alive), int(alive and _condition(status, "Ready").get("status") == "True"))
+
+
+COUNTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Count]]] = {
+    "Deployment": _counted("replicas", "readyReplicas"),
+    "StatefulSet": _counted("replicas", "readyReplicas"),
+    "DaemonSet": _counted("desiredNumberScheduled", "numberReady"),
+    "Job": _counted("active", "ready"),
+    "CronJob": lambda status: Count(len(status.get("active") or ())),
+    "Pod": _pod_count,
+}
+"""By kind of workload, of its status."""
 
 
 def _at(time: str | None) -> str:

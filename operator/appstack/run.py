@@ -105,7 +105,7 @@ class Operator:
         """List everything once: whether the cluster answers, knows AppStacks and lets us see is found out here."""
         try:
             await self._find_appstacks()
-            await asyncio.gather(*(watch.list() for watch in self._watches))
+            await asyncio.gather(*(watch.fill() for watch in self._watches))
         except Unavailable as error:
             raise OperatorError(
                 f"The API server does not answer: {error}",

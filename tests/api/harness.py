@@ -23,8 +23,10 @@ from kubernetes import config
 from kubernetes.client import Configuration
 
 ROOT = Path(__file__).parents[2]
-KUBECONFIG = ROOT / ".cluster/kubeconfig"
-AUDIT_LOG = ROOT / ".cluster/audit.log"
+CLUSTER = Path(os.environ.get("APPSTACK_TEST_CLUSTER", ROOT / ".cluster"))
+"""Where the kubeconfig and the audit log of the cluster are: any control plane will do for these tests."""
+KUBECONFIG = CLUSTER / "kubeconfig"
+AUDIT_LOG = CLUSTER / "audit.log"
 
 Manifest = dict[str, Any]
 T = TypeVar("T")
@@ -37,6 +39,17 @@ PATHS = {
     "PersistentVolumeClaim": "/api/v1/namespaces/{ns}/persistentvolumeclaims",
     "ResourceQuota": "/api/v1/namespaces/{ns}/resourcequotas",
     "Deployment": "/apis/apps/v1/namespaces/{ns}/deployments",
+    "StatefulSet": "/apis/apps/v1/namespaces/{ns}/statefulsets",
+    "DaemonSet": "/apis/apps/v1/namespaces/{ns}/daemonsets",
+    "ControllerRevision": "/apis/apps/v1/namespaces/{ns}/controllerrevisions",
+    "Pod": "/api/v1/namespaces/{ns}/pods",
+    "Job": "/apis/batch/v1/namespaces/{ns}/jobs",
+    "CronJob": "/apis/batch/v1/namespaces/{ns}/cronjobs",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{ns}/networkpolicies",
+    "Ingress": "/apis/networking.k8s.io/v1/namespaces/{ns}/ingresses",
+    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1/namespaces/{ns}/httproutes",
+    "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{ns}/horizontalpodautoscalers",
+    "PodDisruptionBudget": "/apis/policy/v1/namespaces/{ns}/poddisruptionbudgets",
     "ReplicaSet": "/apis/apps/v1/namespaces/{ns}/replicasets",
     "AppStack": "/apis/appstack.dev/v1alpha1/namespaces/{ns}/appstacks",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{ns}/leases",

@@ -8,13 +8,17 @@ import pytest
 
 from appstack.cluster import requests
 from appstack.cluster.children import fields_digest
-from appstack.cluster.kinds import WATCHED, Kind, Role
+from appstack.cluster.kinds import WATCHED, Kind
 from appstack.cluster.requests import Request
 from appstack.meta import Manifest
 from tests.api.conftest import WORKER, namespace
 from tests.api.harness import Cluster, Failure, Space, eventually
 
-POD = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+CONTAINERS = {"containers": [{"name": "c", "image": "i"}]}
+NOWHERE = {"nodeSelector": {"no": "where"}}
+POD = {"metadata": {"labels": {"a": "b"}}, "spec": CONTAINERS | NOWHERE}
+SELECTED = {"selector": {"matchLabels": {"a": "b"}}, "template": POD}
+RUN = {"template": {"spec": CONTAINERS | NOWHERE | {"restartPolicy": "Never"}}}
 SPECS: dict[str, Manifest] = {
     "ConfigMap": {"data": {"a": "1"}},
     "ServiceAccount": {"automountServiceAccountToken": False},
@@ -22,9 +26,20 @@ SPECS: dict[str, Manifest] = {
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
     },
     "Service": {"spec": {"ports": [{"port": 80}], "selector": {"a": "b"}}},
-    "Deployment": {"spec": {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": POD}},
+    "Deployment": {"spec": {"replicas": 0, **SELECTED}},
+    "StatefulSet": {"spec": {"replicas": 0, "serviceName": "x", **SELECTED}},
+    "DaemonSet": {"spec": SELECTED},
+    "Job": {"spec": RUN},
+    "CronJob": {"spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": RUN}}},
+    "NetworkPolicy": {"spec": {"podSelector": {}}},
+    "Ingress": {"spec": {"defaultBackend": {"service": {"name": "x", "port": {"number": 80}}}}},
+    "HorizontalPodAutoscaler": {
+        "spec": {"maxReplicas": 2, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "none"}}
+    },
+    "PodDisruptionBudget": {"spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}},
+    "Pod": {"spec": CONTAINERS | NOWHERE},
 }
-APPLIED = [kind for kind in WATCHED if kind.role is Role.CHILD]
+APPLIED = [kind for kind in WATCHED if kind.applied and not kind.optional]
 
 
 @pytest.fixture(scope="module")

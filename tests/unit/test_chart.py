@@ -45,7 +45,7 @@ def group_of(kind: kinds.Kind) -> str:
 def test_the_operator_may_do_what_it_does_and_no_more(kind: kinds.Kind) -> None:
     allowed = rules("ClusterRole")[group_of(kind), kind.plural]
 
-    assert allowed == (WRITE if kind.role is kinds.Role.CHILD else READ)
+    assert allowed == (WRITE if kind.applied else READ)
 
 
 def test_there_is_no_permission_that_nobody_needs() -> None:

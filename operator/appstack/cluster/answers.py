@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from appstack.cluster.requests import Request
-from appstack.errors import AppStackError, Refused, Unavailable
+from appstack.errors import AppStackError, MissingKind, Refused, Unavailable
 
 _FOR_NOW: Final = (401, 408, 425, 429)  # besides 5xx
+_IMMUTABLE: Final = ("field is immutable", "may not change fields", "may not add or remove containers")
 
 
 def failure(request: Request, *, status: int, headers: Mapping[str, str], body: bytes) -> AppStackError:
@@ -18,13 +19,22 @@ def failure(request: Request, *, status: int, headers: Mapping[str, str], body: 
     message = told.get("message") or body[:300].decode(errors="replace") or f"HTTP {status}"
     if status in _FOR_NOW or status >= 500:
         return Unavailable(f"{request.ref}: {message}", retry_after=_retry_after(headers, told))
+    if status == 404 and not told and request.kind.optional:
+        return MissingKind(request.ref)  # of an object that is not there it would speak in a `Status`
     reason = told.get("reason") or f"HTTP{status}"
-    return Refused(request.ref, status=status, reason=reason, message=message)
+    causes = (told.get("details") or {}).get("causes") or ()
+    said = tuple(str(cause.get("message", "")) for cause in causes)
+    return Refused(request.ref, status=status, reason=reason, message=message, causes=said)
 
 
 def is_conflict(error: Refused) -> bool:
     """Tell whether what is there was not what the request was meant for: another uid or resourceVersion."""
     return error.status == 409 or (error.status == 422 and "metadata.uid" in error.message)
+
+
+def is_immutable(error: Refused) -> bool:
+    """Tell whether all that is wrong is that a field can't be changed any more."""
+    return bool(error.causes) and all(any(word in cause for word in _IMMUTABLE) for cause in error.causes)
 
 
 def _told(body: bytes) -> Mapping[str, Any]:

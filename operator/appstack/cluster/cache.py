@@ -27,6 +27,8 @@ class Key:
 
 Keys = frozenset[Key]
 _NONE: Final[Keys] = frozenset()
+_ENDING: Final = (("batch/v1", "Job"), ("v1", "Pod"))
+_MOST_ENDED: Final = 10_000
 
 
 class Cache:
@@ -39,6 +41,8 @@ class Cache:
         self._namespaces: dict[str, str] = {}
         self._ending: set[str] = set()  # uids of namespaces that are being deleted
         self._shown: dict[Kind, int] = {}
+        self._ended: dict[Ref, Child] = {}  # Jobs and Pods of ours that ended and are gone
+        self._missing: set[Kind] = set()  # kinds that the cluster does not know
         self._waiters: list[_Waiter] = []
 
     def observed(self, key: Key) -> Observed:
@@ -46,11 +50,15 @@ class Cache:
         roles: dict[Role, dict[Ref, Child]] = {role: {} for role in Role}
         for ref, child in self._by_stack.get(key, {}).items():
             roles[of(ref).role][ref] = child
+        own = {ref: child for ref, child in roles[Role.POD].items() if child.fields}
+        names = (Ref(*kind, key.namespace, key.name) for kind in _ENDING)
         return Observed(
-            children=roles[Role.CHILD],
+            children=roles[Role.CHILD] | own,
             revisions=tuple(roles[Role.REVISION].values()),
             pods=tuple(roles[Role.POD].values()),
             namespace_uid=self._namespaces.get(key.namespace, ""),
+            ended={ref: self._ended[ref] for ref in names if ref in self._ended},
+            missing=frozenset((kind.api_version, kind.kind) for kind in self._missing),
         )
 
     def ends(self, namespace: str) -> bool:
@@ -72,7 +80,7 @@ class Cache:
         if kind.role is Role.NAMESPACE and self._namespaces.get(ref.name) == manifest["metadata"]["uid"]:
             self._ending.discard(self._namespaces.pop(ref.name))
         held = self._held.get(ref)
-        return _NONE if held is None or int(held.resource_version) > version else self._drop(held)
+        return _NONE if held is None or int(held.resource_version) > version else self._lose(held)
 
     def listed(self, kind: Kind, refs: Iterable[Ref], version: int) -> Keys:
         """Take in that a list is complete: what it did not hold was deleted while nobody watched."""
@@ -87,14 +95,29 @@ class Cache:
             self._namespaces = {name: uid for name, uid in self._namespaces.items() if name in names}
             self._ending &= set(self._namespaces.values())
         self.mark(kind, version)
+        return frozenset[Key]().union(*(self._lose(child) for child in lost))
+
+    def missing(self, kind: Kind) -> Keys:
+        """Take in that the cluster does not know a kind; return the stacks that should look."""
+        if kind in self._missing:
+            return _NONE
+        self._missing.add(kind)
+        lost = [child for ref, child in self._held.items() if of(ref) is kind]
         return frozenset[Key]().union(*(self._drop(child) for child in lost))
+
+    def found(self, kind: Kind) -> Keys:
+        """Take in that the cluster knows a kind; return every stack if it did not before: any may wait for it."""
+        if kind not in self._missing:
+            return _NONE
+        self._missing.discard(kind)
+        return frozenset(self._by_stack)
 
     def wrote(self, kind: Kind, manifest: Manifest) -> Child:
         """Take in the answer to a write of our own, unless the watch is ahead of it; return the child."""
         child = child_of(kind, manifest)
         held = self._held.get(child.ref)
         if held is not None and held.uid == child.uid:
-            child = replace(child, spec=held.spec, status=held.status)  # the answer is metadata alone
+            child = replace(child, spec=held.spec, status=held.status, ended=held.ended)  # the answer is metadata alone
         if int(child.resource_version) > self._shown.get(kind, 0) and child.stack:
             self._hold(child)
         return child
@@ -139,11 +162,22 @@ class Cache:
             return _NONE
         if held is not None and held.deleting and held.uid == child.uid and not child.deleting:
             child = replace(child, deleting=True)  # nothing comes back from there
+        if held is not None and held.ended and held.uid == child.uid and not child.ended:
+            child = replace(child, ended=held.ended)  # a deletion afterwards does not undo it
+        self._ended.pop(child.ref, None)
         left = self._drop(held) if held is not None and held.stack != child.stack else _NONE
         key = Key(child.ref.namespace, child.stack)
         self._held[child.ref] = child
         self._by_stack.setdefault(key, {})[child.ref] = child
         return left | {key}
+
+    def _lose(self, child: Child) -> Keys:
+        """Drop what is gone; that it had ended by itself is kept, for a look may not have noted it."""
+        if child.ended and child.fields:
+            self._ended[child.ref] = child
+            if len(self._ended) > _MOST_ENDED:
+                del self._ended[next(iter(self._ended))]
+        return self._drop(child)
 
     def _drop(self, child: Child) -> Keys:
         key = Key(child.ref.namespace, child.stack)

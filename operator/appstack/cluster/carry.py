@@ -8,14 +8,14 @@ from itertools import groupby
 from typing import Final
 
 from appstack.cluster import requests
-from appstack.cluster.answers import is_conflict
+from appstack.cluster.answers import is_conflict, is_immutable
 from appstack.cluster.cache import Cache
 from appstack.cluster.children import child_of
 from appstack.cluster.client import Client
 from appstack.cluster.kinds import of
-from appstack.errors import ForeignObject, Refused, Unavailable
+from appstack.errors import ForeignObject, MissingKind, Refused, Unavailable
 from appstack.observed import Action, Applied, Change, Child
-from appstack.plan import Apply, Foreign, Leave, Owner, Plan, Step, Why, decide
+from appstack.plan import Apply, Await, Foreign, Leave, Missing, Owner, Plan, Replace, Step, Why, decide
 
 _SHOWN_WITHIN: Final = 2.0  # seconds that a watch may lag behind our own write before we go on without it
 
@@ -46,7 +46,7 @@ class Hands:
                 changes += [_untouched(step) for step in steps]
             else:
                 changes += await asyncio.gather(*(self._do(step, owner) for step in steps))
-        if not _failed(changes):
+        if not _failed(changes) and all(change.action is not Action.REPLACED for change in changes):
             changes += await asyncio.gather(*(self._prune(child) for child in plan.prune))
         return tuple(changes)
 
@@ -62,31 +62,65 @@ class Hands:
         match step:
             case Apply():
                 return await self._apply(step, owner)
-            case Foreign():
-                return Change(step.ref, Action.FAILED, error=ForeignObject(step.ref))
-            case Leave():
+            case Replace():
+                return await self._replace(step)
+            case _:
                 return _untouched(step)
 
     async def _apply(self, step: Apply, owner: Owner) -> Change:
         try:
             return await self._send(step)
         except Refused as error:
+            if step.onto is not None and step.replaceable and is_immutable(error):
+                because = "what the spec changes can't be changed in an object that is there"
+                return await self._replace(Replace(step.ref, step.manifest, step.onto, step.former, because))
             if not is_conflict(error):
                 return Change(step.ref, Action.FAILED, step.former, error)
         except Unavailable as error:
             return Change(step.ref, Action.FAILED, step.former, error)
         return await self._meet(step, owner)
 
+    async def _replace(self, step: Replace) -> Change:
+        """Delete what is to be made anew, once the API server has said that it would take the new one."""
+        try:
+            await self._rehearse(step)
+            await self._client.send(requests.delete(step.ref, uid=step.child.uid, last=True))
+        except Unavailable as error:
+            return Change(step.ref, Action.FAILED, step.former, error)
+        except Refused as error:
+            if error.status not in (404, 409):  # gone, or another object by now: the next look decides anew
+                return Change(step.ref, Action.FAILED, step.former, error)
+        self._cache.doomed(step.child)
+        return Change(step.ref, Action.REPLACED, step.former, note=step.because)
+
+    async def _rehearse(self, step: Replace) -> None:
+        try:
+            await self._client.send(requests.rehearse(step.manifest))
+        except Refused as error:
+            if "exceeded quota" not in error.message:  # what goes makes room for what comes
+                raise
+
     async def _send(self, step: Apply) -> Change:
         request = (
             requests.create(step.manifest) if step.onto is None else requests.apply(step.manifest, uid=step.onto.uid)
         )
+        if step.lets_go and step.onto is not None:
+            await self._keep_replicas(step.onto)
         child = self._cache.wrote(request.kind, await self._client.send(request))
-        lost = step.why is Why.CREATE and step.former is not None
+        same = step.former is not None and step.former.rendered == step.rendered
+        lost = step.why is Why.CREATE and same
+        ended = step.former.ended if step.former is not None and same and not lost else None
         return Change(
             step.ref,
             Action.REPAIRED if lost else _ACTIONS[step.why],
-            Applied(step.ref, step.rendered, child.fields),
+            Applied(step.ref, step.rendered, child.fields, ended),
+        )
+
+    async def _keep_replicas(self, child: Child) -> None:
+        """Have the present number held by a second manager: an apply without it would fall back to one."""
+        there = await self._client.send(requests.get(child.ref))
+        await self._client.send(
+            requests.keep_replicas(child.ref, uid=child.uid, replicas=there["spec"].get("replicas", 1))
         )
 
     async def _meet(self, step: Apply, owner: Owner) -> Change:
@@ -136,9 +170,13 @@ def _failed(changes: Iterable[Change]) -> bool:
 def _untouched(step: Step) -> Change:
     """Return that a child was left as it is."""
     match step:
-        case Apply():
+        case Apply() | Replace():
             return Change(step.ref, Action.UNCHANGED, step.former)
+        case Await():
+            return Change(step.ref, Action.AWAITED, step.former)
         case Leave():
             return Change(step.ref, Action.UNCHANGED, step.applied)
         case Foreign():
             return Change(step.ref, Action.FAILED, error=ForeignObject(step.ref))
+        case Missing():
+            return Change(step.ref, Action.FAILED, error=MissingKind(step.ref))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from appstack.cluster.kinds import Kind, Role
+from appstack.cluster.kinds import Kind
 from appstack.meta import ADOPT_ANNOTATION, FIELD_MANAGER, FILES_LABEL, STACK_LABEL, Manifest, digest
 from appstack.observed import Child
+from appstack.rollouts import ended
 
 _CLAIM: Final = "PersistentVolumeClaim"
 
@@ -17,18 +18,23 @@ def child_of(kind: Kind, manifest: Manifest) -> Child:
     meta: Mapping[str, Any] = manifest["metadata"]
     labels = meta.get("labels") or {}
     owner = _controller_uid(meta)
-    fields = fields_digest(meta) if kind.role is Role.CHILD else ""
+    applied = _applied(meta) if kind.applied else None
+    fields = digest(applied) if applied is not None else ""
     slim = kind.slim(manifest) if kind.slim else None
+    deleting = "deletionTimestamp" in meta
     return Child(
         ref=kind.ref(manifest),
         uid=meta["uid"],
         resource_version=meta["resourceVersion"],
         stack=labels.get(STACK_LABEL, ""),
         owner_uid=owner,
+        created=meta.get("creationTimestamp") or "",
         fields=fields,
         adopt=(meta.get("annotations") or {}).get(ADOPT_ANNOTATION) == "true",
         retained=kind.kind == _CLAIM and not owner and bool(fields) and STACK_LABEL in labels,
-        deleting="deletionTimestamp" in meta,
+        deleting=deleting,
+        ended=ended(kind.kind, slim.status) if slim and not deleting else None,
+        counted="f:replicas" in ((applied or {}).get("f:spec") or {}),
         files=labels.get(FILES_LABEL, ""),
         generation=meta.get("generation", 0),
         spec=slim.spec if slim else {},
@@ -42,9 +48,16 @@ def _controller_uid(meta: Mapping[str, Any]) -> str:
 
 
 def fields_digest(meta: Mapping[str, Any]) -> str:
-    """Return the hash of the fields that our own apply set, as the API server keeps account of them."""
+    """Return the hash of the fields that our own apply set; empty when there are none."""
+    applied = _applied(meta)
+    return digest(applied) if applied is not None else ""
+
+
+def _applied(meta: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the fields that our own apply set, as the API server keeps account of them."""
     for entry in meta.get("managedFields") or ():
         ours = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
         if ours and not entry.get("subresource"):
-            return digest(entry.get("fieldsV1"))
-    return ""
+            fields: Mapping[str, Any] = entry.get("fieldsV1") or {}
+            return fields
+    return None

@@ -38,6 +38,12 @@ class Kind:
     role: Role = Role.CHILD
     slim: Callable[[Manifest], Slim] | None = None  # None: metadata only, and that's all that travels
     wave: int = 0  # what is applied in an earlier wave is there before
+    optional: bool = False  # a cluster may not have it
+
+    @property
+    def applied(self) -> bool:
+        """Whether a stack may become one: a Pod does, where it is the stack's whole workload."""
+        return self.role in (Role.CHILD, Role.POD)
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """Return the path of an object, or of the collection."""
@@ -85,6 +91,8 @@ def _pod(manifest: Manifest) -> Slim:
     return Slim(spec=_only(manifest.get("spec") or {}, ("nodeName",)), status=status)
 
 
+_STATEFUL_SET: Final = ("replicas", "updateStrategy", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
+
 STACK: Final = Kind(API_VERSION, KIND, PLURAL, Role.STACK)
 
 WATCHED: Final[tuple[Kind, ...]] = (
@@ -92,22 +100,32 @@ WATCHED: Final[tuple[Kind, ...]] = (
     Kind("v1", "ConfigMap", "configmaps"),
     Kind("v1", "ServiceAccount", "serviceaccounts"),
     Kind(
-        "v1", "PersistentVolumeClaim", "persistentvolumeclaims", slim=_keeping(spec=("resources",), status=("phase",))
+        "v1",
+        "PersistentVolumeClaim",
+        "persistentvolumeclaims",
+        slim=_keeping(spec=("resources", "storageClassName", "accessModes"), status=("phase",)),
     ),
     Kind("v1", "Service", "services", slim=_keeping(spec=("type", "ports"))),
     Kind("apps/v1", "Deployment", "deployments", slim=_keeping(spec=("replicas",)), wave=1),
-    Kind("apps/v1", "StatefulSet", "statefulsets", slim=_keeping(spec=("replicas", "updateStrategy")), wave=1),
+    Kind("apps/v1", "StatefulSet", "statefulsets", slim=_keeping(spec=_STATEFUL_SET), wave=1),
     Kind("apps/v1", "DaemonSet", "daemonsets", slim=_keeping(spec=("updateStrategy",)), wave=1),
     Kind("batch/v1", "Job", "jobs", slim=_keeping(), wave=1),
     Kind("batch/v1", "CronJob", "cronjobs", slim=_keeping(), wave=1),
     Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
-    Kind("networking.k8s.io/v1", "Ingress", "ingresses", slim=_keeping(), wave=2),
-    Kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", wave=2),
+    Kind("networking.k8s.io/v1", "Ingress", "ingresses", slim=_keeping(spec=("rules", "tls")), wave=2),
+    Kind(
+        "gateway.networking.k8s.io/v1",
+        "HTTPRoute",
+        "httproutes",
+        slim=_keeping(spec=("hostnames",), status=()),
+        wave=2,
+        optional=True,
+    ),
     Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", slim=_keeping(), wave=2),
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", wave=2),
     Kind("apps/v1", "ReplicaSet", "replicasets", Role.REVISION),
     Kind("apps/v1", "ControllerRevision", "controllerrevisions", Role.REVISION),
-    Kind("v1", "Pod", "pods", Role.POD, slim=_pod),
+    Kind("v1", "Pod", "pods", Role.POD, slim=_pod, wave=1),
 )
 """Everything but the AppStacks themselves."""
 

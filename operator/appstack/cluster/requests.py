@@ -10,6 +10,9 @@ from appstack.cluster.kinds import STACK, Kind, Role, of
 from appstack.meta import API_VERSION, FIELD_MANAGER, KIND, STACK_LABEL, Manifest, Ref
 
 JSON: Final = "application/json"
+HANDOVER: Final = "appstack-handover"
+"""A second field manager: it holds a number of replicas that we let go of, until an autoscaler takes it."""
+
 METADATA: Final = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
@@ -68,6 +71,34 @@ def create(manifest: Manifest) -> Request:
     return apply(manifest, resource_version=NO_OBJECT)
 
 
+def keep_replicas(ref: Ref, *, uid: str, replicas: int) -> Request:
+    """Hold the present number as another manager, so that it stays when ours no longer applies it.
+
+    Not forced: if somebody has scaled at this moment it is refused, for then the number is theirs already.
+    """
+    kind = of(ref)
+    body = {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "metadata": {"name": ref.name, "namespace": ref.namespace, "uid": uid},
+        "spec": {"replicas": replicas},
+    }
+    path = kind.path(ref.namespace, ref.name)
+    query = {"fieldManager": HANDOVER}
+    return Request("apply", kind, ref, "PATCH", path, query=query, accept=METADATA, content_type=APPLY, body=body)
+
+
+def rehearse(manifest: Manifest) -> Request:
+    """Ask whether the API server would take an object, under a name that is free: nothing is made."""
+    ref = Ref.of(manifest)
+    kind = of(ref)
+    kept = {key: value for key, value in manifest["metadata"].items() if key != "name"}
+    body = manifest | {"metadata": kept | {"generateName": f"{ref.name}-"}}
+    return Request(
+        "create", kind, ref, "POST", kind.path(ref.namespace), query={"dryRun": "All"}, accept=METADATA, body=body
+    )
+
+
 def apply_status(ref: Ref, *, uid: str, status: Mapping[str, Any]) -> Request:
     """Apply the whole status of this very AppStack, and of no later one of its name."""
     return Request(
@@ -100,13 +131,13 @@ def get(ref: Ref) -> Request:
     return Request("get", kind, ref, "GET", kind.path(ref.namespace, ref.name))
 
 
-def delete(ref: Ref, *, uid: str) -> Request:
-    """Delete this very object, and in the background what it owns."""
+def delete(ref: Ref, *, uid: str, last: bool = False) -> Request:
+    """Delete this very object, and in the background what it owns; or the object last, when that is gone."""
     kind = of(ref)
     options = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
-        "propagationPolicy": "Background",
+        "propagationPolicy": "Foreground" if last else "Background",
         "preconditions": {"uid": uid},
     }
     return Request("delete", kind, ref, "DELETE", kind.path(ref.namespace, ref.name), accept=METADATA, body=options)

@@ -8,7 +8,7 @@ from typing import Any
 
 from appstack.cluster.cache import Key
 from appstack.meta import Manifest, Ref
-from appstack.observed import Applied
+from appstack.observed import Applied, End
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,11 @@ class Stack:
         namespace = self.doc["metadata"]["namespace"]
         entries = (self.doc.get("status") or {}).get("resources") or ()
         refs = ((Ref(entry["apiVersion"], entry["kind"], namespace, entry["name"]), entry) for entry in entries)
-        return {ref: Applied(ref, entry["rendered"], entry["fields"]) for ref, entry in refs} | dict(self.unreported)
+        return {ref: _applied(ref, entry) for ref, entry in refs} | dict(self.unreported)
+
+
+def _applied(ref: Ref, entry: Mapping[str, Any]) -> Applied:
+    return Applied(ref, entry["rendered"], entry["fields"], End(entry["ended"]) if entry.get("ended") else None)
 
 
 class Stacks:

@@ -15,12 +15,13 @@ from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Keys
 from appstack.cluster.client import Client
 from appstack.cluster.kinds import Kind
-from appstack.errors import AppStackError, Refused, Unavailable
+from appstack.errors import AppStackError, MissingKind, Refused, Unavailable
 from appstack.meta import Manifest, Ref
 
 logger = logging.getLogger(__name__)
 
 _GONE: Final = 410  # what the server answers to a version that is too old
+_ANEW: Final = 50.0  # seconds until a kind that the cluster does not know is asked for again
 _STALE: Final = 150.0  # seconds without any sign: a healthy watch brings one each minute
 
 
@@ -89,6 +90,9 @@ class Watch:
                     await self.list()
                 await self._follow()
                 waits = delays()
+            except MissingKind as error:
+                self._miss(error)
+                await asyncio.sleep(_ANEW * random.uniform(0.8, 1.0))
             except AppStackError as error:
                 if isinstance(error, Refused) and error.status == _GONE:
                     self._version = ""
@@ -96,6 +100,22 @@ class Watch:
                 logger.warning("Watch of %s: %s; again in %.1f s", self.kind.plural, error, wait)
                 await asyncio.sleep(wait)
                 self._turn = self._now()
+
+    async def fill(self) -> None:
+        """List for the first time; that the cluster does not know the kind is no failure."""
+        try:
+            await self.list()
+        except MissingKind as error:
+            self._miss(error)
+
+    def _miss(self, error: MissingKind) -> None:
+        """Take in that the cluster does not know the kind: nothing is there, and that is the truth."""
+        lost = self._cache.missing(self.kind)
+        if self._version or self._sign == float("-inf"):
+            logger.info("Watch of %s: %s", self.kind.plural, error.message)
+        self._version = ""
+        self._sign = self._turn = self._now()
+        self._touched(lost)
 
     async def list(self) -> None:
         """Take in every object of the kind, and forget those that are gone."""
@@ -111,6 +131,7 @@ class Watch:
                 break
         version = page["metadata"]["resourceVersion"]
         self._touched(self._cache.listed(self.kind, refs, int(version)))
+        self._touched(self._cache.found(self.kind))
         self._alive(version)
 
     async def _follow(self) -> None:

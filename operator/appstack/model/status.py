@@ -13,6 +13,7 @@ MAX_IMAGES = 64
 MAX_IMAGE = 1024
 MAX_MESSAGE = 1024
 MAX_LOG = 2048
+MAX_RUNS = 5
 
 Name = Annotated[str, Field(max_length=253)]
 Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
@@ -66,6 +67,23 @@ class Resource(_Part):
     """The hash of what was rendered."""
     fields: Annotated[str, Field(max_length=64)]
     """The hash of the fields that AppStack owned after the apply."""
+    ended: Literal["Completed", "Failed"] | None = None
+    """How a Job or Pod came to its end: it is not made again for the same spec."""
+
+
+class Run(_Part):
+    """One run of a Job or Pod: the present one, or one that was."""
+
+    name: Name
+    """The Job's or Pod's name."""
+    outcome: Literal["Running", "Completed", "Failed"]
+    """How it came to its end, if it has."""
+    start_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When it was made."""
+    end_time: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
+    """When it came to its end."""
+    message: Message = ""
+    """What its end was like, where that was not a good one."""
 
 
 class Endpoint(_Part):
@@ -122,6 +140,10 @@ class Status(_Part):
     """How many pods there are."""
     ready_replicas: int | None = None
     """How many pods are ready."""
+    current_revision: Annotated[str, Field(max_length=253)] = ""
+    """The revision of a StatefulSet's pods that are not updated yet."""
+    update_revision: Annotated[str, Field(max_length=253)] = ""
+    """The revision that a StatefulSet's pods are updated to."""
     selector: Annotated[str, Field(max_length=1024)] = ""
     """What selects the stack's pods, for autoscalers."""
     resources: Annotated[
@@ -130,6 +152,8 @@ class Status(_Part):
     """The objects that AppStack applied."""
     endpoints: Annotated[tuple[Endpoint, ...], Field(max_length=MAX_ENDPOINTS, json_schema_extra=_by("name"))] = ()
     """Where the stack answers."""
+    runs: Annotated[tuple[Run, ...], Field(max_length=MAX_RUNS, json_schema_extra=_by("name", "startTime"))] = ()
+    """The last runs of a Job, CronJob or Pod, the newest first: an earlier one stays readable after a new one."""
     images: Annotated[tuple[Image, ...], Field(max_length=MAX_IMAGES, json_schema_extra=_by("container"))] = ()
     """What the newest pod runs."""
     problems: Annotated[tuple[Problem, ...], Field(max_length=MAX_PROBLEMS, json_schema_extra=_ATOMIC)] = ()

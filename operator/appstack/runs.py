@@ -1,0 +1,69 @@
+"""The last runs of a Job, CronJob or Pod, the present one and those that were. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from appstack.conditions import clipped
+from appstack.model.status import MAX_RUNS, Run
+from appstack.observed import Child, End
+
+_CUT_OFF: Final = "It was deleted before it came to its end"
+
+
+def runs(
+    observed: Iterable[Child], *, workload: Mapping[str, str], former: Iterable[Mapping[str, Any]], now: str
+) -> tuple[Run, ...]:
+    """Return the newest runs; of those that are gone, what the former status told. Other kinds have none."""
+    if workload["kind"] not in ("Job", "CronJob", "Pod"):
+        return ()
+    present = {(run.name, run.start_time): run for run in _present(observed, **workload)}
+    past = (Run.model_validate(one) for one in former)
+    kept = {(run.name, run.start_time): _over(run, now=now) for run in past}
+    newest = sorted((kept | present).values(), key=lambda run: (run.start_time, run.name), reverse=True)
+    return tuple(newest[:MAX_RUNS])
+
+
+def _present(observed: Iterable[Child], *, kind: str, name: str) -> Iterator[Run]:
+    children = tuple(observed)
+    owners = {child.uid for child in children if (child.ref.kind, child.ref.name) == (kind, name)}
+    for child in children:
+        run_by_cron = child.ref.kind == "Job" and child.owner_uid in owners
+        if (child.uid in owners and kind in ("Job", "Pod")) or run_by_cron:
+            yield _run(child)
+
+
+def _run(child: Child) -> Run:
+    tell = _pod_end if child.ref.kind == "Pod" else _job_end
+    end, message = tell(child.status) if child.ended else (None, "")
+    return Run(
+        name=child.ref.name,
+        outcome=child.ended.value if child.ended else "Running",
+        start_time=child.created,
+        end_time=end,
+        message=clipped(message) if child.ended is End.FAILED else "",
+    )
+
+
+def _job_end(status: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Return when a Job ended, and what was said of it."""
+    conditions = {one["type"]: one for one in status.get("conditions") or () if one.get("status") == "True"}
+    end = conditions.get("Complete") or conditions.get("Failed") or {}
+    return status.get("completionTime") or end.get("lastTransitionTime"), str(end.get("message", ""))
+
+
+def _pod_end(status: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Return when a pod's last container ended, and what was said of it."""
+    every = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    ends = [(one["name"], (one.get("state") or {}).get("terminated") or {}) for one in every]
+    wrong = [f"{name} exited with code {end['exitCode']}" for name, end in ends if end.get("exitCode") not in (None, 0)]
+    times = [end["finishedAt"] for _, end in ends if end.get("finishedAt")]
+    return max(times, default=None), str(status.get("message") or "; ".join(wrong))
+
+
+def _over(run: Run, *, now: str) -> Run:
+    """Return a run that is gone: one that had not ended never will."""
+    if run.outcome != "Running":
+        return run
+    return run.model_copy(update={"outcome": "Failed", "end_time": now, "message": _CUT_OFF})
