@@ -20,14 +20,21 @@ CASES = {
         pod:
           imagePullSecrets: [{name: a}, {name: a}]
           topologySpreadConstraints:
-          - {topologyKey: zone, whenUnsatisfiable: DoNotSchedule, maxSkew: 1}
-          - {topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, maxSkew: 1}
-          - {topologyKey: zone, whenUnsatisfiable: DoNotSchedule, maxSkew: 2}
+          - {topologyKey: zone, whenUnsatisfiable: DoNotSchedule, maxSkew: 1, labelSelector: {}}
+          - {topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, maxSkew: 1, labelSelector: {}}
+          - {topologyKey: zone, whenUnsatisfiable: DoNotSchedule, maxSkew: 2, labelSelector: {}}
         """,
         [
             "spec.pod.imagePullSecrets[1]: 'a' stands at spec.pod.imagePullSecrets[0] already (keep one of the two)",
             "spec.pod.topologySpreadConstraints[2]: 'zone DoNotSchedule' stands at "
             "spec.pod.topologySpreadConstraints[0] already (keep one of the two)",
+        ],
+    ),
+    "a spread of no pod": (
+        "pod: {topologySpreadConstraints: [{topologyKey: zone, whenUnsatisfiable: DoNotSchedule, maxSkew: 1}]}",
+        [
+            "Warning: spec.pod.topologySpreadConstraints[0].labelSelector: without one it counts no pod "
+            "(matchLabels: {appstack.dev/stack: shop})"
         ],
     ),
     "metadata of the author's": (

@@ -76,7 +76,7 @@ def policy(subject: Subject) -> Iterator[Fault]:
     if subject.spec.pod.host_network:
         what = "guards nothing on spec.pod.hostNetwork: the pod has the node's address"
         yield Fault("spec.networkPolicy", what, "leave out hostNetwork, or the policy")
-    elif not (subject.has_service or subject.has_host_port):
+    elif not (subject.has_service or subject.has_headless or subject.has_host_port):
         what = "admits nobody: no Service leads to the pods"
         hint = "leave it so if nobody is to come in, or declare spec.backend.ports"
         yield Fault("spec.networkPolicy", what, hint, Severity.WARNING)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from appstack import meta
 from appstack.check.subject import Subject, one_of, repeated
 from appstack.errors import Fault, Severity
 from appstack.model.pod import DRAIN_SECONDS
@@ -35,6 +36,15 @@ def restarts(subject: Subject) -> Iterator[Fault]:
     yield from one_of("spec.pod.restartPolicy", subject.spec.pod.restart_policy, known, what="a restart policy")
 
 
+def spread(subject: Subject) -> Iterator[Fault]:
+    """Yield constraints that count no pod: Kubernetes takes one without a selector, and then heeds it nowhere."""
+    for index, each in enumerate(subject.spec.pod.topology_spread_constraints or []):
+        if each.label_selector is None:
+            where = f"spec.pod.topologySpreadConstraints[{index}].labelSelector"
+            hint = f"matchLabels: {{{meta.STACK_LABEL}: {subject.stack.metadata.name}}}"
+            yield Fault(where, "without one it counts no pod", hint, Severity.WARNING)
+
+
 def draining(subject: Subject) -> Iterator[Fault]:
     """Yield a pod that has no time to go on serving until every node knows that it goes."""
     grace = subject.spec.pod.termination_grace_period_seconds
@@ -45,4 +55,4 @@ def draining(subject: Subject) -> Iterator[Fault]:
         yield Fault("spec.pod.terminationGracePeriodSeconds", what, hint, Severity.WARNING)
 
 
-CHECKS: Final = (keys, restarts, draining)
+CHECKS: Final = (keys, restarts, spread, draining)

@@ -90,8 +90,7 @@ def unnamed(subject: Subject) -> Iterator[Fault]:
     service = _wanted(subject)
     written = (service and service.ports) or []
     named = [(f"spec.service.ports[{index}].name", port.name) for index, port in enumerate(written)]
-    headless = subject.spec.workload.kind == "StatefulSet"  # its Service for the pods' names has the backend's ports
-    if subject.spec.proxy is None and (headless or (service is not None and not named)):
+    if subject.spec.proxy is None and (subject.has_headless or (service is not None and not named)):
         yield from _nameless([(f"{where}.name", port.name) for where, port in subject.backend.ports()])
     yield from _nameless(named)
 

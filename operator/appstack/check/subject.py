@@ -132,6 +132,12 @@ class Subject:
         service = self.spec.service or Service()
         return service.enabled and bool(service.ports or self.spec.proxy or self.spec.backend.ports)
 
+    @property
+    def has_headless(self) -> bool:
+        """Whether a Service names each pod of a set and leads to what listens."""
+        listens = self.spec.proxy is not None or bool(self.spec.backend.ports)
+        return self.spec.workload.kind == "StatefulSet" and listens
+
     @cached_property
     def values(self) -> list[Value]:
         """Every value of the spec."""

@@ -31,14 +31,14 @@ def render(stack: AppStack, *, settings: Settings, namespace_uid: str | None = N
     context = Context(stack=stack, settings=settings, namespace_uid=namespace_uid or NO_NAMESPACE_UID)
     contents = files(context, nginx_files(context))
     beside = [thing for volume in stack.spec.volumes for thing in volume.kind.objects(volume.name, context.place)]
-    led = service(context)
+    led, named = service(context), headless(context)
     ordered = [
         service_account(context),
         contents.config_map,
         *beside,
         led,
-        headless(context),
-        network_policy(context, led),
+        named,
+        network_policy(context, led, named),
         workload(context, pod_template(context, contents, led_to=led is not None)),
         disruption_budget(context),
         autoscaler(context),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from appstack import meta
 from appstack.meta import Manifest
+from appstack.model.containers import Container
 from appstack.render.context import Context
+from appstack.render.proxy import HTTP_PORT
 
 
 def _first_port(service: Manifest | None) -> int:
@@ -45,12 +47,15 @@ def http_route(context: Context, service: Manifest | None) -> Manifest | None:
     return {**head, "spec": spec}
 
 
-def network_policy(context: Context, service: Manifest | None) -> Manifest | None:
-    """Return the NetworkPolicy: the ports that the Service and host ports lead to, and no other."""
+def network_policy(context: Context, *services: Manifest | None) -> Manifest | None:
+    """Return the NetworkPolicy: the ports that the stack's Services and host ports lead to, and no other.
+
+    Ports are numbers: not everything that enforces a policy looks for a name among native sidecars.
+    """
     wanted = context.spec.network_policy
     if wanted is None or not wanted.enabled:
         return None
-    ports = [*_led_to(service), *_host_ports(context)]
+    ports = [*(port for service in services for port in _led_to(context, service)), *_host_ports(context)]
     distinct = list({(port["port"], port["protocol"]): port for port in ports}.values())
     admitted: Manifest = {"ports": distinct}
     if wanted.from_:
@@ -63,17 +68,37 @@ def network_policy(context: Context, service: Manifest | None) -> Manifest | Non
     return {**context.child("networking.k8s.io/v1", "NetworkPolicy", name=context.name), "spec": spec}
 
 
-def _led_to(service: Manifest | None) -> list[Manifest]:
-    ports = service["spec"]["ports"] if service else []
-    return [{"port": each["targetPort"], "protocol": each.get("protocol", "TCP")} for each in ports]
+def _led_to(context: Context, service: Manifest | None) -> list[Manifest]:
+    ports = service["spec"].get("ports", []) if service else []
+    return [
+        {"port": _number(context, each["targetPort"], protocol), "protocol": protocol}
+        for each in ports
+        for protocol in (each.get("protocol", "TCP"),)
+    ]
+
+
+def _number(context: Context, target: int | str, protocol: str) -> int | str:
+    """Return the number of a Service's target, which may be the name of a port of any container."""
+    proxy = context.spec.proxy
+    named = {HTTP_PORT: proxy.port} if proxy and protocol == "TCP" else {}
+    for container in _containers(context):
+        for port in container.ports or []:
+            if port.name and (port.protocol or "TCP") == protocol:
+                named.setdefault(port.name, port.container_port)
+    return named.get(str(target), target)
 
 
 def _host_ports(context: Context) -> list[Manifest]:
-    spec = context.spec
-    proxy = [spec.proxy] if spec.proxy else []
     return [
         {"port": port.container_port, "protocol": port.protocol or "TCP"}
-        for container in (spec.backend, *proxy, *spec.sidecars)
+        for container in _containers(context)
         for port in container.ports or []
         if port.host_port
     ]
+
+
+def _containers(context: Context) -> tuple[Container, ...]:
+    spec = context.spec
+    proxy = [spec.proxy] if spec.proxy else []
+    beside = [each for each in spec.init_containers if each.restart_policy]
+    return (spec.backend, *proxy, *beside, *spec.sidecars)
