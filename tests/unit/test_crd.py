@@ -138,7 +138,7 @@ def test_what_is_ours_is_described_in_full_and_bounded() -> None:
 
 
 def test_it_stays_small_enough_for_every_client() -> None:
-    assert len(json.dumps(crd.definition())) < 160_000  # an annotation may have 262,144
+    assert len(json.dumps(crd.definition())) < 200_000  # an annotation may have 262,144
 
 
 def test_only_structural_keywords_are_left() -> None:
@@ -157,8 +157,15 @@ def test_the_table_has_every_type_of_kubernetes_that_the_schema_reaches() -> Non
         "V1ContainerRestartRuleOnExitCodes",
         "V1EvictionResponder",
         "V1FileKeySelector",
+        "V1JobSchedulingConfiguration",
         "V1PodCertificateProjection",
         "V1PodSchedulingGroup",
+        "V1alpha3TopologyConstraint",
+        "V1alpha3WorkloadPodGroupDisruptionMode",
+        "V1alpha3WorkloadPodGroupGangSchedulingPolicy",
+        "V1alpha3WorkloadPodGroupResourceClaim",
+        "V1alpha3WorkloadPodGroupSchedulingConstraints",
+        "V1alpha3WorkloadPodGroupSchedulingPolicy",
     }
 
 

@@ -31,7 +31,13 @@ GOOD = {
         ),
         ("{backend: {image: s, ports: [{}]}}", ["spec.backend.ports[0].containerPort: is required"]),
         ("{}", ["spec.backend: is required"]),
-        ("{backend: {image: s}, workload: {kind: Foo}}", ["spec.workload.kind: must be 'Deployment', not 'Foo'"]),
+        (
+            "{backend: {image: s}, workload: {kind: Foo}}",
+            [
+                "spec.workload.kind: must be 'Deployment', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob' or 'Pod', "
+                "not 'Foo'"
+            ],
+        ),
         ("{backend: {image: s}, foo: 1}", ["spec.foo: unknown field"]),
         (
             "{backend: {image: s, restartPolicy: Always}}",

@@ -131,7 +131,8 @@ def test_exec_probes_and_a_backend_without_a_proxy_stay_as_written() -> None:
     text = "backend: {image: s, ports: [{containerPort: 80}], livenessProbe: {exec: {command: [ok]}}}"
 
     assert {"exec": {"command": ["ok"]}} == container(pod(text, "proxy: {}"), "backend")["livenessProbe"]
-    assert {"name", "image", "ports", "livenessProbe"} == container(pod(text), "backend").keys()
+    alone = container(pod(text, "service: {enabled: false}"), "backend")
+    assert {"name", "image", "ports", "livenessProbe"} == alone.keys()
 
 
 def test_a_probe_without_a_port_asks_the_first() -> None:
