@@ -41,13 +41,21 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """The stack as its children know it."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything that is known of one stack at one moment."""
 
     children: Mapping[Ref, Child] = field(default_factory=dict)  # what the operator applies, or has applied
     revisions: tuple[Child, ...] = ()  # ReplicaSets and ControllerRevisions
     pods: tuple[Child, ...] = ()  # a bare Pod of the stack's own is among the children, too
-    ended: Mapping[Ref, Child] = field(default_factory=dict)  # Jobs and Pods of ours that ended, and are gone
+    ended: Mapping[Ref, Child] = field(default_factory=dict)  # Jobs and Pods that ended, and are gone
     missing: frozenset[tuple[str, str]] = frozenset()  # apiVersion and kind of what the cluster does not know
     namespace_uid: str = ""
 

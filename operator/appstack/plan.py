@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from appstack.meta import Manifest, Ref, digest
-from appstack.observed import Applied, Child, Observed
+from appstack.observed import Applied, Child, Observed, Owner
 
 REPLACEABLE: Final = frozenset({"Job", "Pod"})
 """Kinds that run once: where the API server will not change one, it is deleted and made anew."""
@@ -24,14 +24,6 @@ class Why(StrEnum):
     CONFIGURE = "configure"  # it is rendered otherwise than what was applied, or nothing tells what was
     REPAIR = "repair"  # somebody has changed what we set
     ADOPT = "adopt"  # its owner hands it over
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The stack as its children know it."""
-
-    name: str
-    uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +188,7 @@ def _left_over(child: Child, owner: Owner) -> bool:
 def _may_go(child: Child, owner: Owner, observed: Observed) -> bool:
     if child.owner_uid != owner.uid or child.retained or child.deleting:
         return False
-    return not (child.files and child.files in _files_in_use(observed))
+    return child.ref.kind != "ConfigMap" or child.files not in _files_in_use(observed)
 
 
 def _files_in_use(observed: Observed) -> frozenset[str]:

@@ -20,8 +20,8 @@ from appstack.errors import Fault, InvalidSpec, MissingKind, Refused, Severity, 
 from appstack.fixed import fixed
 from appstack.meta import API_VERSION, KIND, Manifest, Ref
 from appstack.model import AppStack, parse
-from appstack.observed import Action, Change, Observed
-from appstack.plan import Owner, plan
+from appstack.observed import Action, Change, Observed, Owner
+from appstack.plan import plan
 from appstack.problems import SETTLED, restarting
 from appstack.queue import DONE, Again
 from appstack.render import render

@@ -11,7 +11,7 @@ from appstack.endpoints import endpoints
 from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
 from appstack.meta import selector
 from appstack.model.status import MAX_IMAGE, MAX_IMAGES, Image, Problem, Resource, Status
-from appstack.observed import Action, Change, Child, End, Observed
+from appstack.observed import Action, Change, Child, End, Observed, Owner
 from appstack.problems import problems
 from appstack.rollouts import COUNTS, ROLLOUTS, Count
 from appstack.runs import runs
@@ -69,8 +69,9 @@ def report(
         resources=resources,
         endpoints=endpoints(observed, stack=name, usual="tcp" if spec.get("proxy") is None else "http"),
         runs=runs(
-            observed.children.values(),
-            workload={"kind": kind, "name": name},
+            observed,
+            kind=kind,
+            owner=Owner(name=name, uid=doc["metadata"]["uid"]),
             former=former.get("runs") or (),
             now=now,
         ),

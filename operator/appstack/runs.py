@@ -7,31 +7,32 @@ from typing import Any, Final
 
 from appstack.conditions import clipped
 from appstack.model.status import MAX_RUNS, Run
-from appstack.observed import Child, End
+from appstack.observed import Child, End, Observed, Owner
 
 _CUT_OFF: Final = "It was deleted before it came to its end"
 
 
 def runs(
-    observed: Iterable[Child], *, workload: Mapping[str, str], former: Iterable[Mapping[str, Any]], now: str
+    observed: Observed, *, kind: str, owner: Owner, former: Iterable[Mapping[str, Any]], now: str
 ) -> tuple[Run, ...]:
     """Return the newest runs; of those that are gone, what the former status told. Other kinds have none."""
-    if workload["kind"] not in ("Job", "CronJob", "Pod"):
+    if kind not in ("Job", "CronJob", "Pod"):
         return ()
-    present = {(run.name, run.start_time): run for run in _present(observed, **workload)}
+    present = {(run.name, run.start_time): run for run in _present(observed, kind, owner)}
     past = (Run.model_validate(one) for one in former)
     kept = {(run.name, run.start_time): _over(run, now=now) for run in past}
     newest = sorted((kept | present).values(), key=lambda run: (run.start_time, run.name), reverse=True)
     return tuple(newest[:MAX_RUNS])
 
 
-def _present(observed: Iterable[Child], *, kind: str, name: str) -> Iterator[Run]:
-    children = tuple(observed)
-    owners = {child.uid for child in children if (child.ref.kind, child.ref.name) == (kind, name)}
-    for child in children:
-        run_by_cron = child.ref.kind == "Job" and child.owner_uid in owners
-        if (child.uid in owners and kind in ("Job", "Pod")) or run_by_cron:
-            yield _run(child)
+def _present(observed: Observed, kind: str, owner: Owner) -> Iterator[Run]:
+    children = (*observed.ended.values(), *observed.children.values())
+    own = [c for c in children if (c.ref.kind, c.ref.name, c.owner_uid) == (kind, owner.name, owner.uid)]
+    if kind == "CronJob":
+        makers = {child.uid for child in own}
+        own = [child for child in children if child.ref.kind == "Job" and child.owner_uid in makers]
+    for child in own:
+        yield _run(child)
 
 
 def _run(child: Child) -> Run:

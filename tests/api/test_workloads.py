@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -41,6 +43,14 @@ def _ended_job(space: Space, phase: str = "Succeeded") -> str:
     return str(uid)
 
 
+def _run_seen(space: Space, kind: str = "Job") -> None:
+    """Wait until a run is told of, and the second is over: a run is known by the second in which it was made."""
+    made = space.get(kind, "shop")["metadata"]["creationTimestamp"]
+    eventually(lambda: [_runs(space)[0], space.status()["runs"][0]["startTime"]] == ["Running", made])
+    began = datetime.fromisoformat(made).timestamp()
+    eventually(lambda: time.time() > began + 1)
+
+
 def _runs(space: Space) -> list[str]:
     return [run["outcome"] for run in space.status().get("runs", ())]
 
@@ -76,6 +86,7 @@ def test_a_job_that_was_deleted_before_its_end_is_made_again(space: Space, opera
     space.stack(**ONCE, workload=_job())
     uid = eventually(lambda: space.get("Job", "shop"))["metadata"]["uid"]
     eventually(lambda: _pods(space))
+    _run_seen(space)
     space.cluster.request("DELETE", space.path("Job", "shop"), propagationPolicy="Background")
 
     eventually(lambda: space.get("Job", "shop")["metadata"]["uid"] != uid)
@@ -88,7 +99,7 @@ def test_a_changed_job_runs_anew_and_its_past_stays_readable(
 ) -> None:
     space.stack(**ONCE, workload=_job())
     uid = eventually(lambda: space.get("Job", "shop"))["metadata"]["uid"]
-    eventually(lambda: _runs(space) == ["Running"])
+    _run_seen(space)
     if ended:
         _ended_job(space)
         space.ready()
@@ -140,9 +151,11 @@ def test_a_bare_pod_is_made_repaired_replaced_and_stays_finished(space: Space, o
     space.stack(**ONCE, files=None, workload={"kind": "Pod"})
     uid = eventually(lambda: space.get("Pod", "shop"))["metadata"]["uid"]
 
+    _run_seen(space, "Pod")
     space.delete("Pod", "shop")
     again = eventually(lambda: (found := space.get("Pod", "shop"))["metadata"]["uid"] != uid and found)
 
+    _run_seen(space, "Pod")
     space.edit(backend=BACKEND | {"command": ["false"]})
     third = eventually(
         lambda: (found := space.get("Pod", "shop"))["metadata"]["uid"] != again["metadata"]["uid"] and found

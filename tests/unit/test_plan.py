@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from appstack.meta import Manifest, Ref, digest, labels, owner
-from appstack.observed import Applied, Child, Observed
-from appstack.plan import Apply, Await, Foreign, Leave, Owner, Step, Why, decide, plan
+from appstack.observed import Applied, Child, Observed, Owner
+from appstack.plan import Apply, Await, Foreign, Leave, Step, Why, decide, plan
 
 OWNER = Owner(name="shop", uid="u1")
 MANIFEST: Manifest = {

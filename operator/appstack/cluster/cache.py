@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from appstack.cluster.children import child_of
 from appstack.cluster.kinds import Kind, Role, of
@@ -27,8 +27,8 @@ class Key:
 
 Keys = frozenset[Key]
 _NONE: Final[Keys] = frozenset()
-_ENDING: Final = (("batch/v1", "Job"), ("v1", "Pod"))
-_MOST_ENDED: Final = 10_000
+_MOST_ENDED: Final = 10_000  # stacks whose ended Jobs and Pods are kept in mind
+_MOST_RUNS: Final = 5
 
 
 class Cache:
@@ -41,7 +41,7 @@ class Cache:
         self._namespaces: dict[str, str] = {}
         self._ending: set[str] = set()  # uids of namespaces that are being deleted
         self._shown: dict[Kind, int] = {}
-        self._ended: dict[Ref, Child] = {}  # Jobs and Pods of ours that ended and are gone
+        self._ended: dict[Key, dict[Ref, Child]] = {}  # Jobs and Pods that ended and are gone
         self._missing: set[Kind] = set()  # kinds that the cluster does not know
         self._waiters: list[_Waiter] = []
 
@@ -51,13 +51,12 @@ class Cache:
         for ref, child in self._by_stack.get(key, {}).items():
             roles[of(ref).role][ref] = child
         own = {ref: child for ref, child in roles[Role.POD].items() if child.fields}
-        names = (Ref(*kind, key.namespace, key.name) for kind in _ENDING)
         return Observed(
             children=roles[Role.CHILD] | own,
             revisions=tuple(roles[Role.REVISION].values()),
             pods=tuple(roles[Role.POD].values()),
             namespace_uid=self._namespaces.get(key.namespace, ""),
-            ended={ref: self._ended[ref] for ref in names if ref in self._ended},
+            ended=dict(self._ended.get(key, {})),
             missing=frozenset((kind.api_version, kind.kind) for kind in self._missing),
         )
 
@@ -164,7 +163,7 @@ class Cache:
             child = replace(child, deleting=True)  # nothing comes back from there
         if held is not None and held.ended and held.uid == child.uid and not child.ended:
             child = replace(child, ended=held.ended)  # a deletion afterwards does not undo it
-        self._ended.pop(child.ref, None)
+        self._ended.get(Key(child.ref.namespace, child.stack), {}).pop(child.ref, None)
         left = self._drop(held) if held is not None and held.stack != child.stack else _NONE
         key = Key(child.ref.namespace, child.stack)
         self._held[child.ref] = child
@@ -173,10 +172,11 @@ class Cache:
 
     def _lose(self, child: Child) -> Keys:
         """Drop what is gone; that it had ended by itself is kept, for a look may not have noted it."""
-        if child.ended and child.fields:
-            self._ended[child.ref] = child
-            if len(self._ended) > _MOST_ENDED:
-                del self._ended[next(iter(self._ended))]
+        if child.ended and (child.fields or child.ref.kind == "Job"):
+            ended = self._ended.setdefault(Key(child.ref.namespace, child.stack), {})
+            ended[child.ref] = child
+            _at_most(_MOST_RUNS, ended)
+            _at_most(_MOST_ENDED, self._ended)
         return self._drop(child)
 
     def _drop(self, child: Child) -> Keys:
@@ -187,6 +187,12 @@ class Cache:
         if not children:
             self._by_stack.pop(key, None)
         return frozenset({key})
+
+
+def _at_most(number: int, held: dict[Any, Any]) -> None:
+    """Drop the oldest entry where there are more."""
+    if len(held) > number:
+        del held[next(iter(held))]
 
 
 @dataclass(eq=False, slots=True)

@@ -14,8 +14,8 @@ from appstack.cluster.children import child_of
 from appstack.cluster.client import Client
 from appstack.cluster.kinds import of
 from appstack.errors import ForeignObject, MissingKind, Refused, Unavailable
-from appstack.observed import Action, Applied, Change, Child
-from appstack.plan import Apply, Await, Foreign, Leave, Missing, Owner, Plan, Replace, Step, Why, decide
+from appstack.observed import Action, Applied, Change, Child, Owner
+from appstack.plan import Apply, Await, Foreign, Leave, Missing, Plan, Replace, Step, Why, decide
 
 _SHOWN_WITHIN: Final = 2.0  # seconds that a watch may lag behind our own write before we go on without it
 
