@@ -28,6 +28,8 @@ class Recipe:
     base: str = ""
     """Or another image as BASE."""
     arguments: Mapping[str, str] = field(default_factory=dict)
+    programs: Sequence[str] = ()
+    """What its Dockerfile copies: our own, each in a folder below tools/images, and those of tools/programs."""
     public: bool = True
     """A registry has it, under this name: it is only built where none can be reached."""
     on_nodes: bool = True
@@ -36,28 +38,41 @@ class Recipe:
 RECIPES = (
     Recipe(debian.BUSYBOX, packages=("busybox-static",)),
     Recipe("nginx:1.22.1", "nginx", packages=("nginx",)),
+    # Debian follows the releases of 10.11, and so does the public tag.
+    Recipe("mariadb:10.11", "mariadb", packages=("mariadb-server-core", "mariadb-client-core")),
+    Recipe("gcr.io/google-containers/cadvisor:v0.36.0", "cadvisor", base=debian.BUSYBOX, programs=("cadvisor",)),
     *(
         Recipe(
             f"appstack.dev/demo-backend:{version}",
             "demo-backend",
             base=debian.BUSYBOX,
             arguments={"VERSION": version},
+            programs=("demo-backend",),
             public=False,
         )
         for version in ("1.0.0", "1.1.0")
     ),
+    Recipe("appstack.dev/demo-backend:1.0.0-bare", "demo-backend-bare", programs=("demo-backend",), public=False),
+    Recipe("appstack.dev/user-usvc:1.0.0", "user-usvc", base=debian.BUSYBOX, programs=("user-usvc",), public=False),
+    Recipe("appstack.dev/load-client:1.0.0", "load-client", base=debian.BUSYBOX, programs=("load-client",), public=False),
     Recipe(PYTHON_BASE, "python", packages=("python3", "ca-certificates"), on_nodes=False),
 )
 
 
 def key(recipe: Recipe) -> str:
     """Changes with what the image is made of; Debian's packages are those of the day it is built."""
-    files = sorted(path for path in (FOLDER / recipe.folder).rglob("*") if recipe.folder and path.is_file())
+    folders = [FOLDER / name for name in (recipe.folder, *recipe.programs) if name]
+    files = sorted({path for folder in folders for path in folder.rglob("*") if path.is_file()})
     names = [str(path.relative_to(FOLDER)) for path in files]
-    parts = [recipe.image, *recipe.packages, recipe.base, json.dumps(dict(recipe.arguments)), *names]
+    pins = [programs.key(programs.source_of(name)) for name in recipe.programs if not _is_own(name)]
+    parts = [recipe.image, *recipe.packages, recipe.base, json.dumps(dict(recipe.arguments)), *names, *pins]
     if recipe.base:
         parts.append(key(recipe_of(recipe.base)))
     return state.fingerprint(*parts, *files)
+
+
+def _is_own(program: str) -> bool:
+    return (FOLDER / program / "go.mod").exists()
 
 
 def recipe_of(image: str) -> Recipe:
@@ -110,8 +125,9 @@ def _import_base(recipe: Recipe, env: Mapping[str, str], log: Path) -> str:
 
 def _build_dockerfile(recipe: Recipe, base: str, context: Path, env: Mapping[str, str], log: Path) -> None:
     shutil.copytree(FOLDER / recipe.folder, context)
-    if (context / "main.go").exists():
-        shutil.copy(programs.ensure_own(FOLDER / recipe.folder), context)
+    for name in recipe.programs:
+        built = programs.ensure_own(FOLDER / name) if _is_own(name) else programs.ensure([name])[name]
+        shutil.copy(built, context)
     arguments = {"BASE": base, **recipe.arguments}
     build_context(recipe.image, context, env, log, arguments=arguments, labels={KEY_LABEL: key(recipe)})
 

@@ -77,6 +77,12 @@ SOURCES = {
             {"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
             ("main.VERSION={version}",),
         ),
+        Source(
+            "cadvisor",
+            "github.com/google/cadvisor",
+            {"cadvisor": "github.com/google/cadvisor"},
+            ("github.com/google/cadvisor/version.Version={version}",),
+        ),
     )
 }
 
@@ -172,8 +178,8 @@ def module_folder(source: Source) -> Path:
 
 
 def ensure_own(folder: Path) -> Path:
-    """Build, for an image, the command of a Go module of ours that needs only the standard library."""
-    files = sorted((*folder.glob("*.go"), folder / "go.mod"))
+    """Build, for an image, the command of a Go module of ours."""
+    files = sorted((*folder.glob("*.go"), *folder.glob("go.*")))
     target = state.cache() / "programs" / f"{folder.name}-{state.fingerprint(*files)}" / folder.name
     if not target.exists():
         _require_go()

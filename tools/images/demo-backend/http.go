@@ -27,6 +27,7 @@ func (b *backend) routes() http.Handler {
 	routes.HandleFunc("GET /files", readFile)
 	routes.HandleFunc("POST /files", writeFile)
 	routes.HandleFunc("/echo", echo)
+	routes.HandleFunc("POST /grpc.health.v1.Health/Check", b.grpcHealth)
 	return routes
 }
 

@@ -4,6 +4,7 @@
 //	demo-backend                  serves HTTP on $LISTEN (127.0.0.1:8000)
 //	demo-backend migrate          leaves a line in $STATE_DIR/migrated
 //	demo-backend writelog PATH    appends a line to PATH each second
+//	demo-backend forward HERE TO  leads each TCP connection to HERE on to TO: an ambassador
 package main
 
 import (
@@ -36,8 +37,10 @@ func run(ctx context.Context, args []string) error {
 		return migrate(setting("STATE_DIR", "/state"))
 	case args[0] == "writelog" && len(args) == 2:
 		return writeLog(ctx, args[1])
+	case args[0] == "forward" && len(args) == 3:
+		return forward(ctx, args[1], args[2])
 	}
-	return errors.New("usage: demo-backend [serve | migrate | writelog PATH]")
+	return errors.New("usage: demo-backend [serve | migrate | writelog PATH | forward HERE TO]")
 }
 
 func setting(name, fallback string) string {
@@ -48,7 +51,15 @@ func setting(name, fallback string) string {
 }
 
 func serve(ctx context.Context, address string) error {
-	server := &http.Server{Addr: address, Handler: newBackend().routes(), ReadHeaderTimeout: 10 * time.Second}
+	if err := startSlowly(ctx, setting("START_AFTER", "0s")); err != nil {
+		return err
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // gRPC's health protocol is spoken on the same port
+	server := &http.Server{
+		Addr: address, Handler: newBackend().routes(), Protocols: protocols, ReadHeaderTimeout: 10 * time.Second,
+	}
 	go func() {
 		<-ctx.Done()
 		grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -58,6 +69,19 @@ func serve(ctx context.Context, address string) error {
 	log.Printf("listening on %s, version %s", address, setting("VERSION", "unknown"))
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 		return err
+	}
+	return nil
+}
+
+// startSlowly waits before anything listens, as applications do that have much to load.
+func startSlowly(ctx context.Context, after string) error {
+	wait, err := time.ParseDuration(after)
+	if err != nil {
+		return fmt.Errorf("START_AFTER: %w", err)
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
 	}
 	return nil
 }
