@@ -18,6 +18,7 @@ from pathlib import Path
 from appstack import crd
 from appstack.cli import documents
 from appstack.errors import AppStackError
+from appstack.meta import KIND
 from appstack.model import parse
 from appstack.render import render
 from appstack.settings import Settings
@@ -83,7 +84,7 @@ def _definition() -> str:
 
 def _objects(stack: Path) -> str:
     try:
-        stacks = [parse(document) for document in documents.read(str(stack))]
+        stacks = [parse(document) for document in documents.read(str(stack)) if document["kind"] == KIND]
     except AppStackError as error:
         sys.exit(f"{stack}: {error}")
     return documents.dump(thing for one in stacks for thing in render(one, settings=Settings()))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import yaml
+
 from tools.cluster import state
 
 NAMESPACE = "appstack-system"
@@ -13,6 +15,7 @@ REPOSITORY, TAG = "appstack.dev/appstack-operator", "dev"
 OWNED = ("demo*", "e2e-*")  # the API tests' operator owns api-*: two never fight over one cluster
 PROXY_IMAGE = "nginx:1.22.1"  # what a machine without a registry can build, and what a registry has, too
 CHART = "deploy/appstack"
+HOST_PATHS = "examples/11-cadvisor/settings.yaml"  # what an administrator allows for it, and nothing else
 
 
 def sources() -> str:
@@ -34,6 +37,8 @@ def command(helm: Path | str) -> list[str]:
         "settings.namespaces": f"{{{','.join(OWNED)}}}",
         "settings.proxyImage": PROXY_IMAGE,
     }
+    prefixes = yaml.safe_load((state.ROOT / HOST_PATHS).read_text())["hostPathPrefixes"]
+    values["settings.hostPathPrefixes"] = f"{{{','.join(prefixes)}}}"
     install = [str(helm), "upgrade", "--install", RELEASE, CHART]
     # The API tests put the CustomResourceDefinition there by themselves when they come first.
     shared = ["--take-ownership", "--force-conflicts"]

@@ -69,6 +69,15 @@ class Space:
         found = self.kubectl("get", kind, "--selector", f"appstack.dev/stack={stack}", "--output", "json")
         return list(json.loads(found)["items"])
 
+    def open(self) -> None:
+        """Make the namespace, with a client pod in it that sends the tests' requests."""
+        self.kubectl("create", "namespace", self.name)
+        self.apply(_client())
+
+    def items(self, kind: str) -> list[Manifest]:
+        """Return all objects of a kind."""
+        return list(json.loads(self.kubectl("get", kind, "--output", "json"))["items"])
+
     def apply(self, *manifests: Manifest) -> None:
         """Apply as users do, server-side."""
         self.kubectl("apply", "--server-side", "--filename", "-", stdin=yaml.safe_dump_all(manifests))
@@ -201,9 +210,8 @@ class Example:
 def namespace(stem: str) -> Iterator[Space]:
     """Make a namespace that never was, with a client pod in it; it is removed without waiting for it."""
     space = Space(f"e2e-{stem}-{secrets.token_hex(2)}")
-    space.kubectl("create", "namespace", space.name)
     try:
-        space.apply(_client())
+        space.open()
         yield space
     finally:
         space.try_kubectl("delete", "namespace", space.name, "--wait=false")
