@@ -113,7 +113,11 @@ _NO_BUDGET: Final[Mapping[Kind, Refusal]] = {
         "a drained node keeps its DaemonSets' pods, so a budget guards nothing",
         "leave it out; spec.workload.daemonSet.updateStrategy says how many go at once",
     ),
-    **_on(_END, "a budget does not count a {kind}'s pods", "leave it out; one that is evicted is made anew"),
+    **_on(
+        _END,
+        "a {kind}'s pods come and end, and a budget would only hold up drains",
+        "leave it out; one that is evicted is made anew",
+    ),
     "Pod": Refusal("a budget of one pod would only hold up its node's drain", "leave it out, or set kind: Deployment"),
 }
 _HELD_UP: Final = "leave out native: false: a native sidecar ends with the backend"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tools import generate, reference
+from tools import generate, kinds, reference
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -49,3 +50,11 @@ def test_every_link_of_the_reference_leads_to_a_section() -> None:
 
     assert links
     assert links <= sections
+
+
+def test_every_refusal_of_the_table_of_kinds_has_its_sentence() -> None:
+    table, sentences = kinds.text("note").split("## Why")
+    numbers = {int(number) for number in re.findall(r"(?<=\| )(?:✓ or )?(\d+)(?= \|)", table)}
+    told = [int(line.partition(".")[0]) for line in sentences.splitlines() if line[:1].isdecimal()]
+
+    assert list(range(1, len(numbers) + 1)) == sorted(numbers) == told
