@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from appstack.meta import Manifest, Ref, digest, labels, owner
-from appstack.observed import Applied, Child, Observed, Owner
-from appstack.plan import Apply, Await, Foreign, Leave, Step, Why, decide, plan
+from appstack.observed import Applied, Child, End, Observed, Owner
+from appstack.plan import Apply, Await, Foreign, Leave, Missing, Replace, Step, Why, decide, plan
 
 OWNER = Owner(name="shop", uid="u1")
 MANIFEST: Manifest = {
@@ -114,3 +114,112 @@ def test_steps_keep_the_order_of_the_rendering() -> None:
     planned = plan(OWNER, desired=[MANIFEST, second], observed=Observed(), recorded={})
 
     assert ["shop", "a-second"] == [step.ref.name for step in planned.steps]
+
+
+JOB: Manifest = {**MANIFEST, "apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {}}}
+POD: Manifest = {**MANIFEST, "kind": "Pod", "spec": {"containers": [], "initContainers": [{"name": "check"}]}}
+HALF: Manifest = {**POD, "spec": {"containers": [], "initContainers": [{"name": "p", "restartPolicy": "Always"}]}}
+DONE, GONE_WRONG = End.COMPLETED, End.FAILED
+
+
+def noted(manifest: Manifest, ended: End | None = None, *, former: bool = False) -> Applied:
+    return Applied(Ref.of(manifest), rendered="old" if former else digest(manifest), fields="f1", ended=ended)
+
+
+def run(manifest: Manifest, **changes: Any) -> Child:
+    return child(ref=Ref.of(manifest), **changes)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "manifest", "there", "former", "step"),
+    [
+        ("nothing there", JOB, None, None, Apply),
+        ("at work", JOB, run(JOB), noted(JOB), Leave),
+        ("ended", JOB, run(JOB, ended=DONE), noted(JOB), Leave),
+        ("ended, and gone", JOB, None, noted(JOB, DONE), Leave),
+        ("failed, and gone", JOB, None, noted(JOB, GONE_WRONG), Leave),
+        ("ended, and on its way out", JOB, run(JOB, ended=DONE, deleting=True), noted(JOB), Leave),
+        ("deleted before its end", JOB, run(JOB, deleting=True), noted(JOB), Await),
+        ("gone before its end", JOB, None, noted(JOB), Apply),
+        ("ended for another spec, and gone", JOB, None, noted(JOB, DONE, former=True), Apply),
+        ("ended for another spec", JOB, run(JOB, ended=DONE), noted(JOB, former=True), Replace),
+        ("at work for another spec", JOB, run(JOB), noted(JOB, former=True), Apply),
+        ("ended, and nobody noted for what", JOB, run(JOB, ended=DONE), None, Apply),
+        ("ended for a former stack of this name", JOB, run(JOB, ended=DONE, owner_uid="u0"), noted(JOB), Await),
+        ("a pod with preparation, of another spec", POD, run(POD), noted(POD, former=True), Replace),
+        ("a pod with sidecars only, of another spec", HALF, run(HALF), noted(HALF, former=True), Apply),
+        ("a pod that somebody changed", POD, run(POD, fields="f2"), noted(POD), Apply),
+        ("somebody else's Job", JOB, run(JOB, owner_uid="", fields="", ended=DONE), None, Foreign),
+    ],
+)
+def test_what_runs_once(
+    sentence: str, manifest: Manifest, there: Child | None, former: Applied | None, step: type[Step]
+) -> None:
+    decided = decide(OWNER, manifest=manifest, child=there, former=former)
+
+    assert isinstance(decided, step), f"{sentence}: {decided}"
+    if isinstance(decided, Leave) and there is not None and there.ended:
+        assert decided.applied is not None
+        assert there.ended == decided.applied.ended, sentence
+
+
+@pytest.mark.parametrize(
+    ("sentence", "owner_uid", "step"),
+    [("it was this stack's", "u1", Leave), ("it was a former stack's of this name", "u0", Apply)],
+)
+def test_an_end_that_nobody_noted_counts(sentence: str, owner_uid: str, step: type[Step]) -> None:
+    gone = run(JOB, ended=DONE, owner_uid=owner_uid)
+    observed = Observed(ended={gone.ref: gone})
+
+    (decided,) = plan(OWNER, desired=[JOB], observed=observed, recorded={gone.ref: noted(JOB)}).steps
+
+    assert isinstance(decided, step), sentence
+
+
+def test_nothing_is_pruned_while_something_is_made_anew() -> None:
+    old, ended = other("old"), run(JOB, ended=DONE)
+    observed = Observed({ended.ref: ended, old.ref: old})
+
+    planned = plan(OWNER, desired=[JOB], observed=observed, recorded={ended.ref: noted(JOB, former=True)})
+
+    assert () == planned.prune
+
+
+def test_a_kind_that_the_cluster_does_not_know_is_not_asked_for() -> None:
+    observed = Observed({REF: OURS}, missing=frozenset({("batch/v1", "Job")}))
+
+    planned = plan(OWNER, desired=[MANIFEST, JOB], observed=observed, recorded={REF: APPLIED})
+
+    assert [Leave(REF, APPLIED), Missing(Ref.of(JOB))] == list[Step](planned.steps)
+
+
+SCALED: Manifest = {**MANIFEST, "apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}}
+FREE: Manifest = {**SCALED, "spec": {}}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "manifest", "there", "lets_go"),
+    [
+        ("held, and no longer rendered", FREE, run(FREE, counted=True), True),
+        ("held, and rendered", SCALED, run(SCALED, counted=True), False),
+        ("never held", FREE, run(FREE), False),
+        ("nothing there", FREE, None, False),
+    ],
+)
+def test_replicas_that_are_let_go(sentence: str, manifest: Manifest, there: Child | None, lets_go: bool) -> None:
+    step = decide(OWNER, manifest=manifest, child=there, former=noted(manifest, former=True))
+
+    assert isinstance(step, Apply)
+    assert lets_go == step.lets_go, sentence
+
+
+def test_files_wait_for_jobs_at_work_and_not_for_what_has_ended() -> None:
+    first, second = other("one", files="r1"), other("two", files="r2")
+    cron = Ref("batch/v1", "Job", "team", "shop-1")
+    at_work = Child(cron, "x", "1", "shop", owner_uid="c", files="r1")
+    done = Child(replace(cron, name="shop-0"), "y", "1", "shop", owner_uid="c", files="r2", ended=DONE)
+    children = {REF: OURS, **{one.ref: one for one in (first, second, at_work, done)}}
+
+    planned = plan(OWNER, desired=[MANIFEST], observed=Observed(children), recorded={REF: APPLIED})
+
+    assert (second,) == planned.prune

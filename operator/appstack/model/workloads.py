@@ -147,9 +147,11 @@ class Scheduled:
     job: Job
 
     def manifest(self, parts: Parts) -> Manifest:
-        """Return the CronJob; its Jobs bear the stack's labels, too."""
+        """Return the CronJob; its Jobs bear the stack's labels, too, and the revision of the files that they need."""
+        marks = parts.template["metadata"]["labels"]
+        files = {key: marks[key] for key in (meta.FILES_LABEL,) if key in marks}
         template = {
-            "metadata": {"labels": meta.labels(parts.stack)},
+            "metadata": {"labels": {**meta.labels(parts.stack), **files}},
             "spec": {**self.job.dump(), "template": parts.template},
         }
         return {**parts.head, "spec": {**self.cron_job.dump(), "jobTemplate": template}}

@@ -1,0 +1,95 @@
+"""What can't be changed any more: a table of sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appstack.fixed import fixed
+from appstack.meta import Ref
+from appstack.model import parse
+from appstack.observed import Child, Observed
+
+SPEC = {"resources": {"requests": {"storage": "10Gi"}}, "storageClassName": "fast", "accessModes": ["ReadWriteOnce"]}
+SIZE, KIND, MODES = "resources.requests.storage", "storageClassName", "accessModes"
+
+
+def _with(claim: dict[str, Any], *, kind: str = "Deployment", **spec: Any) -> Any:
+    volume = {"name": "data", "claim": claim}
+    whole = {"workload": {"kind": kind}, "backend": {"image": "i"}, "volumes": [volume], **spec}
+    metadata = {"name": "shop", "namespace": "team", "uid": "u"}
+    return parse({"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": metadata, "spec": whole})
+
+
+def _storage(size: str) -> dict[str, Any]:
+    return SPEC | {"resources": {"requests": {"storage": size}}}
+
+
+def _held(*children: Child) -> Observed:
+    return Observed({child.ref: child for child in children})
+
+
+CLAIM = Child(Ref("v1", "PersistentVolumeClaim", "team", "shop-data"), "1", "1", "shop", fields="f", spec=SPEC)
+TEMPLATE = {"metadata": {"name": "data"}, "spec": SPEC}
+STATEFUL = Child(
+    Ref("apps/v1", "StatefulSet", "team", "shop"),
+    "1",
+    "1",
+    "shop",
+    fields="f",
+    spec={"serviceName": "shop-pods", "podManagementPolicy": "OrderedReady", "volumeClaimTemplates": [TEMPLATE]},
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "claim", "paths"),
+    [
+        ("the same", SPEC, []),
+        ("the same size in other words", _storage("10240Mi"), []),
+        ("it grows", _storage("11Gi"), []),
+        ("it shrinks", _storage("10G"), [SIZE]),
+        ("the cluster's default class was filled in", {k: v for k, v in SPEC.items() if k != KIND}, []),
+        ("another class", SPEC | {KIND: "slow"}, [KIND]),
+        ("modes left to the default", {k: v for k, v in SPEC.items() if k != MODES}, []),
+        ("another mode", SPEC | {MODES: ["ReadWriteMany"]}, [MODES]),
+        ("everything", _storage("1Gi") | {KIND: "slow", MODES: ["ReadWriteMany"]}, [SIZE, MODES, KIND]),
+    ],
+)
+def test_a_claim(sentence: str, claim: dict[str, Any], paths: list[str]) -> None:
+    faults = fixed(_with(claim), _held(CLAIM))
+
+    assert [f"spec.volumes[0].claim.{path}" for path in paths] == [fault.path for fault in faults], sentence
+    assert all(fault.hint for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "spec", "paths"),
+    [
+        ("the same", {}, []),
+        ("it grows", {"claim": _storage("11Gi")}, [f"spec.volumes[0].claim.{SIZE}"]),
+        ("another class", {"claim": SPEC | {KIND: "slow"}}, [f"spec.volumes[0].claim.{KIND}"]),
+        ("one for all", {"claim": SPEC | {"perReplica": False}}, ["spec.volumes[0].claim.perReplica"]),
+        ("no longer a volume", {"volumes": []}, ["spec.volumes"]),
+        (
+            "another start",
+            {"workload": {"kind": "StatefulSet", "statefulSet": {"podManagementPolicy": "Parallel"}}},
+            ["spec.workload.statefulSet.podManagementPolicy"],
+        ),
+        ("another Service", {"service": {"clusterIP": "None"}}, ["spec.service.clusterIP"]),
+        ("another kind of workload", {"workload": {"kind": "Deployment"}, "volumes": []}, []),
+    ],
+)
+def test_a_stateful_set(sentence: str, spec: dict[str, Any], paths: list[str]) -> None:
+    claim = {"perReplica": True} | spec.pop("claim", SPEC)
+
+    faults = fixed(_with(claim, kind="StatefulSet", **spec), _held(STATEFUL))
+
+    assert paths == [fault.path for fault in faults], sentence
+
+
+def test_what_is_not_there_or_not_ours_fixes_nothing() -> None:
+    other = Child(CLAIM.ref, "1", "1", "", spec=SPEC)
+
+    assert () == fixed(_with(_storage("1Gi")), Observed())
+    assert () == fixed(_with(_storage("1Gi")), _held(other))
