@@ -26,6 +26,8 @@ class Source:
     packages: dict[str, str]
     stamps: tuple[str, ...] = ()
     """-X settings for the linker; {version}, {major} and {minor} are those of the module."""
+    without: tuple[str, str] | None = None
+    """A file of the module and a line of it that is left out: what today's Go refuses in an old program."""
 
 
 def _commands(prefix: str, *names: str) -> dict[str, str]:
@@ -82,6 +84,7 @@ SOURCES = {
             "github.com/google/cadvisor",
             {"cadvisor": "github.com/google/cadvisor"},
             ("github.com/google/cadvisor/version.Version={version}",),
+            without=("cadvisor.go", '\tflag.Set("v", "2")\n'),  # a flag is not set before it is defined
         ),
     )
 }
@@ -104,7 +107,7 @@ def build_arguments(source: Source) -> list[str]:
 
 def key(source: Source) -> str:
     pins = PINS / source.name
-    return state.fingerprint(pins / "go.mod", pins / "go.sum", *build_arguments(source))
+    return state.fingerprint(pins / "go.mod", pins / "go.sum", *build_arguments(source), *(source.without or ()))
 
 
 def folder(source: Source) -> Path:
@@ -161,13 +164,31 @@ def _build(source: Source, names: Sequence[str]) -> None:
         # With several packages go names the programs itself; a single one may be called otherwise.
         where = f"{scratch}/" if len(packages) > 1 else f"{scratch}/{names[0]}"
         shell.run(
-            ["go", "build", *build_arguments(source), "-o", where, *packages],
+            ["go", "build", *build_arguments(source), *_pins(source, Path(scratch)), "-o", where, *packages],
             cwd=PINS / source.name,
             env={"CGO_ENABLED": "0"},
             log=log,
         )
         for name in names:
             Path(scratch, name).rename(target / name)
+
+
+def _pins(source: Source, scratch: Path) -> list[str]:
+    """What has Go build from a copy of the module without one line; nothing where the module does as it is."""
+    if source.without is None:
+        return []
+    name, line = source.without
+    copy, pins = scratch / "module", scratch / "go.mod"
+    shutil.copytree(module_folder(source), copy, copy_function=shutil.copyfile)
+    text = (copy / name).read_text()
+    if line not in text:
+        raise shell.Failure(
+            f"{source.module}'s {name} has no line {line.strip()!r} any more; see tools/cluster/programs.py"
+        )
+    (copy / name).write_text(text.replace(line, ""))
+    pins.write_text(f"{(PINS / source.name / 'go.mod').read_text()}\nreplace {source.module} => {copy}\n")
+    shutil.copy(PINS / source.name / "go.sum", scratch)
+    return ["-modfile", str(pins)]
 
 
 def module_folder(source: Source) -> Path:
