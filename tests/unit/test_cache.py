@@ -190,3 +190,76 @@ def test_a_line_of_a_watch_is_an_event() -> None:
 def test_a_line_that_was_cut_off_is_no_event(line: bytes) -> None:
     with pytest.raises(Unavailable, match="a watch brought no event"):
         decode(line)
+
+
+JOB, ROUTE = KINDS["Job"], KINDS["HTTPRoute"]
+COMPLETE = {"conditions": [{"type": "Complete", "status": "True"}]}
+
+
+def _pod(version: int, phase: str, *, deleting: bool = False) -> Manifest:
+    pod = thing(version, name="shop", status={"phase": phase})
+    pod["metadata"]["managedFields"] = [ENTRY]
+    if deleting:
+        pod["metadata"]["deletionTimestamp"] = "2026-11-21T08:00:00Z"
+    return pod
+
+
+def test_an_end_is_an_end_though_a_deletion_follows_and_though_it_is_gone(cache: Cache) -> None:
+    cache.show(POD, _pod(1, "Running"))
+    assert cache.observed(SHOP).children[ref(POD, "shop")].ended is None
+    cache.show(POD, _pod(2, "Succeeded"))
+    cache.show(POD, _pod(3, "Succeeded", deleting=True))
+    assert "Completed" == cache.observed(SHOP).children[ref(POD, "shop")].ended
+
+    cache.gone(POD, _pod(4, "Succeeded", deleting=True))
+
+    assert ["Completed"] == [child.ended for child in cache.observed(SHOP).ended.values()]
+    cache.show(POD, _pod(5, "Pending"))
+    assert {} == dict(cache.observed(SHOP).ended), "it was made anew"
+
+
+def test_a_pod_that_a_deletion_ends_has_not_ended(cache: Cache) -> None:
+    cache.show(POD, _pod(1, "Running"))
+    cache.show(POD, _pod(2, "Running", deleting=True))
+    cache.show(POD, _pod(3, "Failed", deleting=True))
+
+    cache.gone(POD, _pod(4, "Failed", deleting=True))
+
+    assert {} == dict(cache.observed(SHOP).ended)
+
+
+def test_an_own_write_onto_what_has_ended_does_not_undo_the_end(cache: Cache) -> None:
+    cache.show(JOB, thing(1, status=COMPLETE))
+
+    cache.wrote(JOB, thing(2))
+
+    assert "Completed" == cache.observed(SHOP).children[ref(JOB)].ended
+
+
+def test_only_a_pod_of_ours_is_a_child(cache: Cache) -> None:
+    cache.show(POD, thing(1, name="of-a-replicaset"))
+    cache.show(POD, _pod(2, "Running"))
+
+    assert [ref(POD, "shop")] == list(cache.observed(SHOP).children)
+    assert 2 == len(cache.observed(SHOP).pods)
+
+
+def test_a_kind_that_appears_leads_every_stack_to_look(cache: Cache) -> None:
+    cache.show(CONFIG, thing(1))
+    cache.show(ROUTE, thing(2))
+    assert {SHOP} == cache.missing(ROUTE), "what was there is gone with its definition"
+    assert set() == cache.missing(ROUTE)
+    assert {("gateway.networking.k8s.io/v1", "HTTPRoute")} == cache.observed(SHOP).missing
+
+    assert {SHOP} == cache.found(ROUTE)
+
+    assert frozenset() == cache.observed(SHOP).missing
+    assert set() == cache.found(ROUTE)
+
+
+def test_who_holds_the_number_of_replicas(cache: Cache) -> None:
+    held = thing(1)
+    held["metadata"]["managedFields"] = [ENTRY | {"fieldsV1": {"f:spec": {"f:replicas": {}}}}]
+
+    assert child_of(DEPLOYMENT, held).counted
+    assert not child_of(DEPLOYMENT, thing(1)).counted

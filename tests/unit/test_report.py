@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from appstack.errors import Fault, ForeignObject, OperatorError, Refused, Severity, Unavailable
+from appstack.errors import Fault, ForeignObject, MissingKind, OperatorError, Refused, Severity, Unavailable
 from appstack.meta import Ref
 from appstack.model import parse
 from appstack.model.status import MAX_ENDPOINTS, MAX_IMAGES, MAX_MESSAGE, Status
-from appstack.observed import Action, Applied, Change, Child, Observed
+from appstack.observed import Action, Applied, Change, Child, End, Observed
 from appstack.report import report
 
 NOW, BEFORE = "2026-11-21T07:00:00Z", "2026-11-20T07:00:00Z"
@@ -281,3 +281,67 @@ def test_an_object_of_somebody_else_is_not_taken_for_the_workload() -> None:
     foreign = Child(DEPLOYMENT, uid="1", resource_version="1", stack="", spec={"replicas": 2}, status=DONE)
 
     assert conditions(told(observed=Observed(children={DEPLOYMENT: foreign}))) == ON_ITS_WAY
+
+
+JOB = Ref("batch/v1", "Job", "team-a", "shop")
+FAILED_JOB = {"conditions": [{"type": "Failed", "status": "True", "message": "Too often"}]}
+PROBLEM = {"pod": "shop-x", "container": "backend", "reason": "Error", "message": "The container exited with code 3"}
+
+
+def job(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
+    return document(status, workload={"kind": "Job"}, **spec)
+
+
+@pytest.mark.parametrize(
+    ("end", "expected", "message"),
+    [
+        (End.COMPLETED, READY, "Completed; it is gone"),
+        (End.FAILED, STUCK, "It failed; it is gone"),
+        (None, ON_ITS_WAY, "not seen yet"),
+    ],
+)
+def test_what_ended_and_is_gone_is_still_told(end: End | None, expected: dict[str, str], message: str) -> None:
+    kept = Change(JOB, Action.UNCHANGED, applied=Applied(JOB, "r", "f", end))
+
+    found = told(job(), Observed(), (kept,))
+
+    assert conditions(found) == expected
+    assert message in why(found)[1]
+    assert [one.get("ended") for one in found["resources"]] == [end]
+    assert conditions(told(job(found), Observed())) == expected, "of a paused stack, too"
+
+
+def test_a_replacement_says_why_and_then_that_it_is_under_way() -> None:
+    replaced = Change(JOB, Action.REPLACED, applied=Applied(JOB, "r", "f"), note="the former one has ended")
+    going = Observed({JOB: child(JOB, deleting=True)})
+
+    assert why(told(job(), going, (replaced,))) == (
+        "Replaced",
+        "Job team-a/shop is deleted, and made anew as soon as it is gone: the former one has ended",
+    )
+    assert why(told(job(), going))[0] == "Replaced"
+
+
+def test_what_a_failed_jobs_pods_said_outlives_them() -> None:
+    before = {"problems": [PROBLEM]}
+    failed = Observed({JOB: child(JOB, status=FAILED_JOB, ended=End.FAILED)})
+
+    assert told(job(before), failed)["problems"] == [PROBLEM]
+    assert "problems" not in told(job(before), Observed({JOB: child(JOB)}))
+
+
+def test_a_missing_kind_names_what_to_install() -> None:
+    route = Ref("gateway.networking.k8s.io/v1", "HTTPRoute", "team-a", "shop")
+    found = told(changes=(change(), change(route, Action.FAILED, MissingKind(route))))
+
+    assert conditions(found) == STUCK
+    assert why(found)[0] == "MissingKind"
+    assert "install its CustomResourceDefinition" in why(found)[1]
+
+
+def test_a_stateful_set_tells_its_revisions() -> None:
+    ref = Ref("apps/v1", "StatefulSet", "team-a", "shop")
+    status = {"currentRevision": "shop-1", "updateRevision": "shop-2"}
+    found = told(document(workload={"kind": "StatefulSet"}), Observed({ref: child(ref, status=status)}))
+
+    assert (found["currentRevision"], found["updateRevision"]) == ("shop-1", "shop-2")

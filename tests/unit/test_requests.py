@@ -7,9 +7,9 @@ import json
 import pytest
 
 from appstack.cluster import requests
-from appstack.cluster.answers import failure, is_conflict
+from appstack.cluster.answers import failure, is_conflict, is_immutable
 from appstack.cluster.kinds import STACK, WATCHED, Kind, Role
-from appstack.errors import Refused, Unavailable
+from appstack.errors import MissingKind, Refused, Unavailable
 from appstack.meta import Ref
 
 MANIFEST = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop", "namespace": "team"}}
@@ -102,3 +102,67 @@ def test_a_conflict_is_told_from_a_refusal(code: int, message: str, conflict: bo
 
 def test_the_stack_itself_is_listed_whole() -> None:
     assert {"limit": "1"} == requests.page(STACK, limit=1).query
+
+
+JOB = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "shop", "namespace": "team"}}
+ROUTE = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": JOB["metadata"]}
+FIXED = "Invalid value: {}: field is immutable"
+POD_FIXED = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`"
+
+
+def test_a_rehearsal_makes_nothing_and_asks_for_a_free_name() -> None:
+    request = requests.rehearse(JOB)
+
+    assert ("POST", "/apis/batch/v1/namespaces/team/jobs") == (request.method, request.path)
+    assert {"dryRun": "All"} == request.query
+    assert {"generateName": "shop-", "namespace": "team"} == request.body["metadata"]
+
+
+def test_a_number_is_kept_by_another_manager_and_never_by_force() -> None:
+    request = requests.keep_replicas(REF, uid="c1", replicas=3)
+
+    assert {"fieldManager": "appstack-handover"} == request.query
+    assert {"replicas": 3} == request.body["spec"]
+    assert "c1" == request.body["metadata"]["uid"]
+
+
+def test_what_is_made_anew_goes_when_its_pods_have_gone() -> None:
+    assert "Foreground" == requests.delete(REF, uid="c1", last=True).body["propagationPolicy"]
+    assert "Background" == requests.delete(REF, uid="c1").body["propagationPolicy"]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "causes", "immutable"),
+    [
+        ("a Job's template", [FIXED], True),
+        ("a pod's spec", [POD_FIXED], True),
+        ("one of two is simply wrong", [FIXED, "Required value"], False),
+        ("simply wrong", ["Unsupported value"], False),
+        ("nobody says what", [], False),
+    ],
+)
+def test_a_field_that_cannot_be_changed_is_told_from_one_that_is_wrong(
+    sentence: str, causes: list[str], immutable: bool
+) -> None:
+    details = {"causes": [{"message": cause} for cause in causes]}
+    body = json.dumps({"kind": "Status", "reason": "Invalid", "message": "no", "details": details}).encode()
+    error = failure(requests.apply(JOB), status=422, headers={}, body=body)
+
+    assert isinstance(error, Refused)
+    assert immutable is is_immutable(error), sentence
+
+
+@pytest.mark.parametrize(
+    ("sentence", "manifest", "body", "missing"),
+    [
+        ("the path leads nowhere", ROUTE, b"404 page not found\n", True),
+        ("its namespace is gone", ROUTE, b'{"kind": "Status", "reason": "NotFound", "message": "no"}', False),
+        ("a kind that every cluster has", JOB, b"404 page not found\n", False),
+    ],
+)
+def test_a_missing_kind_is_told_from_a_missing_object(
+    sentence: str, manifest: dict[str, object], body: bytes, missing: bool
+) -> None:
+    error = failure(requests.apply(manifest), status=404, headers={}, body=body)
+
+    assert missing is isinstance(error, MissingKind), sentence

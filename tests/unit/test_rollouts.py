@@ -1,0 +1,99 @@
+"""How far each kind of workload is, and how many pods it has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appstack.conditions import Verdict
+from appstack.meta import Ref
+from appstack.observed import Child
+from appstack.rollouts import COUNTS, ROLLOUTS, Count, ended
+
+READY, BUSY, STUCK = Verdict.READY, Verdict.RECONCILING, Verdict.STALLED
+SET = {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}
+EACH = {"observedGeneration": 2, "desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 2}
+
+
+def _is(kind: str, **more: str) -> dict[str, Any]:
+    return {"conditions": [{"type": kind, "status": "True", **more}]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence", "spec", "status", "verdict"),
+    [
+        ("StatefulSet", "all is well", {"replicas": 3}, SET, READY),
+        ("StatefulSet", "not looked at yet", {"replicas": 3}, SET | {"observedGeneration": 1}, BUSY),
+        ("StatefulSet", "half updated", {"replicas": 3}, SET | {"updatedReplicas": 1}, BUSY),
+        ("StatefulSet", "one is not available", {"replicas": 3}, SET | {"availableReplicas": 2}, BUSY),
+        ("StatefulSet", "one too many", {"replicas": 2}, SET | {"availableReplicas": 2}, BUSY),
+        (
+            "StatefulSet",
+            "what lies below the partition stays",
+            {"replicas": 3, "updateStrategy": {"rollingUpdate": {"partition": 2}}},
+            SET | {"updatedReplicas": 1},
+            READY,
+        ),
+        (
+            "StatefulSet",
+            "what is updated by hand stays",
+            {"replicas": 3, "updateStrategy": {"type": "OnDelete"}},
+            SET | {"updatedReplicas": 0},
+            READY,
+        ),
+        ("DaemonSet", "all is well", {}, EACH, READY),
+        ("DaemonSet", "no node takes one", {}, {"observedGeneration": 2}, READY),
+        ("DaemonSet", "half updated", {}, EACH | {"updatedNumberScheduled": 1}, BUSY),
+        ("DaemonSet", "one is not available", {}, EACH | {"numberAvailable": 1}, BUSY),
+        ("Job", "at work", {}, {"active": 1}, BUSY),
+        ("Job", "completed", {}, _is("Complete"), READY),
+        ("Job", "failed", {}, _is("Failed", reason="BackoffLimitExceeded"), STUCK),
+        ("Job", "suspended", {}, _is("Suspended"), BUSY),
+        ("CronJob", "accepted", {}, {}, READY),
+        ("CronJob", "it ran", {}, {"lastScheduleTime": "2026-11-21T08:00:00Z"}, READY),
+        ("Pod", "not started", {}, {"phase": "Pending"}, BUSY),
+        ("Pod", "it serves", {}, {"phase": "Running", **_is("Ready")}, READY),
+        ("Pod", "completed", {}, {"phase": "Succeeded"}, READY),
+        ("Pod", "failed", {}, {"phase": "Failed"}, STUCK),
+    ],
+)
+def test_how_far_it_is(
+    kind: str, sentence: str, spec: dict[str, Any], status: dict[str, Any], verdict: Verdict
+) -> None:
+    child = Child(Ref("x/v1", kind, "team", "shop"), "1", "1", "shop", generation=2, spec=spec, status=status)
+
+    assert verdict == ROLLOUTS[kind](child).verdict, sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "count"),
+    [
+        ("Deployment", {"replicas": 3, "readyReplicas": 1}, Count(3, 1)),
+        ("StatefulSet", {"replicas": 2}, Count(2, 0)),
+        ("DaemonSet", {"desiredNumberScheduled": 2, "numberReady": 1}, Count(2, 1)),
+        ("Job", {"active": 2, "ready": 1, "succeeded": 3}, Count(2, 1)),
+        ("CronJob", {"active": [{}, {}]}, Count(2, 0)),
+        ("Pod", {"phase": "Running", **_is("Ready")}, Count(1, 1)),
+        ("Pod", {"phase": "Pending"}, Count(1, 0)),
+        ("Pod", {"phase": "Succeeded"}, Count(0, 0)),
+    ],
+)
+def test_how_many_pods_it_has(kind: str, status: dict[str, Any], count: Count) -> None:
+    assert count == COUNTS[kind](status)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "end"),
+    [
+        ("Job", _is("Complete"), "Completed"),
+        ("Job", _is("Failed"), "Failed"),
+        ("Job", _is("FailureTarget"), None),  # its pods are still at work
+        ("Pod", {"phase": "Succeeded"}, "Completed"),
+        ("Pod", {"phase": "Failed"}, "Failed"),
+        ("Pod", {"phase": "Running"}, None),
+        ("Deployment", _is("Complete"), None),
+    ],
+)
+def test_how_it_ended(kind: str, status: dict[str, Any], end: str | None) -> None:
+    assert end == ended(kind, status)
