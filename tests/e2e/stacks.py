@@ -25,6 +25,13 @@ def open_backend(name: str, image: str = BACKEND_IMAGE, **spec: Any) -> Manifest
     return {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": {"name": name}, "spec": whole}
 
 
+def private_backend(name: str, **spec: Any) -> Manifest:
+    """Return an AppStack of a backend on 127.0.0.1 and nginx in front of it; `backend` is merged into it."""
+    backend = {"image": BACKEND_IMAGE, "ports": [{"containerPort": 8000}], **spec.pop("backend", {})}
+    whole = {"replicas": 1, "backend": backend, "proxy": {}, **spec}
+    return {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": {"name": name}, "spec": whole}
+
+
 def on_node(node: str) -> Manifest:
     """Return what binds pods to one node."""
     return {"nodeSelector": {"kubernetes.io/hostname": node}}
