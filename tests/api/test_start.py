@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.api.conftest import SYSTEM, WORKER, login
-from tests.api.harness import Cluster, Operator, Space, eventually
+from tests.api.harness import KUBECONFIG, Cluster, Operator, Space, eventually
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_port_in_use(other: Operator) -> None:
 
 def test_no_namespace_for_the_lease(other: Operator, cluster: Cluster, system: Space) -> None:
     other.settings["operatorNamespace"] = "nowhere"
-    other.kubeconfig = Path(".cluster/kubeconfig").absolute()
+    other.kubeconfig = KUBECONFIG
 
     assert "kubectl create namespace nowhere" in refusal(other)
 

@@ -111,8 +111,7 @@ class Watch:
     def _miss(self, error: MissingKind) -> None:
         """Take in that the cluster does not know the kind: nothing is there, and that is the truth."""
         lost = self._cache.missing(self.kind)
-        if self._version or self._sign == float("-inf"):
-            logger.info("Watch of %s: %s", self.kind.plural, error.message)
+        logger.debug("Watch of %s: %s", self.kind.plural, error.message)
         self._version = ""
         self._sign = self._turn = self._now()
         self._touched(lost)
