@@ -347,6 +347,37 @@ def test_what_a_claim_cannot_become_is_refused_and_nothing_is_written(
     assert not [word for word in count if "persistentvolumeclaims" in word or "deployments" in word]
 
 
+STORAGE = "/apis/storage.k8s.io/v1/storageclasses"
+VOLUMES = "/api/v1/persistentvolumes"
+
+
+def test_a_claim_that_grows_is_passed_on(space: Space, operator: Operator) -> None:
+    name = space.name  # neither a class nor a volume has a namespace
+    kind = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": name}}
+    space.cluster.request("POST", STORAGE, kind | {"provisioner": "none", "allowVolumeExpansion": True})
+    spec = {
+        "capacity": {"storage": "2Gi"},
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": name,
+        "persistentVolumeReclaimPolicy": "Retain",
+        "hostPath": {"path": "/nowhere"},
+    }
+    volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec}
+    space.cluster.request("POST", VOLUMES, volume)
+    try:
+        claim = CLAIM | {"storageClassName": name}
+        space.stack(**_with(claim))
+        eventually(lambda: space.get("PersistentVolumeClaim", "shop-data")["status"]["phase"] == "Bound")
+        space.edit(**_with(claim | {"resources": {"requests": {"storage": "3Gi"}}}))
+        space.ready()
+        wanted = space.get("PersistentVolumeClaim", "shop-data")["spec"]["resources"]["requests"]["storage"]
+    finally:
+        space.cluster.request("DELETE", f"{VOLUMES}/{name}")
+        space.cluster.request("DELETE", f"{STORAGE}/{name}")
+
+    assert wanted == "3Gi"
+
+
 def test_a_claim_per_replica_is_not_changed(space: Space, operator: Operator) -> None:
     claim = CLAIM | {"perReplica": True}
     space.stack(**_with(claim), workload={"kind": "StatefulSet"})
