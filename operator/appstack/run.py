@@ -141,6 +141,9 @@ class Operator:
         try:
             await self._watch_appstacks()
         except Exception as error:
+            if self._stop.is_set():
+                logger.debug("kopf, while it was stopped: %s", error)  # it closes what its own tasks still use
+                return
             raise OperatorError(f"The watch of AppStacks ended: {error}", "Start the operator again") from error
 
     async def _watch_appstacks(self) -> None:
