@@ -85,6 +85,10 @@ class Cluster:
         self.server, self.ca = found.host, found.ssl_ca_cert
         self._pool = urllib3.PoolManager(ca_certs=found.ssl_ca_cert, cert_file=found.cert_file, key_file=found.key_file)
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._pool.clear()
+
     def request(
         self, method: str, path: str, body: object = None, *, kind: str = "application/json", **query: str
     ) -> Manifest:
