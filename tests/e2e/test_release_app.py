@@ -168,6 +168,30 @@ def cache_path(pod: Manifest) -> str:
     return next(str(v["hostPath"]["path"]) for v in pod["spec"]["volumes"] if v["name"] == "cache")
 
 
+def test_a_claim_of_many_writers_is_shared_by_pods_of_two_nodes(app: Space) -> None:
+    if app.find("storageclass", "shared") is None:
+        pytest.skip("the cluster has no storage class `shared`, as that of `make cluster` has")
+    stack = EXAMPLE.stack
+    stack["metadata"]["name"] = "shared"
+    claim = next(volume["claim"] for volume in stack["spec"]["volumes"] if volume["name"] == "uploads")
+    claim.update(accessModes=["ReadWriteMany"], storageClassName="shared")
+    apart = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"appstack.dev/stack": "shared"}},
+    }
+    stack["spec"].update(replicas=2, pod={"topologySpreadConstraints": [apart]})
+
+    app.apply(stack)
+    app.ready("shared")
+    one, two = app.pods("shared")
+    app.exec(one["metadata"]["name"], "backend", "sh", "-c", f"echo from one > {CLAIM}/shared")
+
+    assert one["spec"]["nodeName"] != two["spec"]["nodeName"]
+    assert app.exec(two["metadata"]["name"], "backend", "cat", f"{CLAIM}/shared") == "from one\n"
+
+
 # Probes
 
 
