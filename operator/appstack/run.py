@@ -30,7 +30,7 @@ from appstack.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_DRAIN: Final = 20.0  # seconds for what is under way when we are told to stop
+_DRAIN: Final = 15.0  # seconds for what is under way when we are told to stop
 
 
 def run(settings: Settings) -> None:

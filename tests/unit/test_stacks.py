@@ -146,7 +146,7 @@ def test_an_event_tells_whom_it_is_about_and_how_it_came() -> None:
 @pytest.mark.parametrize(
     ("sentence", "holder", "dead"),
     [
-        ("who ran before us in this pod", lambda me: Holder(me.host, me.boot, me.pid, "0"), True),
+        ("a former process of our own number", lambda me: Holder(me.host, me.boot, me.pid, "0"), True),
         ("our parent, who lives", lambda me: Holder(me.host, me.boot, os.getppid(), "0"), False),
         ("no such process here", lambda me: Holder(me.host, me.boot, 2**22 + 1, "0"), True),
         ("another machine of this name", lambda me: Holder(me.host, "another", 2**22 + 1, "0"), False),
