@@ -126,6 +126,7 @@ def test_cache_and_claim_survive_a_new_deployment(app: Space) -> None:
     leave(app, f"{CLAIM}/mark", uid_of(former))
     stack = EXAMPLE.stack
     stack["spec"]["backend"]["image"] = "appstack.dev/demo-backend:1.1.0"
+    stack["spec"]["pod"] = on_the_node_of(former)
 
     app.apply(stack)
     app.ready(APP)
@@ -148,7 +149,7 @@ def test_the_cache_of_another_namespace_is_another_directory(app: Space) -> None
     here = app.pod(APP)
     leave(app, f"{CACHE}/mark", uid_of(here))
     stack = EXAMPLE.stack
-    stack["spec"]["pod"] = {"nodeSelector": {"kubernetes.io/hostname": here["spec"]["nodeName"]}}
+    stack["spec"]["pod"] = on_the_node_of(here)
 
     with namespace("other") as other:
         wait_for_client(other)
@@ -161,6 +162,11 @@ def test_the_cache_of_another_namespace_is_another_directory(app: Space) -> None
         assert other.http(f"{URL}/files?path={CACHE}/mark").code != 0
         leave(other, f"{CACHE}/mark", uid_of(there))
         assert read(app, f"{CACHE}/mark") == uid_of(here)
+
+
+def on_the_node_of(pod: Manifest) -> Manifest:
+    """Return what brings a new pod to the node where another runs: a cache is a node's."""
+    return {"nodeSelector": {"kubernetes.io/hostname": pod["spec"]["nodeName"]}}
 
 
 def cache_path(pod: Manifest) -> str:
