@@ -69,8 +69,7 @@ def test_a_corrected_nginx_conf_serves(space: Space) -> None:
 
 def test_a_crash_loop_is_told_with_its_exit_code_and_last_words(space: Space) -> None:
     command = ["sh", "-c", "echo the database is not there; exit 3"]
-    said = {"command": command, "terminationMessagePolicy": "FallbackToLogsOnError"}
-    space.apply(lonely("loop", image="busybox:1.35.0", **said))
+    space.apply(lonely("loop", image="busybox:1.35.0", command=command))
 
     problem = space.problem("loop", reason="CrashLoopBackOff")
 

@@ -87,7 +87,7 @@ def test_without_an_image_a_container_is_the_backend_in_another_role() -> None:
 def test_with_an_image_a_container_inherits_nothing() -> None:
     spec = pod(WEB, "sidecars: [{name: agent, image: agent:1}]", "files: [{path: /etc/app/a, content: a}]")
 
-    assert {"name", "image", "restartPolicy"} == container(spec, "agent").keys()
+    assert {"name", "image", "restartPolicy", "terminationMessagePolicy"} == container(spec, "agent").keys()
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,9 @@ def test_exec_probes_and_a_backend_without_a_proxy_stay_as_written() -> None:
     text = "backend: {image: s, ports: [{containerPort: 80}], livenessProbe: {exec: {command: [ok]}}}"
 
     assert {"exec": {"command": ["ok"]}} == container(pod(text, "proxy: {}"), "backend")["livenessProbe"]
-    assert {"name", "image", "ports", "livenessProbe"} == container(pod(text), "backend").keys()
+    assert {"name", "image", "ports", "livenessProbe", "terminationMessagePolicy"} == container(
+        pod(text), "backend"
+    ).keys()
 
 
 def test_a_probe_without_a_port_asks_the_first() -> None:
