@@ -68,7 +68,7 @@ def eventually(what: Callable[[], T], *, within: float = 20.0) -> T:
             answer = what()
             problem: object = answer
         except (AssertionError, Failure, KeyError, IndexError) as error:
-            answer, problem = None, error  # type: ignore[assignment]
+            answer, problem = None, error
         if answer:
             return answer
         if time.monotonic() > deadline:
