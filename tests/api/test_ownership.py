@@ -107,6 +107,21 @@ def test_a_name_that_becomes_free_is_taken(space: Space, operator: Operator) -> 
     space.ready()
 
 
+def test_an_object_that_is_still_being_deleted_is_waited_for(space: Space, audit: Audit, operator: Operator) -> None:
+    _made(space, "Service")
+    space.patch("Service", "shop", {"metadata": {"finalizers": ["example.com/slow"]}})
+    space.delete("Service", "shop")
+
+    space.stack()
+    waiting = eventually(lambda: space.condition("Reconciling"))
+    assert waiting["reason"] == "Unavailable"
+    assert "still being deleted" in waiting["message"]
+
+    space.patch("Service", "shop", {"metadata": {"finalizers": None}})
+    space.ready()
+    assert not space.list("Event", fieldSelector="regarding.kind=AppStack"), "nothing was wrong"
+
+
 def test_paused_writes_nothing_and_goes_on_reporting(space: Space, audit: Audit, operator: Operator) -> None:
     space.stack()
     space.ready()

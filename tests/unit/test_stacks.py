@@ -60,6 +60,15 @@ def test_a_spec_that_was_written_before_our_status_and_is_shown_after_it_is_news
     assert stacks.show(answer | {"spec": "new", "status": {"a": 1}})
 
 
+def test_an_answer_that_comes_after_the_watch_has_shown_more_takes_nothing_back(stacks: Stacks) -> None:
+    stacks.show(stack(9, status={"a": 1}, spec="newer"))
+    stacks.reported(KEY, stack(7), status={"a": 1}, at=1.0)
+
+    held = stacks.get(KEY)
+    assert held
+    assert (9, "newer", 1.0) == (held.version, held.doc["spec"], held.reported)
+
+
 def test_what_was_applied_counts_before_a_status_tells_it(stacks: Stacks) -> None:
     entry = {"apiVersion": "v1", "kind": "Service", "name": "shop", "rendered": "r1", "fields": "f1"}
     stacks.show(stack(6, status={"resources": [entry]}))
