@@ -67,6 +67,18 @@ def test_a_foreign_object_of_the_same_name_is_named_and_not_touched(
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 
 
+def test_all_foreign_objects_are_named_at_once(space: Space, operator: Operator) -> None:
+    before = {kind: _made(space, kind) for kind in FOREIGN}
+
+    space.stack(backend=BACKEND | MOUNT, volumes=[CLAIM])
+    stalled = eventually(lambda: space.condition("Stalled"))
+
+    for kind, made in before.items():
+        name = made["metadata"]["name"]
+        assert f"{kind} {space.name}/{name}" in stalled["message"]
+        assert space.get(kind, name)["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+
 def test_a_foreign_files_object_is_not_touched_either(space: Space, operator: Operator) -> None:
     space.stack()
     space.ready()
