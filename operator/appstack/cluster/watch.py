@@ -42,11 +42,11 @@ def decode(line: bytes) -> Event:
 
 
 def delays() -> Iterator[float]:
-    """Yield how long to wait before each further try: for ever, up to half a minute, never in step with others."""
+    """Yield how long to wait before each further try: for ever, some seconds at most, never in step with others."""
     delay = 0.5
     while True:
         yield delay * random.uniform(0.5, 1.5)
-        delay = min(delay * 2, 20.0)
+        delay = min(delay * 2, 5.0)
 
 
 class Watch:
@@ -69,6 +69,8 @@ class Watch:
         self._version = ""  # from where to go on; empty: from a list
         self._sign = float("-inf")  # when the server last showed that the watch is alive
         self._turn = now()  # when the loop last did anything
+        self._waits = delays()
+        self._troubled = False
 
     @property
     def fresh(self) -> bool:
@@ -82,20 +84,24 @@ class Watch:
 
     async def run(self) -> None:
         """Follow the kind until cancelled."""
-        waits = delays()
         while True:
             try:
                 if not self._version:
                     await self.list()
                 await self._follow()
-                waits = delays()
-            except AppStackError as error:
-                if isinstance(error, Refused) and error.status == _GONE:
-                    self._version = ""
-                wait = next(waits)
-                logger.warning("Watch of %s: %s; again in %.1f s", self.kind.plural, error, wait)
-                await asyncio.sleep(wait)
-                self._turn = self._now()
+            except Refused as error:
+                if error.status == _GONE:
+                    self._version, self._waits = "", delays()
+                await self._pause(error.message)
+            except Unavailable as error:
+                await self._pause(str(error))
+
+    async def _pause(self, why: str) -> None:
+        """Wait a little after a failure; say so once, until there is a sign of life again."""
+        logger.log(logging.DEBUG if self._troubled else logging.WARNING, "Watch of %s: %s", self.kind.plural, why)
+        self._troubled = True
+        await asyncio.sleep(next(self._waits))
+        self._turn = self._now()
 
     async def list(self) -> None:
         """Take in every object of the kind, and forget those that are gone."""
@@ -133,6 +139,9 @@ class Watch:
     def _alive(self, version: str) -> None:
         self._version = version
         self._sign = self._turn = self._now()
+        if self._troubled:
+            logger.info("Watch of %s: well again", self.kind.plural)
+            self._waits, self._troubled = delays(), False
 
     def _failure(self, status: Manifest) -> AppStackError:
         """Return what an ERROR event means: its object is a `Status`."""
