@@ -30,6 +30,7 @@ from appstack.settings import Settings
 logger = logging.getLogger(__name__)
 
 _STATUS_PAUSE: Final = 1.0  # seconds between two writes of one status
+_GRACE: Final = 0.25  # seconds after a child has gone: if it went with its stack, the other watch will say so
 _STRIKES: Final = 3  # tries before a status tells that the API server is not available
 _TIMES: Final = frozenset({"lastTransitionTime"})
 
@@ -64,6 +65,9 @@ class Reconciler:
         held = await self._held(key)
         if held is None or held.deleting or self._cache.ends(key.namespace):
             return DONE  # what it owned goes by its owner references or with its namespace, whether we run or not
+        grace = held.bereft + _GRACE - time.monotonic()
+        if grace > 0:
+            return Again(after=grace)
         observed = self._cache.observed(key)
         if not observed.namespace_uid:
             return Again(after=0.2)  # the watch of namespaces lags behind

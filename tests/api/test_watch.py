@@ -44,7 +44,7 @@ class Watched:
         self.key = Key(space.name, "shop")
         self.touched = list[Key]()
         self.cache = Cache(accepts=lambda name: name == space.name)
-        self.watch = Watch(CONFIG, client=client, cache=self.cache, touched=self._touch)
+        self.watch = Watch(CONFIG, client=client, cache=self.cache, touched=self._touch, lost=self._touch)
 
     def _touch(self, keys: Keys) -> None:
         self.touched += keys

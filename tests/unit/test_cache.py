@@ -196,7 +196,7 @@ def test_a_line_that_was_cut_off_is_no_event(line: bytes) -> None:
 def test_a_watch_tells_whether_it_is_fresh_and_whether_it_turns() -> None:
     now = [1000.0]
     watch = Watch(
-        CONFIG, client=cast(Client, None), cache=Cache(accepts=bool), touched=lambda _: None, now=lambda: now[0]
+        CONFIG, client=cast(Client, None), cache=Cache(accepts=bool), touched=print, lost=print, now=lambda: now[0]
     )
     assert (watch.fresh, watch.alive) == (False, True), "before the first list"
 

@@ -80,6 +80,19 @@ def test_what_was_applied_counts_before_a_status_tells_it(stacks: Stacks) -> Non
     assert {REF: Applied(REF, "r2", "f2")} == held.recorded()
 
 
+def test_a_loss_is_of_the_stack_that_is_there(stacks: Stacks) -> None:
+    stacks.lost(KEY, at=3.0)
+    stacks.lost(Key("team", "unknown"), at=3.0)
+    held = stacks.get(KEY)
+    assert held
+    assert 3.0 == held.bereft
+
+    stacks.show(stack(6, uid="u2"))
+    held = stacks.get(KEY)
+    assert held
+    assert 3.0 > held.bereft
+
+
 def test_a_later_stack_of_the_same_name_is_not_forgotten_with_the_former(stacks: Stacks) -> None:
     stacks.show(stack(9, uid="u2"))
     stacks.forget(KEY, uid="u1")

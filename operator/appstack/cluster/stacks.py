@@ -18,6 +18,7 @@ class Stack:
     doc: Manifest  # without managedFields
     reported: float = float("-inf")  # when its status was last written, or might have been
     unreported: Mapping[Ref, Applied] = field(default_factory=dict)  # applied, and not in a status yet
+    bereft: float = float("-inf")  # when a child of it was last seen to go
     strikes: int = 0  # looks in a row for which the API server was not available
     doubtful: bool = False  # a list did not bring it: it may be gone
 
@@ -99,6 +100,12 @@ class Stacks:
         held = self._held.get(key)
         if held is not None and held.uid == uid:
             self._held[key] = replace(held, unreported={**held.unreported, **records})
+
+    def lost(self, key: Key, *, at: float) -> None:
+        """Take in that a child has gone: by somebody's hand, or with the stack itself."""
+        held = self._held.get(key)
+        if held is not None:
+            self._held[key] = replace(held, bereft=at)
 
     def struck(self, key: Key, *, uid: str, available: bool) -> None:
         """Take in whether the API server could do what was asked."""

@@ -59,12 +59,14 @@ class Watch:
         client: Client,
         cache: Cache,
         touched: Callable[[Keys], None],
+        lost: Callable[[Keys], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind = kind
         self._client = client
         self._cache = cache
         self._touched = touched
+        self._lost = lost
         self._now = now
         self._version = ""  # from where to go on; empty: from a list
         self._sign = float("-inf")  # when the server last showed that the watch is alive
@@ -116,7 +118,7 @@ class Watch:
             if not after:
                 break
         version = page["metadata"]["resourceVersion"]
-        self._touched(self._cache.listed(self.kind, refs, int(version)))
+        self._lost(self._cache.listed(self.kind, refs, int(version)))
         self._alive(version)
 
     async def _follow(self) -> None:
@@ -130,7 +132,7 @@ class Watch:
             raise self._failure(event.object)
         version = event.object["metadata"]["resourceVersion"]
         if event.type == "DELETED":
-            self._touched(self._cache.gone(self.kind, event.object))
+            self._lost(self._cache.gone(self.kind, event.object))
         elif event.type != "BOOKMARK":
             self._touched(self._cache.show(self.kind, event.object))
         self._cache.mark(self.kind, int(version))
