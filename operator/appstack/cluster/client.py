@@ -51,7 +51,7 @@ class Client:
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
-        await self._connector.close(abort_ssl=True)
+        await self._connector.close()
 
     async def send(self, request: Request) -> Manifest:
         """Send a request and return the answer's object; raise Refused or Unavailable."""
