@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -49,9 +49,9 @@ class Client:
         )
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection: an open watch would not answer to a farewell."""
         await self._session.close()
-        await self._connector.close()
+        await self._connector.close(abort_ssl=True)
 
     async def send(self, request: Request) -> Manifest:
         """Send a request and return the answer's object; raise Refused or Unavailable."""
@@ -67,7 +67,7 @@ class Client:
             answer: Manifest = json.loads(await response.read())
             return answer
 
-    async def lines(self, request: Request) -> AsyncIterator[bytes]:
+    async def lines(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a watch until the server ends it; raise Unavailable when it falls silent."""
         async with self._answered(request, _WATCH_TIMEOUT) as response:
             rest = b""

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -124,8 +125,9 @@ class Watch:
     async def _follow(self) -> None:
         seconds = random.randint(240, 480)
         request = requests.watch(self.kind, version=self._version, seconds=seconds)
-        async for line in self._client.lines(request):
-            self._take(decode(line))
+        async with aclosing(self._client.lines(request)) as lines:
+            async for line in lines:
+                self._take(decode(line))
 
     def _take(self, event: Event) -> None:
         if event.type == "ERROR":
