@@ -50,7 +50,7 @@ def other(name: str, **changes: Any) -> Child:
         ("label and owner were removed", child(stack="", owner_uid="", fields="f2"), APPLIED, Why.REPAIR),
         ("a retained claim of a former stack", child(owner_uid="", retained=True), None, Why.CONFIGURE),
         ("it is on its way out", child(deleting=True), APPLIED, None),
-        ("it belongs to a former stack of this name", child(owner_uid="u0"), None, None),
+        ("it belongs to a former stack of this name", child(owner_uid="u0", owner_stack="shop"), None, None),
         ("handed over", child(stack="", owner_uid="", fields="", adopt=True), None, Why.ADOPT),
     ],
 )
@@ -69,6 +69,7 @@ def test_a_child_is_applied_for_a_reason(
         ("no label, no owner, not our fields", child(stack="", owner_uid="", fields="")),
         ("our label alone proves nothing", child(owner_uid="", fields="")),
         ("another's controller owns it", child(stack="", owner_uid="u9", fields="")),
+        ("ours, and another controller has taken it over", child(owner_uid="u9")),
         ("applied by us for another stack, which owns it", child(stack="other", owner_uid="u9")),
         ("orphaned by a stack of another name", child(stack="other", owner_uid="")),
     ],

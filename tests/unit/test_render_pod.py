@@ -106,6 +106,16 @@ def test_behind_a_proxy_a_kubelet_asks_nginx_instead_of_the_backend(probe: str, 
     assert {"path": path, "port": port} == asked
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"), [("/ok", "/ok"), ("ok", "/ok"), ("80/x", "/80/x"), ("/a?b=$c", "/a?b=%24c")]
+)
+def test_nginx_asks_the_backend_and_nobody_else_whatever_the_path(path: str, asked: str) -> None:
+    probe = f"{{httpGet: {{path: '{path}'}}}}"
+    objects = rendered(f"backend: {{image: s, ports: [{{containerPort: 80}}], livenessProbe: {probe}}}", "proxy: {}")
+
+    assert f"proxy_pass http://127.0.0.1:80{asked};" in nginx(objects, "health.conf")
+
+
 def test_headers_of_a_carried_probe_stay_with_the_kubelet() -> None:
     headers = "[{name: Host, value: shop.example}, {name: X-Token, value: t}]"
     text = (

@@ -99,6 +99,14 @@ def _fault(path: str, detail: ErrorDetails) -> Fault:
             what = f"must be {context['expected']}, not {shown}"
         case "string_pattern_mismatch":
             what = f"{shown} does not match {context['pattern']}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            what = f"must be a mapping of fields, not {shown}"
+        case "list_type" | "tuple_type":
+            what, hint = f"must be a list, not {shown}", "write it with dashes, or in brackets"
+        case "int_type" | "int_parsing" | "int_from_float":
+            what = f"must be a whole number, not {shown}"
+        case "bool_type" | "bool_parsing":
+            what = f"must be true or false, not {shown}"
         case "string_too_long" | "too_long":
             what = f"is too long: at most {context['max_length']}"
         case _ if what.startswith("Input should be "):
