@@ -35,7 +35,7 @@ GOOD = {
         ("{backend: {image: s}, foo: 1}", ["spec.foo: unknown field"]),
         (
             "{backend: {image: s, restartPolicy: Always}}",
-            ["spec.backend: 'restartPolicy' can't be set here: AppStack decides it"],
+            ["spec.backend.restartPolicy: can't be set here: AppStack decides it"],
         ),
         (
             "{backend: {image: s, livenessProbe: {httpGet: {port: [1]}}}}",

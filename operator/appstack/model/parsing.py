@@ -50,6 +50,8 @@ def _faults(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tup
     for detail in details:
         location = _within(detail["loc"], document, missing=detail["type"] == "missing")
         path = field_path(location)
+        if detail["type"] == "less":
+            path = f"{path}.{detail['ctx']['name']}"
         if path in faults:
             faults[path] = Fault(path, "must be a whole number or a string", hint=f"not {_shown(detail)}")
         else:
