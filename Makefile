@@ -67,8 +67,8 @@ include tools/cluster.mk tools/ship.mk
 
 .PHONY: test-api
 test-api: setup cluster ## tests against a real API server
-	@$(PYTHON) -m pytest tests/api
+	@$(PYTHON) -m pytest tests/api --numprocesses 2 --dist loadfile
 
 .PHONY: test
 test: check images ## everything: the checks, the API tests and the end-to-end tests on one real cluster
-	@$(PYTHON) -m pytest tests/api tests/e2e
+	@$(PYTHON) -m pytest tests/api tests/e2e --numprocesses 4 --dist loadfile

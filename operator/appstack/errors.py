@@ -2,8 +2,8 @@
 
 AppStackError
 ├── InvalidSpec      the author of the AppStack must act: it carries every fault that was found
-├── ForeignObject    somebody must hand an object over or rename the stack; looked at again when it changes
-├── Refused          the API server will not take an object as it stands: looked at again when the stack changes
+├── ForeignObject    somebody must hand an object over or rename the stack; looked at again now and then
+├── Refused          the API server will not take an object as it stands: tried again now and then, with back-off
 │   └── MissingKind  the cluster does not know the kind: looked at again when it does
 ├── Unavailable      the API server could not answer: tried again with back-off
 └── OperatorError    whoever runs the operator must act: one sentence and what to do, then exit

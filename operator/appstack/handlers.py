@@ -15,7 +15,7 @@ from appstack.meta import GROUP, PLURAL, VERSION, Manifest
 Seen = Callable[[str | None, Manifest], None]
 """Takes in an AppStack, with the type of the event: None while kopf lists."""
 
-_LONGEST: Final = 20.0
+_LONGEST: Final = 5.0
 
 
 class _Forever:

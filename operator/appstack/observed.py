@@ -28,6 +28,7 @@ class Child:
     stack: str  # the value of the stack label; empty when the object has none
     owner_uid: str = ""  # of its controlling owner
     created: str = ""  # when it was made
+    owner_stack: str = ""  # that owner's name, where it is an AppStack
     fields: str = ""  # digest of the `fieldsV1` of our own apply entry; empty when there is none
     adopt: bool = False
     retained: bool = False  # a claim of ours that carries no owner reference on purpose

@@ -182,7 +182,7 @@ def _is_ours(child: Child, owner: Owner, former: Applied | None) -> bool:
 
 def _left_over(child: Child, owner: Owner) -> bool:
     """Tell whether it was made for an earlier stack of this name: it goes with that one's owner reference."""
-    return bool(child.fields) and child.stack == owner.name and child.owner_uid not in ("", owner.uid)
+    return child.owner_stack == owner.name and child.owner_uid != owner.uid
 
 
 def _may_go(child: Child, owner: Owner, observed: Observed) -> bool:

@@ -87,7 +87,8 @@ class RefusedNginxConfig:
         return seen.problem("NginxConfigRefused", said, hint=f"Correct {where}; pods of a former revision go on", at=at)
 
     def _field(self, file: str, spec: Mapping[str, Any]) -> str:
-        own = "config" if "config" in (spec.get("proxy") or {}) and file == paths.NGINX_CONF else ""
+        # Without a place in it the complaint is about the whole, and that is the author's where they wrote one.
+        own = "config" if "config" in (spec.get("proxy") or {}) and file in ("", paths.NGINX_CONF) else ""
         name = self.FIELDS.get(file, own)
         return f"spec.proxy.{name}" if name else "spec.proxy"
 

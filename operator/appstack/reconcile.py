@@ -31,6 +31,8 @@ from appstack.settings import Settings
 logger = logging.getLogger(__name__)
 
 _STATUS_PAUSE: Final = 1.0  # seconds between two writes of one status
+_GRACE: Final = 0.25  # seconds after a child has gone: if it went with its stack, the other watch will say so
+_STRIKES: Final = 3  # tries before a status tells that the API server is not available
 _TIMES: Final = frozenset({"lastTransitionTime"})
 
 
@@ -64,6 +66,9 @@ class Reconciler:
         held = await self._held(key)
         if held is None or held.deleting or self._cache.ends(key.namespace):
             return DONE  # what it owned goes by its owner references or with its namespace, whether we run or not
+        grace = held.bereft + _GRACE - time.monotonic()
+        if grace > 0:
+            return Again(after=grace)
         observed = self._cache.observed(key)
         if not observed.namespace_uid:
             return Again(after=0.2)  # the watch of namespaces lags behind
@@ -114,17 +119,21 @@ class Reconciler:
 
     def _remember(self, key: Key, held: Stack, changes: Sequence[Change]) -> None:
         """Keep what was applied until a status tells it; a repair may pass without a status at all."""
-        self._stacks.applied(key, uid=held.uid, records={c.ref: c.applied for c in changes if c.applied})
+        written = [change for change in changes if change.action in WRITTEN]
+        records = {change.ref: change.applied for change in written if change.applied}
+        self._stacks.applied(key, uid=held.uid, records=records)
+        available = not any(isinstance(change.error, Unavailable) for change in changes)
+        self._stacks.struck(key, uid=held.uid, available=available)
         former = held.doc.get("status") or {}
         told = former.get("observedGeneration") == held.doc["metadata"]["generation"]
-        if told and any(change.action in WRITTEN for change in changes):
+        if told and written:
             self._stacks.hold_back(key, uid=held.uid, at=time.monotonic())
 
     async def _publish(self, key: Key, held: Stack, status: Manifest, again: Again) -> Again:
         """Write the status when it differs, a second after the one before at the earliest."""
         former = held.doc.get("status") or {}
         latest = self._stacks.get(key)
-        if latest is None or _timeless(former) == _timeless(status):
+        if latest is None or 0 < latest.strikes < _STRIKES or _timeless(former) == _timeless(status):
             return again
         wait = latest.reported + _STATUS_PAUSE - time.monotonic()
         if wait > 0:

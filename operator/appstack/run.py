@@ -15,7 +15,7 @@ from appstack import handlers, log, metrics
 from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Key, Keys
 from appstack.cluster.client import Client
-from appstack.cluster.kinds import STACK, WATCHED
+from appstack.cluster.kinds import STACK, WATCHED, Role
 from appstack.cluster.lease import Lease
 from appstack.cluster.login import Credentials, load
 from appstack.cluster.stacks import Stacks, key_of
@@ -30,7 +30,7 @@ from appstack.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_DRAIN: Final = 20.0  # seconds for what is under way when we are told to stop
+_DRAIN: Final = 15.0  # seconds for what is under way when we are told to stop
 
 
 def run(settings: Settings) -> None:
@@ -62,7 +62,16 @@ class Operator:
         self._queue: WorkQueue[Key] = WorkQueue(loop)
         self._stacks = Stacks()
         self._cache = Cache(accepts=settings.reconciles)
-        self._watches = [Watch(kind, client=client, cache=self._cache, touched=self._touched) for kind in WATCHED]
+        self._watches = [
+            Watch(
+                kind,
+                client=client,
+                cache=self._cache,
+                touched=self._touched,
+                lost=self._lost if kind.role is Role.CHILD else self._touched,
+            )
+            for kind in WATCHED
+        ]
         self._lease = Lease(settings, client)
         self._sweep = Sweep(loop, known=lambda: self._stacks, doubt=self._doubt)
         self._reconciler = Reconciler(
@@ -141,6 +150,9 @@ class Operator:
         try:
             await self._watch_appstacks()
         except Exception as error:
+            if self._stop.is_set():
+                logger.debug("kopf, while it was stopped: %s", error)  # it closes what its own tasks still use
+                return
             raise OperatorError(f"The watch of AppStacks ended: {error}", "Start the operator again") from error
 
     async def _watch_appstacks(self) -> None:
@@ -193,6 +205,12 @@ class Operator:
         for key in keys:
             if self._stacks.get(key) is not None:
                 self._queue.add(key)
+
+    def _lost(self, keys: Keys) -> None:
+        """Take in that these stacks have lost a child."""
+        for key in keys:
+            self._stacks.lost(key, at=time.monotonic())
+        self._touched(keys)
 
     def _doubt(self, keys: Keys) -> None:
         for key in keys:

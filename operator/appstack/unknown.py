@@ -29,6 +29,8 @@ _METADATA: Final[Schema] = {
 }
 _FEW: Final = 12
 
+UNKNOWN: Final = "unknown field"
+
 
 def unknown_fields(doc: Mapping[str, Any]) -> tuple[Fault, ...]:
     """Return a fault for each field of a raw document that an AppStack does not have."""
@@ -55,7 +57,7 @@ def _in_object(value: Mapping[Any, Any], properties: Schema, *, path: str) -> It
         if key in properties:
             yield from _walk(inner, properties[key], path=f"{path}{key}")
         else:
-            yield Fault(f"{path}{key}", "unknown field", _hint(str(key), properties))
+            yield Fault(f"{path}{key}", UNKNOWN, _hint(str(key), properties))
 
 
 def _hint(key: str, known: Iterable[str]) -> str:

@@ -21,11 +21,13 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
+def cluster() -> Iterator[Cluster]:
     """Give the API server, which must be there."""
     if not KUBECONFIG.exists():
         pytest.fail("there is no cluster: run `make cluster`")
-    return Cluster()
+    made = Cluster()
+    yield made
+    made.close()
 
 
 def rules(kind: str) -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ def eventually(what: Callable[[], T], *, within: float = 20.0) -> T:
             answer = what()
             problem: object = answer
         except (AssertionError, Failure, KeyError, IndexError) as error:
-            answer, problem = None, error  # type: ignore[assignment]
+            answer, problem = None, error
         if answer:
             return answer
         if time.monotonic() > deadline:
@@ -97,6 +97,10 @@ class Cluster:
         config.load_kube_config(config_file=str(KUBECONFIG), client_configuration=found)  # type: ignore[no-untyped-call]
         self.server, self.ca = found.host, found.ssl_ca_cert
         self._pool = urllib3.PoolManager(ca_certs=found.ssl_ca_cert, cert_file=found.cert_file, key_file=found.key_file)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._pool.clear()
 
     def request(
         self, method: str, path: str, body: object = None, *, kind: str = "application/json", **query: str

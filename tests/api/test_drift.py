@@ -67,27 +67,36 @@ DRIFT: list[tuple[str, str, str, list[Manifest]]] = [
         "metadata/ownerReferences/0/name",
         _removed("metadata/ownerReferences"),
     ),
+    ("a label is removed", "PersistentVolumeClaim", LABEL, _removed(LABEL)),
+    ("a label is changed", "PersistentVolumeClaim", LABEL, _replaced(LABEL, "others")),
 ]
-PLURALS = {"Deployment": "deployments", "Service": "services", "ServiceAccount": "serviceaccounts"}
+CHILDREN = {
+    "Deployment": ("shop", "deployments"),
+    "Service": ("shop", "services"),
+    "ServiceAccount": ("shop", "serviceaccounts"),
+    "PersistentVolumeClaim": ("shop-data", "persistentvolumeclaims"),
+}
+CLAIM = {"name": "data", "claim": {"resources": {"requests": {"storage": "1Gi"}}}}
 
 
-@pytest.mark.parametrize("kind", PLURALS)
+@pytest.mark.parametrize("kind", CHILDREN)
 def test_what_others_change_of_ours_is_put_right_once(
     space: Space, audit: Audit, operator: Operator, kind: str
 ) -> None:
-    space.stack(backend=BACKEND)
+    space.stack(backend=BACKEND | {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}, volumes=[CLAIM])
     space.ready()
+    name, plural = CHILDREN[kind]
     cases = [case for case in DRIFT if case[1] == kind]
 
     with audit.counting(space.name) as count:
         for sentence, _, path, change in cases:
-            before = _at(space.get(kind, "shop"), path)
+            before = _at(space.get(kind, name), path)
             assert before, sentence
-            changed = space.patch(kind, "shop", change, how=JSON_PATCH)
-            eventually(lambda p=path, b=before: _at(space.get(kind, "shop"), p) == b)  # type: ignore[misc]
-            assert changed["metadata"]["uid"] == space.get(kind, "shop")["metadata"]["uid"], sentence
+            changed = space.patch(kind, name, change, how=JSON_PATCH)
+            eventually(lambda p=path, b=before: _at(space.get(kind, name), p) == b)  # type: ignore[misc]
+            assert changed["metadata"]["uid"] == space.get(kind, name)["metadata"]["uid"], sentence
 
-    assert count == {f"patch {PLURALS[kind]} 200": len(cases)}
+    assert count == {f"patch {plural} 200": len(cases)}
 
 
 def test_a_scaled_deployment_is_scaled_back_once(space: Space, audit: Audit, operator: Operator) -> None:
@@ -128,7 +137,7 @@ def test_what_is_deleted_is_made_again_once(space: Space, audit: Audit, operator
             eventually(lambda k=kind, n=name, u=uid: space.get(k, n)["metadata"]["uid"] != u)  # type: ignore[misc]
 
     assert {word: number for word, number in count.items() if "status" not in word} == {
-        f"patch {plural} 201": 1 for plural in (*PLURALS.values(), "configmaps")
+        f"patch {plural} 201": 1 for plural in ("deployments", "services", "serviceaccounts", "configmaps")
     }
 
 

@@ -67,6 +67,18 @@ def test_a_foreign_object_of_the_same_name_is_named_and_not_touched(
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 
 
+def test_all_foreign_objects_are_named_at_once(space: Space, operator: Operator) -> None:
+    before = {kind: _made(space, kind) for kind in FOREIGN}
+
+    space.stack(backend=BACKEND | MOUNT, volumes=[CLAIM])
+    stalled = eventually(lambda: space.condition("Stalled"))
+
+    for kind, made in before.items():
+        name = made["metadata"]["name"]
+        assert f"{kind} {space.name}/{name}" in stalled["message"]
+        assert space.get(kind, name)["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
+
+
 def test_a_foreign_files_object_is_not_touched_either(space: Space, operator: Operator) -> None:
     space.stack()
     space.ready()
@@ -105,6 +117,21 @@ def test_a_name_that_becomes_free_is_taken(space: Space, operator: Operator) -> 
     space.delete("Service", "shop")
 
     space.ready()
+
+
+def test_an_object_that_is_still_being_deleted_is_waited_for(space: Space, audit: Audit, operator: Operator) -> None:
+    _made(space, "Service")
+    space.patch("Service", "shop", {"metadata": {"finalizers": ["example.com/slow"]}})
+    space.delete("Service", "shop")
+
+    space.stack()
+    waiting = eventually(lambda: space.condition("Reconciling"))
+    assert waiting["reason"] == "Unavailable"
+    assert "still being deleted" in waiting["message"]
+
+    space.patch("Service", "shop", {"metadata": {"finalizers": None}})
+    space.ready()
+    assert not space.list("Event", fieldSelector="regarding.kind=AppStack"), "nothing was wrong"
 
 
 def test_paused_writes_nothing_and_goes_on_reporting(space: Space, audit: Audit, operator: Operator) -> None:

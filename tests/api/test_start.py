@@ -37,7 +37,7 @@ def refusal(operator: Operator) -> str:
 
 
 def test_one_that_would_meet_another_is_refused(operator: Operator, other: Operator) -> None:
-    other.settings["namespaces"] = ["*"]
+    other.settings["namespaces"] = [f"api-{WORKER}*"]
 
     said = refusal(other)
 

@@ -126,6 +126,7 @@ def test_cache_and_claim_survive_a_new_deployment(app: Space) -> None:
     leave(app, f"{CLAIM}/mark", uid_of(former))
     stack = EXAMPLE.stack
     stack["spec"]["backend"]["image"] = "appstack.dev/demo-backend:1.1.0"
+    stack["spec"]["pod"] = on_the_node_of(former)
 
     app.apply(stack)
     app.ready(APP)
@@ -148,7 +149,7 @@ def test_the_cache_of_another_namespace_is_another_directory(app: Space) -> None
     here = app.pod(APP)
     leave(app, f"{CACHE}/mark", uid_of(here))
     stack = EXAMPLE.stack
-    stack["spec"]["pod"] = {"nodeSelector": {"kubernetes.io/hostname": here["spec"]["nodeName"]}}
+    stack["spec"]["pod"] = on_the_node_of(here)
 
     with namespace("other") as other:
         wait_for_client(other)
@@ -163,9 +164,38 @@ def test_the_cache_of_another_namespace_is_another_directory(app: Space) -> None
         assert read(app, f"{CACHE}/mark") == uid_of(here)
 
 
+def on_the_node_of(pod: Manifest) -> Manifest:
+    """Return what brings a new pod to the node where another runs: a cache is a node's."""
+    return {"nodeSelector": {"kubernetes.io/hostname": pod["spec"]["nodeName"]}}
+
+
 def cache_path(pod: Manifest) -> str:
     """Return the node's directory of the cache."""
     return next(str(v["hostPath"]["path"]) for v in pod["spec"]["volumes"] if v["name"] == "cache")
+
+
+def test_a_claim_of_many_writers_is_shared_by_pods_of_two_nodes(app: Space) -> None:
+    if app.find("storageclass", "shared") is None:
+        pytest.skip("the cluster has no storage class `shared`, as that of `make cluster` has")
+    stack = EXAMPLE.stack
+    stack["metadata"]["name"] = "shared"
+    claim = next(volume["claim"] for volume in stack["spec"]["volumes"] if volume["name"] == "uploads")
+    claim.update(accessModes=["ReadWriteMany"], storageClassName="shared")
+    apart = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchLabels": {"appstack.dev/stack": "shared"}},
+    }
+    stack["spec"].update(replicas=2, pod={"topologySpreadConstraints": [apart]})
+
+    app.apply(stack)
+    app.ready("shared")
+    one, two = app.pods("shared")
+    app.exec(one["metadata"]["name"], "backend", "sh", "-c", f"echo from one > {CLAIM}/shared")
+
+    assert one["spec"]["nodeName"] != two["spec"]["nodeName"]
+    assert app.exec(two["metadata"]["name"], "backend", "cat", f"{CLAIM}/shared") == "from one\n"
 
 
 # Probes

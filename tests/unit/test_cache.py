@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from appstack.cluster.cache import Cache, Key
 from appstack.cluster.children import child_of
+from appstack.cluster.client import Client
 from appstack.cluster.kinds import WATCHED, Kind
-from appstack.cluster.watch import decode
+from appstack.cluster.watch import Watch, decode
 from appstack.errors import Unavailable
 from appstack.meta import Manifest, Ref
 
@@ -263,3 +264,18 @@ def test_who_holds_the_number_of_replicas(cache: Cache) -> None:
 
     assert child_of(DEPLOYMENT, held).counted
     assert not child_of(DEPLOYMENT, thing(1)).counted
+
+
+def test_a_watch_tells_whether_it_is_fresh_and_whether_it_turns() -> None:
+    now = [1000.0]
+    watch = Watch(
+        CONFIG, client=cast(Client, None), cache=Cache(accepts=bool), touched=print, lost=print, now=lambda: now[0]
+    )
+    assert (watch.fresh, watch.alive) == (False, True), "before the first list"
+
+    watch._alive("7")
+    now[0] += 149
+    assert (watch.fresh, watch.alive) == (True, True)
+
+    now[0] += 2
+    assert (watch.fresh, watch.alive) == (False, False), "a bookmark should have come long ago"

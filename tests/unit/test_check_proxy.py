@@ -131,6 +131,16 @@ def test_text_that_ends_a_block_it_did_not_begin_is_refused() -> None:
     assert complaints("proxy: {server: 'location / { gzip on; '}") == [told]
 
 
+def test_a_location_that_is_written_already_is_refused_before_nginx_names_a_file_nobody_wrote() -> None:
+    hint = "(choose another location, or write the whole spec.proxy.config)"
+    told = f"spec.proxy.server: location / is written by AppStack, which leads it to the backend already {hint}"
+    assert complaints("proxy: {server: 'location / { return 204; }'}") == [told]
+    told = f"spec.proxy.server: location /s/ is written by spec.proxy.static[0] already {hint}"
+    text = "proxy: {server: 'location /s/ { return 204; }', static: [{path: /s/, from: /srv}]}"
+    assert complaints(text) == [told]
+    assert complaints("proxy: {server: 'location = / { return 204; }'}") == []
+
+
 def test_text_that_can_not_be_read_is_left_to_nginx() -> None:
     told = "Warning: spec.proxy.server: line 1: 'gzip' is not ended by ';' (the pod's check, nginx -t, decides)"
     assert complaints("proxy: {server: gzip on}") == [told]

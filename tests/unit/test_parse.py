@@ -41,7 +41,7 @@ GOOD = {
         ("{backend: {image: s}, foo: 1}", ["spec.foo: unknown field"]),
         (
             "{backend: {image: s, restartPolicy: Always}}",
-            ["spec.backend: 'restartPolicy' can't be set here: AppStack decides it"],
+            ["spec.backend.restartPolicy: can't be set here: AppStack decides it"],
         ),
         (
             "{backend: {image: s, livenessProbe: {httpGet: {port: [1]}}}}",
@@ -50,8 +50,8 @@ GOOD = {
         (
             "{backend: {image: s}, replicas: '3', paused: maybe}",
             [
-                "spec.replicas: must be a valid integer, not '3'",
-                "spec.paused: must be a valid boolean, unable to interpret input, not 'maybe'",
+                "spec.replicas: must be a whole number, not '3'",
+                "spec.paused: must be true or false, not 'maybe'",
             ],
         ),
     ],
@@ -61,6 +61,13 @@ def test_every_fault_has_a_path_and_says_what_to_write(text: str, faults: list[s
         parse({**GOOD, "spec": yaml.safe_load(text)})
 
     assert faults == [str(fault) for fault in found.value.faults]
+
+
+def test_an_empty_spec_is_told_as_people_say_it() -> None:
+    with pytest.raises(InvalidSpec, match=r"spec: must be a mapping of fields, not None"):
+        parse({**GOOD, "spec": None})
+    with pytest.raises(InvalidSpec, match=r"spec\.volumes: must be a list, not \{'name': 'a'\}"):
+        parse({**GOOD, "spec": {"backend": {"image": "s"}, "volumes": {"name": "a"}}})
 
 
 @pytest.mark.parametrize("document", [{}, {"kind": "AppStack"}, {**GOOD, "metadata": {}}, {**GOOD, "spec": None}])

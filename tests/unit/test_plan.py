@@ -24,6 +24,7 @@ MANIFEST: Manifest = {
 }
 REF = Ref.of(MANIFEST)
 APPLIED = Applied(REF, rendered=digest(MANIFEST), fields="f1")
+FORMER = {"owner_uid": "u0", "owner_stack": "shop"}
 OURS = Child(REF, uid="c1", resource_version="7", stack="shop", owner_uid="u1", fields="f1")
 
 
@@ -50,7 +51,7 @@ def other(name: str, **changes: Any) -> Child:
         ("label and owner were removed", child(stack="", owner_uid="", fields="f2"), APPLIED, Why.REPAIR),
         ("a retained claim of a former stack", child(owner_uid="", retained=True), None, Why.CONFIGURE),
         ("it is on its way out", child(deleting=True), APPLIED, None),
-        ("it belongs to a former stack of this name", child(owner_uid="u0"), None, None),
+        ("it belongs to a former stack of this name", child(**FORMER), None, None),
         ("handed over", child(stack="", owner_uid="", fields="", adopt=True), None, Why.ADOPT),
     ],
 )
@@ -69,6 +70,7 @@ def test_a_child_is_applied_for_a_reason(
         ("no label, no owner, not our fields", child(stack="", owner_uid="", fields="")),
         ("our label alone proves nothing", child(owner_uid="", fields="")),
         ("another's controller owns it", child(stack="", owner_uid="u9", fields="")),
+        ("ours, and another controller has taken it over", child(owner_uid="u9")),
         ("applied by us for another stack, which owns it", child(stack="other", owner_uid="u9")),
         ("orphaned by a stack of another name", child(stack="other", owner_uid="")),
     ],
@@ -145,7 +147,7 @@ def run(manifest: Manifest, **changes: Any) -> Child:
         ("ended for another spec", JOB, run(JOB, ended=DONE), noted(JOB, former=True), Replace),
         ("at work for another spec", JOB, run(JOB), noted(JOB, former=True), Apply),
         ("ended, and nobody noted for what", JOB, run(JOB, ended=DONE), None, Apply),
-        ("ended for a former stack of this name", JOB, run(JOB, ended=DONE, owner_uid="u0"), noted(JOB), Await),
+        ("ended for a former stack of this name", JOB, run(JOB, ended=DONE, **FORMER), noted(JOB), Await),
         ("a pod with preparation, of another spec", POD, run(POD), noted(POD, former=True), Replace),
         ("a pod with sidecars only, of another spec", HALF, run(HALF), noted(HALF, former=True), Apply),
         ("a pod that somebody changed", POD, run(POD, fields="f2"), noted(POD), Apply),

@@ -87,7 +87,7 @@ def test_without_an_image_a_container_is_the_backend_in_another_role() -> None:
 def test_with_an_image_a_container_inherits_nothing() -> None:
     spec = pod(WEB, "sidecars: [{name: agent, image: agent:1}]", "files: [{path: /etc/app/a, content: a}]")
 
-    assert {"name", "image", "restartPolicy"} == container(spec, "agent").keys()
+    assert {"name", "image", "restartPolicy", "terminationMessagePolicy"} == container(spec, "agent").keys()
 
 
 @pytest.mark.parametrize(
@@ -104,6 +104,16 @@ def test_behind_a_proxy_a_kubelet_asks_nginx_instead_of_the_backend(probe: str, 
     asked = container(pod(backend, "proxy: {}"), "backend")[probe]["httpGet"]
 
     assert {"path": path, "port": port} == asked
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"), [("/ok", "/ok"), ("ok", "/ok"), ("80/x", "/80/x"), ("/a?b=$c", "/a?b=%24c")]
+)
+def test_nginx_asks_the_backend_and_nobody_else_whatever_the_path(path: str, asked: str) -> None:
+    probe = f"{{httpGet: {{path: '{path}'}}}}"
+    objects = rendered(f"backend: {{image: s, ports: [{{containerPort: 80}}], livenessProbe: {probe}}}", "proxy: {}")
+
+    assert f"proxy_pass http://127.0.0.1:80{asked};" in nginx(objects, "health.conf")
 
 
 def test_headers_of_a_carried_probe_stay_with_the_kubelet() -> None:
@@ -132,7 +142,7 @@ def test_exec_probes_and_a_backend_without_a_proxy_stay_as_written() -> None:
 
     assert {"exec": {"command": ["ok"]}} == container(pod(text, "proxy: {}"), "backend")["livenessProbe"]
     alone = container(pod(text, "service: {enabled: false}"), "backend")
-    assert {"name", "image", "ports", "livenessProbe"} == alone.keys()
+    assert {"name", "image", "ports", "livenessProbe", "terminationMessagePolicy"} == alone.keys()
 
 
 def test_a_probe_without_a_port_asks_the_first() -> None:

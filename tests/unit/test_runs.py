@@ -19,7 +19,7 @@ FAILED = {
 
 
 def job(minute: int, ended: End | None = None, *, name: str = "shop", owner: str = "u") -> Child:
-    status = {None: {}, End.COMPLETED: COMPLETE, End.FAILED: FAILED}[ended]
+    status: dict[str, Any] = {None: {}, End.COMPLETED: COMPLETE, End.FAILED: FAILED}[ended]
     ref = Ref("batch/v1", "Job", "team", name)
     created = f"2026-11-21T08:{minute:02}:00Z"
     return Child(ref, f"{name}-{minute}", "1", "shop", owner_uid=owner, created=created, ended=ended, status=status)

@@ -60,6 +60,15 @@ def test_a_spec_that_was_written_before_our_status_and_is_shown_after_it_is_news
     assert stacks.show(answer | {"spec": "new", "status": {"a": 1}})
 
 
+def test_an_answer_that_comes_after_the_watch_has_shown_more_takes_nothing_back(stacks: Stacks) -> None:
+    stacks.show(stack(9, status={"a": 1}, spec="newer"))
+    stacks.reported(KEY, stack(7), status={"a": 1}, at=1.0)
+
+    held = stacks.get(KEY)
+    assert held
+    assert (9, "newer", 1.0) == (held.version, held.doc["spec"], held.reported)
+
+
 def test_what_was_applied_counts_before_a_status_tells_it(stacks: Stacks) -> None:
     entry = {"apiVersion": "v1", "kind": "Service", "name": "shop", "rendered": "r1", "fields": "f1"}
     stacks.show(stack(6, status={"resources": [entry]}))
@@ -69,6 +78,19 @@ def test_what_was_applied_counts_before_a_status_tells_it(stacks: Stacks) -> Non
     held = stacks.get(KEY)
     assert held
     assert {REF: Applied(REF, "r2", "f2")} == held.recorded()
+
+
+def test_a_loss_is_of_the_stack_that_is_there(stacks: Stacks) -> None:
+    stacks.lost(KEY, at=3.0)
+    stacks.lost(Key("team", "unknown"), at=3.0)
+    held = stacks.get(KEY)
+    assert held
+    assert 3.0 == held.bereft
+
+    stacks.show(stack(6, uid="u2"))
+    held = stacks.get(KEY)
+    assert held
+    assert 3.0 > held.bereft
 
 
 def test_a_later_stack_of_the_same_name_is_not_forgotten_with_the_former(stacks: Stacks) -> None:
@@ -146,7 +168,7 @@ def test_an_event_tells_whom_it_is_about_and_how_it_came() -> None:
 @pytest.mark.parametrize(
     ("sentence", "holder", "dead"),
     [
-        ("who ran before us in this pod", lambda me: Holder(me.host, me.boot, me.pid, "0"), True),
+        ("a former process of our own number", lambda me: Holder(me.host, me.boot, me.pid, "0"), True),
         ("our parent, who lives", lambda me: Holder(me.host, me.boot, os.getppid(), "0"), False),
         ("no such process here", lambda me: Holder(me.host, me.boot, 2**22 + 1, "0"), True),
         ("another machine of this name", lambda me: Holder(me.host, "another", 2**22 + 1, "0"), False),

@@ -54,7 +54,9 @@ RECIPES = (
     ),
     Recipe("appstack.dev/demo-backend:1.0.0-bare", "demo-backend-bare", programs=("demo-backend",), public=False),
     Recipe("appstack.dev/user-usvc:1.0.0", "user-usvc", base=debian.BUSYBOX, programs=("user-usvc",), public=False),
-    Recipe("appstack.dev/load-client:1.0.0", "load-client", base=debian.BUSYBOX, programs=("load-client",), public=False),
+    Recipe(
+        "appstack.dev/load-client:1.0.0", "load-client", base=debian.BUSYBOX, programs=("load-client",), public=False
+    ),
     Recipe(PYTHON_BASE, "python", packages=("python3", "ca-certificates"), on_nodes=False),
 )
 

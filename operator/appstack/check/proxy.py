@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -55,11 +55,22 @@ def server(subject: Subject) -> Iterator[Fault]:
     if proxy is None or proxy.server is None:
         return
     try:
-        nginx.parse(proxy.server)
+        yield from _located_twice(subject, proxy, nginx.parse(proxy.server))
     except nginx.Unbalanced as error:
         yield Fault("spec.proxy.server", str(error), "braces come in pairs")
     except nginx.Unreadable as error:
         yield Fault("spec.proxy.server", str(error), "the pod's check, nginx -t, decides", Severity.WARNING)
+
+
+def _located_twice(subject: Subject, proxy: Proxy, written: Iterable[nginx.Directive]) -> Iterator[Fault]:
+    """Yield a location that AppStack writes itself: nginx would complain of a file that the author never saw."""
+    ours = {each.path: f"spec.proxy.static[{index}]" for index, each in enumerate(proxy.static)}
+    if _asks_backend(subject, proxy):
+        ours["/"] = "AppStack, which leads it to the backend"
+    for each in written:
+        if each.name == "location" and len(each.args) == 1 and each.args[0] in ours:
+            what = f"location {each.args[0]} is written by {ours[each.args[0]]} already"
+            yield Fault("spec.proxy.server", what, "choose another location, or write the whole spec.proxy.config")
 
 
 def static(subject: Subject) -> Iterator[Fault]:

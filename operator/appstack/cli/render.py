@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 
 from appstack import render as rendering
@@ -24,9 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--namespace-uid",
         metavar="UID",
+        type=_uid,
         help="the namespace's uid, which is part of a node cache's path; a visible placeholder without it",
     )
     settings.add_flag(parser)
+
+
+def _uid(text: str) -> str:
+    """Return a uid as it is; it becomes part of a path on the nodes, so it may not be one itself."""
+    if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no uid: kubectl get namespace NAME -o jsonpath={{.metadata.uid}}"
+        )
+    return text
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from appstack.errors import Fault, InvalidSpec, OperatorError, Severity
 from appstack.meta import GROUP, KIND
 from appstack.model import AppStack, parse
 from appstack.settings import Settings
-from appstack.unknown import unknown_fields
+from appstack.unknown import UNKNOWN, unknown_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,9 @@ def _look(document: documents.Document, *, source: str, settings: Settings, name
     return Looked(source, stack, _together(unknown, check(stack, settings)))
 
 
-def _together(first: tuple[Fault, ...], then: tuple[Fault, ...]) -> tuple[Fault, ...]:
-    """Return both without naming a field as unknown twice."""
+def _together(unknown: tuple[Fault, ...], then: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Return both, one fault a field: why it can't be set says more than that it is unknown."""
+    said = {fault.path for fault in then if fault.what != UNKNOWN}
+    first = [fault for fault in unknown if fault.path not in said]
     named = {fault.path for fault in first}
     return (*first, *(fault for fault in then if fault.path not in named))

@@ -42,10 +42,8 @@ class Hands:
         changes: list[Change] = []
         for _, wave in groupby(sorted(plan.steps, key=_wave), key=_wave):
             steps = tuple(wave)
-            if _failed(changes):
-                changes += [_untouched(step) for step in steps]
-            else:
-                changes += await asyncio.gather(*(self._do(step, owner) for step in steps))
+            act = self._peek if _failed(changes) else self._do
+            changes += await asyncio.gather(*(act(step, owner) for step in steps))
         if not _failed(changes) and all(change.action is not Action.REPLACED for change in changes):
             changes += await asyncio.gather(*(self._prune(child) for child in plan.prune))
         return tuple(changes)
@@ -66,6 +64,16 @@ class Hands:
                 return await self._replace(step)
             case _:
                 return _untouched(step)
+
+    async def _peek(self, step: Step, owner: Owner) -> Change:
+        """Write nothing, as what came before has failed; but find out who has the name, to tell all at once."""
+        if not isinstance(step, Apply) or step.onto is not None:
+            return _untouched(step)
+        try:
+            child = await self._look(step)
+        except (Refused, Unavailable):
+            return _untouched(step)  # what has failed already is told
+        return _untouched(decide(owner, manifest=step.manifest, child=child, former=step.former))
 
     async def _apply(self, step: Apply, owner: Owner) -> Change:
         try:

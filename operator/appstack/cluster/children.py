@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from appstack.cluster.kinds import Kind
-from appstack.meta import ADOPT_ANNOTATION, FIELD_MANAGER, FILES_LABEL, STACK_LABEL, Manifest, digest
+from appstack.meta import ADOPT_ANNOTATION, FIELD_MANAGER, FILES_LABEL, KIND, STACK_LABEL, Manifest, digest
 from appstack.observed import Child
 from appstack.rollouts import ended
 
@@ -17,7 +17,7 @@ def child_of(kind: Kind, manifest: Manifest) -> Child:
     """Return what is kept of an object; `manifest` may be its metadata alone."""
     meta: Mapping[str, Any] = manifest["metadata"]
     labels = meta.get("labels") or {}
-    owner = _controller_uid(meta)
+    owner = _controller(meta)
     applied = _applied(meta) if kind.applied else None
     fields = digest(applied) if applied is not None else ""
     slim = kind.slim(manifest) if kind.slim else None
@@ -27,7 +27,8 @@ def child_of(kind: Kind, manifest: Manifest) -> Child:
         uid=meta["uid"],
         resource_version=meta["resourceVersion"],
         stack=labels.get(STACK_LABEL, ""),
-        owner_uid=owner,
+        owner_uid=owner.get("uid", ""),
+        owner_stack=owner.get("name", "") if owner.get("kind") == KIND else "",
         created=meta.get("creationTimestamp") or "",
         fields=fields,
         adopt=(meta.get("annotations") or {}).get(ADOPT_ANNOTATION) == "true",
@@ -42,9 +43,8 @@ def child_of(kind: Kind, manifest: Manifest) -> Child:
     )
 
 
-def _controller_uid(meta: Mapping[str, Any]) -> str:
-    owners = (owner["uid"] for owner in meta.get("ownerReferences") or () if owner.get("controller"))
-    return next(owners, "")
+def _controller(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+    return next((owner for owner in meta.get("ownerReferences") or () if owner.get("controller")), {})
 
 
 def fields_digest(meta: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -19,6 +19,7 @@ from appstack.errors import Unavailable
 from appstack.meta import Manifest
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
+_URGENT_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 _SILENCE: Final = 90.0  # seconds; a healthy watch brings a bookmark each minute
 _WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=_SILENCE)
 _CHUNK: Final = 1 << 16
@@ -48,25 +49,25 @@ class Client:
         )
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection: an open watch would not answer to a farewell."""
         await self._session.close()
-        await self._connector.close()
+        await self._connector.close(abort_ssl=True)
 
     async def send(self, request: Request) -> Manifest:
         """Send a request and return the answer's object; raise Refused or Unavailable."""
         if request.urgent:
-            return await self._send(request)
+            return await self._send(request, _URGENT_TIMEOUT)
         async with self._slots:
             if request.writes and not self.fence():
                 raise Unavailable(f"{request.ref}: not written, for the operator's Lease is not renewed")
-            return await self._send(request)
+            return await self._send(request, _TIMEOUT)
 
-    async def _send(self, request: Request) -> Manifest:
-        async with self._answered(request, _TIMEOUT) as response:
+    async def _send(self, request: Request, limits: aiohttp.ClientTimeout) -> Manifest:
+        async with self._answered(request, limits) as response:
             answer: Manifest = json.loads(await response.read())
             return answer
 
-    async def lines(self, request: Request) -> AsyncIterator[bytes]:
+    async def lines(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a watch until the server ends it; raise Unavailable when it falls silent."""
         async with self._answered(request, _WATCH_TIMEOUT) as response:
             rest = b""

@@ -14,7 +14,7 @@ class Holder:
     """A process, told from every other: the same machine knows whether it still runs."""
 
     host: str
-    boot: str  # of the machine
+    boot: str  # of the machine, and in which of its namespaces processes are counted
     pid: int
     nonce: str
 
@@ -28,10 +28,7 @@ class Holder:
         return cls(socket.gethostname(), _boot(), os.getpid(), secrets.token_hex(4))
 
     def outlived(self, other: str) -> bool:
-        """Tell whether `other` is certainly dead: it ran on this very machine, and there is no such process now.
-
-        In a pod, whose host name is its own, a process of our own number is the one that ran before us.
-        """
+        """Tell whether `other` is certainly dead: we would see it run, and there is no such process, or it is we."""
         host, _, rest = other.partition(f"_{self.boot}_")
         number = rest.partition("_")[0]
         if host != self.host or not number.isdecimal():
@@ -41,7 +38,8 @@ class Holder:
 
 def _boot() -> str:
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:13]
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:13]
+        return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:
         return secrets.token_hex(6)  # nothing to tell machines apart: nobody is ever outlived
 

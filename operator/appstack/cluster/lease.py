@@ -201,6 +201,7 @@ class Lease:
         )
 
     def _lost(self, how: str) -> OperatorError:
+        self._held = None  # there is nothing to release
         return OperatorError(f"{self.ref} {how}: nothing is written any more", "Start the operator again")
 
     def _denied(self, error: Refused) -> OperatorError:

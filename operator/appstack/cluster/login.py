@@ -38,7 +38,9 @@ def load() -> Login:
     found = Configuration()
     try:
         _read(found)
-    except (config.ConfigException, yaml.YAMLError, OSError, TypeError, KeyError) as error:
+    except (TypeError, KeyError, AttributeError) as error:  # what the client makes of a file of another shape
+        raise OperatorError(f"{os.environ.get('KUBECONFIG', '~/.kube/config')} is not a kubeconfig", _HINT) from error
+    except (config.ConfigException, yaml.YAMLError, OSError) as error:
         raise OperatorError(f"No cluster to talk to: {_one_line(error).rstrip('.')}", _HINT) from error
     return Login(
         server=found.host.rstrip("/"),

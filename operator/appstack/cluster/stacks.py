@@ -18,6 +18,8 @@ class Stack:
     doc: Manifest  # without managedFields
     reported: float = float("-inf")  # when its status was last written, or might have been
     unreported: Mapping[Ref, Applied] = field(default_factory=dict)  # applied, and not in a status yet
+    bereft: float = float("-inf")  # when a child of it was last seen to go
+    strikes: int = 0  # looks in a row for which the API server was not available
     doubtful: bool = False  # a list did not bring it: it may be gone
 
     @property
@@ -85,17 +87,16 @@ class Stacks:
             self._held[key] = replace(held, doubtful=True)
 
     def reported(self, key: Key, answer: Manifest, *, status: Mapping[str, Any], at: float) -> None:
-        """Take in that a status was written, by the metadata that the answer brought.
-
-        Where that is of another generation than what we hold, the watch has yet to show a spec: then the version
-        stays, or that event would look like the past.
-        """
+        """Take in that a status was written, by the metadata that the answer brought."""
         held, metadata = self._held.get(key), answer["metadata"]
         if held is None or held.uid != metadata["uid"]:
             return
-        doc = held.doc | {"status": status}
-        if held.doc["metadata"]["generation"] == metadata["generation"]:
-            doc = _slim(doc | {"metadata": metadata})
+        doc = held.doc
+        if held.version < int(metadata["resourceVersion"]):  # else the watch has shown it, or more, already
+            doc = doc | {"status": status}
+            if doc["metadata"]["generation"] == metadata["generation"]:
+                doc = _slim(doc | {"metadata": metadata})
+            # else the watch has yet to show a spec, and its event must not look like the past
         self._held[key] = replace(held, doc=doc, reported=at, unreported={})
 
     def applied(self, key: Key, *, uid: str, records: Mapping[Ref, Applied]) -> None:
@@ -103,6 +104,18 @@ class Stacks:
         held = self._held.get(key)
         if held is not None and held.uid == uid:
             self._held[key] = replace(held, unreported={**held.unreported, **records})
+
+    def lost(self, key: Key, *, at: float) -> None:
+        """Take in that a child has gone: by somebody's hand, or with the stack itself."""
+        held = self._held.get(key)
+        if held is not None:
+            self._held[key] = replace(held, bereft=at)
+
+    def struck(self, key: Key, *, uid: str, available: bool) -> None:
+        """Take in whether the API server could do what was asked."""
+        held = self._held.get(key)
+        if held is not None and held.uid == uid:
+            self._held[key] = replace(held, strikes=0 if available else held.strikes + 1)
 
     def hold_back(self, key: Key, *, uid: str, at: float) -> None:
         """Take in that something was put right: what its controller makes of it is told when it has settled."""

@@ -8,6 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,11 +44,11 @@ def decode(line: bytes) -> Event:
 
 
 def delays() -> Iterator[float]:
-    """Yield how long to wait before each further try: for ever, up to half a minute, never in step with others."""
+    """Yield how long to wait before each further try: for ever, some seconds at most, never in step with others."""
     delay = 0.5
     while True:
         yield delay * random.uniform(0.5, 1.5)
-        delay = min(delay * 2, 20.0)
+        delay = min(delay * 2, 5.0)
 
 
 class Watch:
@@ -60,16 +61,20 @@ class Watch:
         client: Client,
         cache: Cache,
         touched: Callable[[Keys], None],
+        lost: Callable[[Keys], None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.kind = kind
         self._client = client
         self._cache = cache
         self._touched = touched
+        self._lost = lost
         self._now = now
         self._version = ""  # from where to go on; empty: from a list
         self._sign = float("-inf")  # when the server last showed that the watch is alive
         self._turn = now()  # when the loop last did anything
+        self._waits = delays()
+        self._troubled = False
 
     @property
     def fresh(self) -> bool:
@@ -83,23 +88,27 @@ class Watch:
 
     async def run(self) -> None:
         """Follow the kind until cancelled."""
-        waits = delays()
         while True:
             try:
                 if not self._version:
                     await self.list()
                 await self._follow()
-                waits = delays()
             except MissingKind as error:
                 self._miss(error)
                 await asyncio.sleep(_ANEW * random.uniform(0.8, 1.0))
-            except AppStackError as error:
-                if isinstance(error, Refused) and error.status == _GONE:
-                    self._version = ""
-                wait = next(waits)
-                logger.warning("Watch of %s: %s; again in %.1f s", self.kind.plural, error, wait)
-                await asyncio.sleep(wait)
-                self._turn = self._now()
+            except Refused as error:
+                if error.status == _GONE:
+                    self._version, self._waits = "", delays()
+                await self._pause(error.message)
+            except Unavailable as error:
+                await self._pause(str(error))
+
+    async def _pause(self, why: str) -> None:
+        """Wait a little after a failure; say so once, until there is a sign of life again."""
+        logger.log(logging.DEBUG if self._troubled else logging.WARNING, "Watch of %s: %s", self.kind.plural, why)
+        self._troubled = True
+        await asyncio.sleep(next(self._waits))
+        self._turn = self._now()
 
     async def fill(self) -> None:
         """List for the first time; that the cluster does not know the kind is no failure."""
@@ -129,22 +138,23 @@ class Watch:
             if not after:
                 break
         version = page["metadata"]["resourceVersion"]
-        self._touched(self._cache.listed(self.kind, refs, int(version)))
+        self._lost(self._cache.listed(self.kind, refs, int(version)))
         self._touched(self._cache.found(self.kind))
         self._alive(version)
 
     async def _follow(self) -> None:
         seconds = random.randint(240, 480)
         request = requests.watch(self.kind, version=self._version, seconds=seconds)
-        async for line in self._client.lines(request):
-            self._take(decode(line))
+        async with aclosing(self._client.lines(request)) as lines:
+            async for line in lines:
+                self._take(decode(line))
 
     def _take(self, event: Event) -> None:
         if event.type == "ERROR":
             raise self._failure(event.object)
         version = event.object["metadata"]["resourceVersion"]
         if event.type == "DELETED":
-            self._touched(self._cache.gone(self.kind, event.object))
+            self._lost(self._cache.gone(self.kind, event.object))
         elif event.type != "BOOKMARK":
             self._touched(self._cache.show(self.kind, event.object))
         self._cache.mark(self.kind, int(version))
@@ -153,6 +163,9 @@ class Watch:
     def _alive(self, version: str) -> None:
         self._version = version
         self._sign = self._turn = self._now()
+        if self._troubled:
+            logger.info("Watch of %s: well again", self.kind.plural)
+            self._waits, self._troubled = delays(), False
 
     def _failure(self, status: Manifest) -> AppStackError:
         """Return what an ERROR event means: its object is a `Status`."""

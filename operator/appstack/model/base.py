@@ -41,7 +41,7 @@ class Kubernetes(BaseModel):
     @classmethod
     def _refuse_less(cls, value: Any) -> Any:
         for name in sorted(cls.LESS & value.keys()) if isinstance(value, dict) else ():
-            raise PydanticCustomError("less", "'{name}' can't be set here: AppStack decides it", {"name": name})
+            raise PydanticCustomError("less", "can't be set here: AppStack decides it", {"name": name})
         return value
 
     @classmethod

@@ -50,6 +50,8 @@ def _faults(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tup
     for detail in details:
         location = _within(detail["loc"], document, missing=detail["type"] == "missing")
         path = field_path(location)
+        if detail["type"] == "less":
+            path = f"{path}.{detail['ctx']['name']}"
         if path in faults:
             faults[path] = Fault(path, "must be a whole number or a string", hint=f"not {_shown(detail)}")
         else:
@@ -99,6 +101,14 @@ def _fault(path: str, detail: ErrorDetails) -> Fault:
             what = f"must be {context['expected']}, not {shown}"
         case "string_pattern_mismatch":
             what = f"{shown} does not match {context['pattern']}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            what = f"must be a mapping of fields, not {shown}"
+        case "list_type" | "tuple_type":
+            what, hint = f"must be a list, not {shown}", "write it with dashes, or in brackets"
+        case "int_type" | "int_parsing" | "int_from_float":
+            what = f"must be a whole number, not {shown}"
+        case "bool_type" | "bool_parsing":
+            what = f"must be true or false, not {shown}"
         case "string_too_long" | "too_long":
             what = f"is too long: at most {context['max_length']}"
         case _ if what.startswith("Input should be "):

@@ -113,8 +113,10 @@ def _inheriting(context: Context, files: Files, container: InitContainer | Sidec
 
 
 def _with_mounts(container: Manifest, mounts: list[Manifest]) -> Manifest:
+    """Return one of the author's containers with its files, and with last words that status can quote."""
     every = [*container.get("volumeMounts", []), *mounts]
-    return {**container, "volumeMounts": every} if every else container
+    spoken = {"terminationMessagePolicy": "FallbackToLogsOnError", **container}
+    return {**spoken, "volumeMounts": every} if every else spoken
 
 
 def _volumes(context: Context, files: Files) -> list[Manifest]:

@@ -52,7 +52,7 @@ def _carried(name: str, action: HTTPGet, backend: Container) -> Carried:
     return Carried(
         name=name,
         port=backend.port_number(action.port) or 0,
-        path=action.path or "/",
+        path="/" + (action.path or "").removeprefix("/"),  # a kubelet adds the slash, too; nginx would see a port
         scheme=action.scheme or "HTTP",
         host=headers.get("host", ""),
     )
