@@ -41,3 +41,12 @@ def space(request: pytest.FixtureRequest, operator: None) -> Iterator[harness.Sp
     with harness.namespace(stem) as space:
         harness.wait_for_client(space)
         yield space
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have measured, whichever process ran them."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", []):
+                if name == harness.SHOWN and report.when == "call":
+                    terminalreporter.write_line(str(value))

@@ -26,6 +26,7 @@ CLIENT = "client"
 CLIENT_IMAGE = "busybox:1.35.0"
 PATIENCE = 120.0  # seconds: images are on the nodes already
 LOOK_EVERY = 0.3
+SHOWN = "shown"  # the property of a test that is printed at the end
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from tests.e2e.harness import Manifest, Space, condition, uid_of
 from tests.e2e.stacks import nodes_of, open_backend
@@ -75,34 +78,27 @@ def test_a_retained_one_survives_the_stack_and_is_taken_up_again(space: Space) -
     assert space.page(f"http://kept:8000/files?path={DATA}") == "still here"
 
 
+@pytest.fixture
+def growing(space: Space) -> Iterator[None]:
+    """Have the default class promise to grow: its provisioner never does, but the API server takes the wish."""
+    promise = '{{"allowVolumeExpansion": {}}}'
+    space.kubectl("patch", "storageclass", "standard", "--patch", promise.format("true"))
+    yield
+    space.kubectl("patch", "storageclass", "standard", "--patch", promise.format("false"))
+
+
+@pytest.mark.usefixtures("growing")
 def test_growing_is_passed_on_and_shrinking_is_refused(space: Space) -> None:
-    # A class that can grow: this cluster's provisioner never does, but the API server takes the wish.
-    space.apply(growing(space.name))
-    try:
-        space.apply(claiming("grown", of("10Mi", storageClassName=space.name)))
-        space.ready("grown")
+    space.apply(claiming("grown", of("10Mi")))
+    space.ready("grown")
 
-        space.apply(claiming("grown", of("20Mi", storageClassName=space.name)))
-        space.until("the claim asks for more", lambda: size_of(space, "grown-data") == "20Mi", 30)
+    space.apply(claiming("grown", of("20Mi")))
+    space.until("the claim asks for more", lambda: size_of(space, "grown-data") == "20Mi", 30)
 
-        space.apply(claiming("grown", of("5Mi", storageClassName=space.name)))
-        told = space.until("it is Stalled", lambda: stalled(space, "grown"), 30)
-        assert "spec.volumes[0].claim.resources.requests.storage" in told
-        assert size_of(space, "grown-data") == "20Mi"
-    finally:
-        space.try_kubectl("delete", "storageclass", space.name)
-
-
-def growing(name: str) -> Manifest:
-    """Return the class `standard` under another name, with the promise to grow."""
-    return {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {"name": name},
-        "provisioner": "appstack.dev/local-path",
-        "volumeBindingMode": "WaitForFirstConsumer",
-        "allowVolumeExpansion": True,
-    }
+    space.apply(claiming("grown", of("5Mi")))
+    told = space.until("it is Stalled", lambda: stalled(space, "grown"), 30)
+    assert "spec.volumes[0].claim.resources.requests.storage" in told
+    assert size_of(space, "grown-data") == "20Mi"
 
 
 def test_another_class_for_a_claim_that_exists_is_refused_by_name(space: Space) -> None:

@@ -139,6 +139,8 @@ def test_without_its_startup_probe_the_same_start_never_ends(app: Space) -> None
     stack["metadata"]["name"] = "impatient"
     del stack["spec"]["backend"]["startupProbe"]
     del stack["spec"]["sidecars"]
+    # Longer than the wait before a pod stops, in which it would get ready after all.
+    stack["spec"]["backend"]["env"][1]["value"] = "60s"
 
     app.apply(stack)
 

@@ -6,11 +6,11 @@ The load client never tries a request twice. It tells what became of new connect
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.harness import Example, Manifest, Space
+from tests.e2e.harness import SHOWN, Example, Manifest, Space
 
 LOAD_IMAGE = "appstack.dev/load-client:1.0.0"
 ROLL_OUTS = 3
@@ -38,7 +38,9 @@ def other_node(space: Space, stack: str) -> str:
 
 
 @pytest.mark.parametrize("folder", EXAMPLES)
-def test_three_rolling_updates_lose_no_request(space: Space, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_three_rolling_updates_lose_no_request(
+    space: Space, folder: str, record_property: Callable[[str, object], None]
+) -> None:
     example = Example(folder)
     name, load = example.name, f"load-{example.name}"
     stack = example.stack
@@ -63,8 +65,7 @@ def test_three_rolling_updates_lose_no_request(space: Space, folder: str, capsys
     told = report(space, load)
     space.kubectl("delete", "pod", load, "--wait=false")
 
-    with capsys.disabled():
-        sys.stdout.write(f"\n{name}: {json.dumps(told)}\n")
+    record_property(SHOWN, f"{name}: {json.dumps(told)}")
     assert min(each["requests"] for each in told.values()) > 500
     assert {way: each["errors"] for way, each in told.items()} == {"new": [], "kept": []}
     assert {way: each["failures"] for way, each in told.items()} == {"new": 0, "kept": 0}
