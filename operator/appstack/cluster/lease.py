@@ -84,10 +84,21 @@ class Lease:
             return
         self._renewed = float("-inf")
         try:
-            await self._put(None)
+            await self._put_down()
         except (Refused, Unavailable) as error:
             logger.warning("Lease %s is not released: %s", self.ref.name, error)
         self._held = None
+
+    async def _put_down(self) -> None:
+        """Write that nobody holds it, also over a renewal of ours that landed while its answer was not waited for."""
+        try:
+            await self._put(None)
+        except Refused as error:
+            found = await self._get() if error.status == 409 else None
+            if found is None or Claim.of(found).holder != str(self.me):
+                raise
+            self._held = found
+            await self._put(None)
 
     def _fresh(self) -> bool:
         return time.monotonic() - self._renewed < _RENEW
