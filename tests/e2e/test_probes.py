@@ -131,7 +131,8 @@ def test_a_failing_liveness_restarts_that_container_and_no_other(app: Space, con
 def test_a_closed_port_takes_it_out_of_the_service(app: Space) -> None:
     inside(app, "by-tcp", "killall", "httpd")
 
-    app.until("it is not ready", lambda: not statuses(app)["by-tcp"]["ready"], 30)
+    app.until("the Service leads nowhere", lambda: app.http(f"{URL}/").code != 0, 30)
+    assert app.page(f"{URL}/")  # its liveness probe has brought it back
 
 
 def test_without_its_startup_probe_the_same_start_never_ends(app: Space) -> None:
