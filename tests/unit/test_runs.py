@@ -22,7 +22,9 @@ def job(minute: int, ended: End | None = None, *, name: str = "shop", owner: str
     statuses: dict[End | None, dict[str, Any]] = {None: {}, End.COMPLETED: COMPLETE, End.FAILED: FAILED}
     ref = Ref("batch/v1", "Job", "team", name)
     created = f"2026-11-21T08:{minute:02}:00Z"
-    return Child(ref, f"{name}-{minute}", "1", "shop", owner_uid=owner, created=created, ended=ended, status=statuses[ended])
+    return Child(
+        ref, f"{name}-{minute}", "1", "shop", owner_uid=owner, created=created, ended=ended, status=statuses[ended]
+    )
 
 
 def told(*children: Child, kind: str = "Job", former: Any = (), gone: tuple[Child, ...] = ()) -> list[dict[str, Any]]:
