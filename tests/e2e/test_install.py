@@ -25,7 +25,8 @@ def test_the_operators_own_namespace_may_enforce_the_restricted_profile() -> Non
 
 
 @pytest.mark.parametrize(
-    "request_", ["get secrets", "list secrets", "create pods", "create deployments.apps --subresource=scale"]
+    "request_",
+    ["get secrets", "list secrets", "create pods --subresource=exec", "create deployments.apps --subresource=scale"],
 )
 def test_it_may_not(request_: str) -> None:
     answer = OPERATOR.try_kubectl("auth", "can-i", *request_.split(), AS, "--all-namespaces")
