@@ -71,4 +71,8 @@ test-api: setup cluster ## tests against a real API server
 
 .PHONY: test
 test: check images ## everything: the checks, the API tests and the end-to-end tests on one real cluster
-	@$(PYTHON) -m pytest tests/api tests/e2e --numprocesses 4 --dist loadfile
+	@$(PYTHON) -m pytest tests/api tests/e2e --numprocesses 4 --dist loadfile --junitxml .cluster/e2e.xml
+
+.PHONY: examples-report
+examples-report: setup ## docs/examples.md from the last make test
+	@$(PYTHON) -m tools.examples_report
