@@ -39,7 +39,16 @@ def run(settings: Settings) -> None:
     asyncio.run(_run(settings))
 
 
+def _complaint(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Take in what the loop can hand to nobody: kopf's watch, left half-way when we stop, is no error."""
+    if "asyncgen" in context:
+        logger.debug("At the end: %s", context["message"])
+    else:
+        loop.default_exception_handler(context)
+
+
 async def _run(settings: Settings) -> None:
+    asyncio.get_running_loop().set_exception_handler(_complaint)
     client = Client(Credentials(load()), in_flight=settings.requests)
     operator = Operator(settings, client)
     server = Server(settings, Health(live=operator.dead, ready=operator.unready))
