@@ -76,7 +76,7 @@ def test_a_crash_loop_is_told_with_its_exit_code_and_last_words(space: Space) ->
     assert (problem["container"], problem["exitCode"]) == ("backend", 3)
     assert "the database is not there" in problem["log"]
     assert problem["hint"]
-    # Kubernetes takes a container without a readiness probe for available as soon as it has started; AppStack does not.
+    # Kubernetes takes it for available whenever it runs again; once it has crashed, AppStack does not.
     assert condition(space.stack("loop"), "Ready") == "False"
 
 
