@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from appstack.cluster import kinds
+import appstack
+from appstack.cluster import kinds, requests
+from appstack.meta import API_VERSION, GROUP, KIND, Manifest, Ref
 from tools import chart
 
 TEMPLATES = chart.CHART / "templates"
-READ = {"get", "list", "watch"}
-WRITE = {*READ, "create", "patch", "delete"}
+PACKAGE = Path(appstack.__file__).parent
 
 Rules = dict[tuple[str, str], set[str]]
 
@@ -36,28 +38,90 @@ def rules(kind: str) -> Rules:
     }
 
 
-def group_of(kind: kinds.Kind) -> str:
-    """Return the API group of a kind; the core group is the empty string."""
-    return kind.api_version.rpartition("/")[0]
+def permission(request: requests.Request) -> tuple[str, str, str]:
+    """Return the API group, the resource and the verb that Kubernetes' authorization asks for."""
+    below = request.path.removeprefix(request.kind.path(request.ref.namespace))
+    name, _, subresource = below.removeprefix("/").partition("/")
+    resource = f"{request.kind.plural}/{subresource}" if subresource else request.kind.plural
+    if request.method != "GET":
+        verb = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}[request.method]
+    elif "watch" in request.query:
+        verb = "watch"
+    else:
+        verb = "get" if name else "list"
+    return request.kind.api_version.rpartition("/")[0], resource, verb
 
 
-@pytest.mark.parametrize("kind", kinds.WATCHED, ids=lambda kind: kind.plural)
-def test_the_operator_may_do_what_it_does_and_no_more(kind: kinds.Kind) -> None:
-    allowed = rules("ClusterRole")[group_of(kind), kind.plural]
+def needed(sent: Iterable[requests.Request]) -> Rules:
+    """Return the rules that let these requests pass, and nothing else."""
+    found: Rules = {}
+    for request in sent:
+        group, resource, verb = permission(request)
+        found.setdefault((group, resource), set()).add(verb)
+    return found
 
-    assert allowed == (WRITE if kind.applied else READ)
+
+def anywhere() -> Iterator[requests.Request]:
+    """Yield each request that the operator sends about the namespaces that it reconciles."""
+    stack = Ref(API_VERSION, KIND, "team", "shop")
+    yield requests.get(stack)
+    yield requests.apply_status(stack, uid="1", status={})
+    for kind in (kinds.STACK, *kinds.WATCHED):
+        yield requests.page(kind)
+        yield requests.watch(kind, version="1", seconds=1)
+    for kind in kinds.WATCHED:
+        if kind.applied:
+            child = of_kind(kind)
+            yield requests.look(Ref.of(child))
+            yield requests.create(child)
+            yield requests.apply(child, uid="1")
+            yield requests.keep_replicas(Ref.of(child), uid="1", replicas=1)
+            yield requests.rehearse(child)
+            yield requests.delete(Ref.of(child), uid="1")
+    yield requests.post_event(of_kind(requests.EVENTS))
+    yield requests.leases("label")
 
 
-def test_there_is_no_permission_that_nobody_needs() -> None:
-    watched = {(group_of(kind), kind.plural) for kind in (*kinds.WATCHED, kinds.STACK)}
-    others = {
-        ("appstack.dev", "appstacks/status"),
-        ("appstack.dev", "appstacks/finalizers"),
-        ("events.k8s.io", "events"),
-        ("coordination.k8s.io", "leases"),
-    }
+def at_home() -> Iterator[requests.Request]:
+    """Yield each request about the operator's own Lease."""
+    lease = of_kind(requests.LEASES)
+    yield requests.lease(Ref.of(lease))
+    yield requests.create_lease(lease)
+    yield requests.update_lease(lease)
 
-    assert set(rules("ClusterRole")) == watched | others
+
+def of_kind(kind: kinds.Kind) -> Manifest:
+    """Return an object of a kind."""
+    metadata = {"name": "shop", "namespace": "team"}
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+
+
+def test_the_operator_may_send_what_it_sends_and_nothing_else() -> None:
+    children = needed(requests.create(of_kind(kind)) for kind in kinds.WATCHED if kind.applied)
+    no_request_shows = {resource: {"create"} for resource in children}  # an apply that makes an object asks for both
+    no_request_shows[GROUP, "appstacks/finalizers"] = {"update"}  # asked about owner references
+
+    wanted = needed(anywhere())
+    for resource, verbs in no_request_shows.items():
+        wanted[resource] = wanted.get(resource, set()) | verbs
+
+    assert rules("ClusterRole") == wanted
+    assert rules("Role") == needed(at_home())
+
+
+def test_every_request_that_the_operator_sends_is_looked_at() -> None:
+    code = "".join(source.read_text() for source in PACKAGE.rglob("*.py"))
+    here = inspect.getsource(anywhere) + inspect.getsource(at_home)
+    built = {name for name, each in vars(requests).items() if get_return(each) == "Request"}
+
+    sent = {name for name in built if f"requests.{name}(" in code}
+
+    assert sent - {"discover"} == {name for name in built if f"requests.{name}(" in here}  # everybody may discover
+
+
+def get_return(value: object) -> object:
+    """Return the annotation of what a public function returns."""
+    return value.__annotations__.get("return") if inspect.isfunction(value) else None
 
 
 def test_secrets_wildcards_and_escalation_are_nowhere() -> None:
@@ -69,7 +133,7 @@ def test_secrets_wildcards_and_escalation_are_nowhere() -> None:
 
 
 def test_leases_of_other_namespaces_are_only_read() -> None:
-    assert rules("ClusterRole")["coordination.k8s.io", "leases"] == {"get", "list"}
+    assert rules("ClusterRole")["coordination.k8s.io", "leases"] == {"list"}
     assert set(rules("Role")) == {("coordination.k8s.io", "leases")}
 
 
