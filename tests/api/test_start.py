@@ -88,7 +88,8 @@ def test_one_that_was_killed_is_followed_at_once_on_its_own_machine(other: Opera
 
     other.launch()
 
-    eventually(lambda: other.words().count("Reconciling") == 2, within=10)
+    eventually(lambda: other.words().count("Reconciling") == 2)
+    assert "Standing by" not in other.words(), "it must not wait for the end of a dead process's Lease"
     assert 0 == other.stop(), other.words()
 
 

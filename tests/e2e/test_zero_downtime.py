@@ -69,7 +69,6 @@ def test_three_rolling_updates_lose_no_request(
     assert min(each["requests"] for each in told.values()) > 500
     assert {way: each["errors"] for way, each in told.items()} == {"new": [], "kept": []}
     assert {way: each["failures"] for way, each in told.items()} == {"new": 0, "kept": 0}
-    assert max(each["longestGapMilliseconds"] for each in told.values()) < 2000
 
 
 def gone(space: Space, stack: Manifest) -> bool:

@@ -199,4 +199,4 @@ def test_a_pod_is_led_to_when_it_listens() -> None:
 def test_nginx_ends_kept_connections_before_the_pod_goes() -> None:
     texts = rendered(WEB, "proxy: {}")["ConfigMap"]["data"].values()
 
-    assert 1 == sum("keepalive_time 4s;" in text for text in texts)
+    assert 1 == sum("keepalive_time 3s;" in text for text in texts)

@@ -8,6 +8,7 @@ from appstack.model import kube
 from appstack.model.base import Kubernetes, ObjectMetadata
 
 DRAIN_SECONDS: Final = 5  # a pod that goes is still sent requests until every node knows: so long it goes on serving
+KEEPALIVE_SECONDS: Final = 3  # how old a connection gets: no client holds one any more when its pod stops serving
 
 
 class Pod(Kubernetes, kube.PodSpec):

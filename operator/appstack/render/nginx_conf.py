@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 from appstack.model.containers import Proxy
-from appstack.model.pod import DRAIN_SECONDS
+from appstack.model.pod import KEEPALIVE_SECONDS
 from appstack.nginx import Directive, directive, text
 from appstack.paths import HEALTH_CONF, NGINX_CONF, NGINX_DIR, SERVER_DIR, STATIC_CONF, STATIC_ROOT, USER_CONF
 from appstack.render.context import Context
@@ -53,7 +53,7 @@ def _http(context: Context, proxy: Proxy) -> Iterator[Directive]:
     yield directive("server_tokens", "off")
     yield directive("sendfile", "on")
     # A kept connection ends with an answer that says so, and before the pod that it leads to: see render/draining.py.
-    yield directive("keepalive_time", f"{DRAIN_SECONDS - 1}s")
+    yield directive("keepalive_time", f"{KEEPALIVE_SECONDS}s")
     yield directive("map", "$http_upgrade", "$appstack_connection", block=_map(otherwise="upgrade", empty="close"))
     yield directive(
         "map",
