@@ -133,7 +133,7 @@ class Operator:
             raise OperatorError(
                 f"The operator may not see what it works on: {error.message}",
                 "Install the Helm chart's ClusterRole and bind it to this user: "
-                f"get, list and watch of {', '.join(kind.plural for kind in (STACK, *WATCHED))}",
+                f"list and watch of {', '.join(kind.plural for kind in (STACK, *WATCHED))}",
             ) from error
 
     async def _find_appstacks(self) -> None:
