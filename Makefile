@@ -45,7 +45,7 @@ openapi-table: setup ## write the table of Kubernetes' list keys and fields from
 
 # --- checks -----------------------------------------------------------------------------------------------------------
 
-CODE := operator tools tests
+CODE := operator tools tests bench
 
 .PHONY: format
 format: setup ## format the code
