@@ -44,6 +44,7 @@ def up() -> None:
             if record is not None:
                 shell.say(f"the cluster is replaced: {flaw}")
                 _remove(record)
+            trace.remember()
             shell.say("making a cluster")
             record = _make()
         images.ensure(docker.environment(own=record.own), registry=not record.own)
@@ -122,12 +123,15 @@ def down() -> None:
     with state.alone(WAITING):
         begun = time.monotonic()
         _remove(_read())
+        before = trace.recalled()
         shutil.rmtree(state.CLUSTER, ignore_errors=True)
         other = _other_checkout()
         if other is None and (left := trace.ours()):
             raise shell.Failure(f"the cluster is gone, but not all of it; remove by hand: {'; '.join(left)}")
         took = time.monotonic() - begun
         shell.say(f"the cluster is gone ({took:.1f} s), no trace left but the cache {state.cache()}")
+        if other is None and before is not None and (new := trace.news(before, trace.machine())):
+            shell.say(f"new on this machine since, and none of the cluster's as far as can be told: {'; '.join(new)}")
         if other is not None:
             shell.say(f"another one runs from the same cache: it belongs to {other}")
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tools.cluster import engine, namespace, shell, state
+
+BEFORE = "before.json"
 
 
 def ours() -> list[str]:
@@ -30,16 +35,39 @@ def _is_ours(pid: int, command: str) -> bool:
         return False
 
 
-def machine() -> dict[str, list[str]]:
-    """All that a cluster could change on this machine, to be compared before and after."""
+Picture = Mapping[str, list[str]]
+
+
+def machine() -> Picture:
+    """All that a cluster could change on this machine; of its processes `ours` tells, for others come and go."""
+    rules = firewall()
     return {
-        "processes": sorted(command for _, command in processes()),
-        "mounts": sorted(mounts()),
-        "links": sorted(links()),
-        "cgroups": sorted(_cgroup_names()),
-        "firewall": firewall(),
-        "settings": [Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()],
+        "mount": sorted(mounts()),
+        "link": sorted(links()),
+        "cgroup": sorted(_cgroup_names()),
+        **({} if rules is None else {"firewall rule": sorted(rules)}),
+        "net.ipv4.ip_forward": [Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()],
     }
+
+
+def remember() -> None:
+    """Keep how the machine is before there is a cluster."""
+    state.CLUSTER.mkdir(exist_ok=True)
+    (state.CLUSTER / BEFORE).write_text(json.dumps(machine()))
+
+
+def recalled() -> Picture | None:
+    """How the machine was before there was a cluster; None where nobody has looked."""
+    try:
+        return dict(json.loads((state.CLUSTER / BEFORE).read_text()))
+    except (OSError, ValueError):
+        return None
+
+
+def news(before: Picture, after: Picture) -> list[str]:
+    """What is there now and was not there before, in words, as far as both pictures show it."""
+    found = {what: Counter(after[what]) - Counter(before[what]) for what in after if what in before}
+    return [f"{what} {which}" for what, some in found.items() for which in some.elements()]
 
 
 def processes() -> Iterator[tuple[int, str]]:
@@ -66,8 +94,11 @@ def _cgroup_names() -> list[str]:
     return [str(path) for path in namespace.CGROUPS.rglob("*") if path.is_dir()]
 
 
-def firewall() -> list[str]:
-    """The rules, as far as a tool to list them is there: the machine's own, or those of the engine's packages."""
+def firewall() -> list[str] | None:
+    """The rules; None where there is no tool to list them, neither the machine's nor the engine's packages'."""
     env = engine.environment() if engine.packages_present() else {}
     listings = [shell.attempt([tool], env=env) for tool in ("iptables-save", "ip6tables-save", "iptables-legacy-save")]
-    return [line for done in listings for line in done.out.splitlines() if not line.startswith("#")]
+    if not any(done.ok for done in listings):
+        return None
+    lines = [line for done in listings for line in done.out.splitlines() if not line.startswith("#")]
+    return [re.sub(r" \[\d+:\d+\]$", "", line) for line in lines]  # packets are counted behind each chain

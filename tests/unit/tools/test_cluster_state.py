@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.cluster import engine, kube, life, namespace, programs, runtime, shell, state
+from tools.cluster import engine, images, kube, life, namespace, programs, runtime, shell, state, trace
 
 AVAILABLE = frozenset({"CAP_CHOWN", "CAP_KILL"})
 PROCESS = {"args": ["sh"], "capabilities": {"bounding": ["CAP_CHOWN", "CAP_SYS_RESOURCE"], "ambient": []}}
@@ -125,3 +125,64 @@ def test_the_engine_touches_no_default_of_docker(monkeypatch: pytest.MonkeyPatch
     assert "runtimes" not in engine.configuration()
     monkeypatch.setattr(runtime, "lacks_capabilities", lambda: True)
     assert engine.configuration()["default-runtime"] in engine.configuration()["runtimes"]
+
+
+def test_what_is_new_on_a_machine_is_told_from_two_pictures() -> None:
+    before = {"mount": ["/a", "/a"], "link": ["lo"]}
+    after = {"mount": ["/a", "/a", "/a"], "link": ["lo", "br-1"], "firewall rule": ["-A"]}
+
+    assert trace.news(before, after) == ["mount /a", "link br-1"]
+    assert trace.news(trace.machine(), trace.machine()) == []
+
+
+def test_a_picture_is_kept_with_the_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "CLUSTER", tmp_path / ".cluster")
+    assert trace.recalled() is None
+
+    trace.remember()
+
+    kept = trace.recalled()
+    assert kept is not None
+    assert kept["link"] == sorted(trace.links())
+
+
+@pytest.fixture
+def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout without a cluster, in which none is made."""
+    folder = tmp_path / ".cluster"
+    monkeypatch.setattr(state, "CLUSTER", folder)
+    monkeypatch.setattr(state, "KUBECONFIG", folder / "kubeconfig")
+    monkeypatch.setattr(state, "RECORD", folder / "cluster.json")
+    monkeypatch.setattr(life, "_make", lambda: WELL)
+    monkeypatch.setattr(images, "ensure", lambda *_, **__: None)
+    return tmp_path
+
+
+def test_a_kubeconfig_in_the_environment_is_ignored_with_a_notice(
+    nothing: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "/somebody/kubeconfig")
+
+    life.up()
+
+    said = capsys.readouterr().err
+    assert "KUBECONFIG=/somebody/kubeconfig is ignored; to use that cluster, say USE_KUBECONFIG=1" in said
+    assert "making a cluster" in said
+
+
+def test_the_users_cluster_is_asked_for_by_two_words(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USE_KUBECONFIG", "1")
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+
+    with pytest.raises(shell.Failure, match="set KUBECONFIG, too"):
+        life.up()
+
+
+def test_a_cluster_of_ours_is_not_forgotten_for_the_users(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USE_KUBECONFIG", "1")
+    monkeypatch.setenv("KUBECONFIG", "/somebody/kubeconfig")
+    state.CLUSTER.mkdir()
+    state.RECORD.write_text(json.dumps(asdict(WELL)))
+
+    with pytest.raises(shell.Failure, match="run `make cluster-down` before"):
+        life.up()
