@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypedDict, Unpack
 
 HEARTBEAT_SECONDS = 60.0
 
@@ -40,36 +40,32 @@ class Result:
         return self.code == 0
 
 
-def run(
-    argv: Sequence[str | Path],
-    *,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    input: str | None = None,
-    stdin: IO[bytes] | None = None,
-    log: Path | None = None,
-    timeout: float | None = None,
-) -> str:
+class Options(TypedDict, total=False):
+    """How a program is run."""
+
+    env: Mapping[str, str] | None
+    """Added to the environment."""
+    cwd: Path | None
+    input: str | None
+    stdin: IO[bytes] | None
+    log: Path | None
+    """Takes all output."""
+    timeout: float | None
+    """Seconds."""
+
+
+def run(argv: Sequence[str | Path], **options: Unpack[Options]) -> str:
     """Run to a good end and return standard output; with `log`, output goes there and "" comes back."""
-    result = attempt(argv, env=env, cwd=cwd, input=input, stdin=stdin, log=log, timeout=timeout)
+    result = attempt(argv, **options)
     if not result.ok:
-        raise CommandFailed([str(a) for a in argv], result.code, result.err or result.out, log)
+        raise CommandFailed([str(a) for a in argv], result.code, result.err or result.out, options.get("log"))
     return result.out
 
 
-def attempt(
-    argv: Sequence[str | Path],
-    *,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-    input: str | None = None,
-    stdin: IO[bytes] | None = None,
-    log: Path | None = None,
-    timeout: float | None = None,
-) -> Result:
+def attempt(argv: Sequence[str | Path], **options: Unpack[Options]) -> Result:
     """Like run(), for commands that may fail: a program that is missing or late is a result, too."""
     words = [str(a) for a in argv]
-    environment = {**os.environ, **(env or {})}
+    text, log, timeout = options.get("input"), options.get("log"), options.get("timeout")
     with ExitStack() as stack:
         sink: IO[bytes] | int = subprocess.PIPE
         if log is not None:
@@ -80,9 +76,9 @@ def attempt(
             process = stack.enter_context(
                 subprocess.Popen(
                     words,
-                    env=environment,
-                    cwd=cwd,
-                    stdin=stdin or (subprocess.DEVNULL if input is None else subprocess.PIPE),
+                    env={**os.environ, **(options.get("env") or {})},
+                    cwd=options.get("cwd"),
+                    stdin=options.get("stdin") or (subprocess.DEVNULL if text is None else subprocess.PIPE),
                     stdout=sink,
                     stderr=sink,
                 )
@@ -90,7 +86,7 @@ def attempt(
         except FileNotFoundError:
             return Result(127, "", f"{words[0]}: not found")
         try:
-            out, err = process.communicate(input.encode() if input is not None else None, timeout=timeout)
+            out, err = process.communicate(text.encode() if text is not None else None, timeout=timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             return Result(124, "", f"no answer within {timeout:.0f} s")
