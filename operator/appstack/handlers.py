@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import aiohttp
 import kopf
 
-from appstack.cluster.client import Client
 from appstack.meta import GROUP, PLURAL, VERSION, Manifest
 
 Seen = Callable[[str | None, Manifest], None]
@@ -63,13 +63,13 @@ class _NoDiffs(kopf.DiffBaseStorage):
         """Keep nothing."""
 
 
-def registry(seen: Seen, client: Client) -> kopf.OperatorRegistry:
-    """Return the handlers."""
+def registry(seen: Seen, session: Callable[[], aiohttp.ClientSession], *, server: str) -> kopf.OperatorRegistry:
+    """Return the handlers; kopf closes each session that it is given."""
     found = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=found)
     async def login(**_: Any) -> kopf.AiohttpSession:
-        return kopf.AiohttpSession(server=client.server, aiohttp_session=client.session())
+        return kopf.AiohttpSession(server=server, aiohttp_session=session())
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=found)
     async def appstack(event: kopf.RawEvent, **_: Any) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
+from appstack.turns import RATE, Pace, Rate, Turns
+
 K = TypeVar("K", bound=Hashable)
 
 
@@ -38,9 +40,12 @@ class Again:
 
     after: float | None = None  # seconds; never, when None
     failed: bool = False  # with back-off, at the earliest after `after`
+    untried: bool = False  # it was too early: what is remembered of failures stays
 
 
 DONE: Final = Again()
+
+_SHARE: Final = 10  # every tenth turn is for those that may come later: somebody may have changed their objects, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +63,28 @@ class Backoff:
 
 
 class WorkQueue(Generic[K]):
-    """Every key is with one worker at most; what happens to it meanwhile folds into one more look."""
+    """Every key is with one worker at most; what happens to it meanwhile folds into one more look.
+
+    Groups of keys take turns, so that nobody waits because another has much to do.
+    """
 
     def __init__(
-        self, clock: Clock, *, backoff: Backoff = Backoff(), chance: Callable[[], float] = random.random
+        self,
+        clock: Clock,
+        *,
+        group: Callable[[K], Hashable],
+        backoff: Backoff = Backoff(),
+        rate: Rate = RATE,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
         self._backoff = backoff
         self._chance = chance
-        self._ready: deque[K] = deque()
-        self._dirty: set[K] = set()  # to be looked at: in `_ready`, or again once its worker is done
+        self._live: Turns[K] = Turns(group)
+        self._later: Turns[K] = Turns(group)
+        self._taken = 0
+        self._pace: Pace[K] = Pace(rate)
+        self._again: set[K] = set()  # to be looked at again once its worker is done
         self._processing: set[K] = set()
         self._timers: dict[K, Timer] = {}
         self._failures: dict[K, int] = {}
@@ -76,15 +93,26 @@ class WorkQueue(Generic[K]):
 
     def __len__(self) -> int:
         """How many keys wait for a worker."""
-        return len(self._ready)
+        return len(self._live) + len(self._later)
 
-    def add(self, key: K) -> None:
-        """Have a look at the key as soon as a worker is free."""
-        if key in self._dirty or self._closed:
+    def age(self) -> float:
+        """Return the seconds for which the key that waits longest has waited for a worker."""
+        now = self._clock.time()
+        since = (lane.oldest() for lane in (self._live, self._later))
+        return max(0.0 if began is None else now - began for began in since)
+
+    def add(self, key: K, *, later: bool = False) -> None:
+        """Have a look at the key as soon as it is its turn; `later`: behind all those that something happened to."""
+        if self._closed:
             return
-        self._dirty.add(key)
-        if key not in self._processing:
-            self._put(key)
+        if key in self._processing:
+            self._again.add(key)
+            return
+        wait = self._pace.wait(key, self._clock.time())
+        if wait > 0:
+            self.add_after(key, wait)
+        else:
+            self._put(key, self._later if later else self._live)
 
     def add_after(self, key: K, delay: float) -> None:
         """Have a look at the key in `delay` seconds; the earliest of several such wishes counts."""
@@ -98,7 +126,7 @@ class WorkQueue(Generic[K]):
 
     async def get(self) -> K | None:
         """Wait for a key and take it; None when the queue is closed."""
-        while not self._ready and not self._closed:
+        while not len(self) and not self._closed:
             waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._wakers.append(waker)
             await waker
@@ -112,18 +140,18 @@ class WorkQueue(Generic[K]):
             self._failures[key] = failures + 1
             self.add_after(key, max(again.after or 0.0, self._backoff.delay(failures, self._chance())))
         else:
-            self._failures.pop(key, None)
+            if not again.untried:
+                self._failures.pop(key, None)
             if again.after is not None:
                 self.add_after(key, again.after)
-        if key in self._dirty and not self._closed:
-            self._put(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
 
     def forget(self, key: K) -> None:
         """Drop what is remembered of a key that is gone."""
         self._failures.pop(key, None)
-        timer = self._timers.pop(key, None)
-        if timer is not None:
-            timer.cancel()
+        self._cancel(key)
 
     def close(self) -> None:
         """Hand out nothing more: whoever waits gets None."""
@@ -135,17 +163,27 @@ class WorkQueue(Generic[K]):
             self._wake()
 
     def _take(self) -> K:
-        key = self._ready.popleft()
-        self._dirty.discard(key)
+        self._taken += 1
+        rest = self._taken % _SHARE == 0
+        key = (self._later if len(self._later) and (rest or not len(self._live)) else self._live).take()
         self._processing.add(key)
-        timer = self._timers.pop(key, None)  # this look is the one that was wished for
-        if timer is not None:
-            timer.cancel()
+        self._pace.took(key, self._clock.time())
+        self._cancel(key)  # this look is the one that was wished for
         return key
 
-    def _put(self, key: K) -> None:
-        self._ready.append(key)
-        self._wake()
+    def _put(self, key: K, lane: Turns[K]) -> None:
+        """Let a key wait, once: in the lane for which there is more reason."""
+        if key in self._live or (lane is self._later and key in self._later):
+            return
+        since = self._later.remove(key)
+        lane.put(key, self._clock.time() if since is None else since)
+        if since is None:
+            self._wake()
+
+    def _cancel(self, key: K) -> None:
+        timer = self._timers.pop(key, None)
+        if timer is not None:
+            timer.cancel()
 
     def _wake(self) -> None:
         while self._wakers:

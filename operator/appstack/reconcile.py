@@ -15,7 +15,7 @@ from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Key
 from appstack.cluster.carry import WRITTEN, Hands
 from appstack.cluster.client import Client
-from appstack.cluster.stacks import Stack, Stacks
+from appstack.cluster.stacks import Stack, Stacks, told
 from appstack.errors import Fault, InvalidSpec, MissingKind, Refused, Severity, Unavailable
 from appstack.fixed import fixed
 from appstack.meta import API_VERSION, KIND, Manifest, Ref
@@ -68,10 +68,10 @@ class Reconciler:
             return DONE  # what it owned goes by its owner references or with its namespace, whether we run or not
         grace = held.bereft + _GRACE - time.monotonic()
         if grace > 0:
-            return Again(after=grace)
+            return Again(after=grace, untried=True)
         observed = self._cache.observed(key)
         if not observed.namespace_uid:
-            return Again(after=0.2)  # the watch of namespaces lags behind
+            return Again(after=0.2, untried=True)  # the watch of namespaces lags behind
         understood = self._understand(held.doc, observed)
         changes: tuple[Change, ...] = ()
         if understood.wanted is not None:
@@ -124,9 +124,7 @@ class Reconciler:
         self._stacks.applied(key, uid=held.uid, records=records)
         available = not any(isinstance(change.error, Unavailable) for change in changes)
         self._stacks.struck(key, uid=held.uid, available=available)
-        former = held.doc.get("status") or {}
-        told = former.get("observedGeneration") == held.doc["metadata"]["generation"]
-        if told and written:
+        if told(held.doc) and written:
             self._stacks.hold_back(key, uid=held.uid, at=time.monotonic())
 
     async def _publish(self, key: Key, held: Stack, status: Manifest, again: Again) -> Again:

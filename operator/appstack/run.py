@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Final
 
 import kopf
@@ -18,7 +19,7 @@ from appstack.cluster.client import Client
 from appstack.cluster.kinds import STACK, WATCHED, Role
 from appstack.cluster.lease import Lease
 from appstack.cluster.login import Credentials, load
-from appstack.cluster.stacks import Stacks, key_of
+from appstack.cluster.stacks import Stacks, key_of, told
 from appstack.cluster.sweep import Sweep
 from appstack.cluster.watch import Watch
 from appstack.errors import OperatorError, Refused, Unavailable
@@ -68,7 +69,7 @@ class Operator:
         self._settings = settings
         self._client = client
         self._stop = asyncio.Event()
-        self._queue: WorkQueue[Key] = WorkQueue(loop)
+        self._queue: WorkQueue[Key] = WorkQueue(loop, group=lambda key: key.namespace)
         self._stacks = Stacks()
         self._cache = Cache(accepts=settings.reconciles)
         self._watches = [
@@ -167,8 +168,9 @@ class Operator:
     async def _watch_appstacks(self) -> None:
         """Let kopf watch until we are told to stop: by our signal handlers, not its own, which leave a flag unset."""
         others = asyncio.all_tasks()
+        session = partial(self._client.session, self._sweep.watch)
         tasks = await kopf.spawn_tasks(
-            registry=handlers.registry(self._seen, self._client),
+            registry=handlers.registry(self._seen, session, server=self._client.server),
             settings=handlers.settings(),
             clusterwide=True,
             standalone=True,
@@ -207,7 +209,7 @@ class Operator:
             self._stacks.forget(key, uid=doc["metadata"]["uid"])
             self._queue.forget(key)
         elif self._stacks.show(doc):
-            self._queue.add(key)
+            self._queue.add(key, later=event is None and told(doc))
 
     def _touched(self, keys: Keys) -> None:
         """Take in that something of these stacks has changed."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from appstack.queue import Again, Backoff, WorkQueue
+from appstack.turns import Rate
 
 
 class Call:
@@ -52,7 +53,25 @@ def clock() -> Clock:
 
 @pytest.fixture
 def queue(clock: Clock) -> WorkQueue[str]:
-    return WorkQueue(clock, backoff=Backoff(first=1, longest=8, jitter=0.5), chance=lambda: 0.5)
+    """Give a queue whose keys are grouped by what stands before the slash."""
+    return WorkQueue(
+        clock,
+        group=lambda key: key.partition("/")[0],
+        backoff=Backoff(first=1, longest=8, jitter=0.5),
+        rate=Rate(burst=3, spacing=2),
+        chance=lambda: 0.5,
+    )
+
+
+async def looks(queue: WorkQueue[str], number: int) -> list[str]:
+    """Have so many looks, one after the other; return at what."""
+    seen = []
+    for _ in range(number):
+        key = await queue.get()
+        assert key
+        queue.done(key)
+        seen.append(key)
+    return seen
 
 
 async def test_what_was_said_often_is_looked_at_once(queue: WorkQueue[str]) -> None:
@@ -126,13 +145,20 @@ async def test_who_fails_waits_twice_as_long_each_time_and_is_forgiven_at_once(
 ) -> None:
     waits = []
     queue.add("a")
-    for again in (*[Again(failed=True)] * 5, Again(after=0.5), Again(failed=True)):
+    tried = Again(after=2.5)
+    for again in (
+        *[Again(failed=True)] * 5,
+        Again(after=3, untried=True),
+        Again(failed=True),
+        tried,
+        Again(failed=True),
+    ):
         await queue.get()
         queue.done("a", again)
         waits.append(clock.calls[-1].due - clock.now)
         clock.pass_to(clock.calls[-1].due)
 
-    assert [1, 2, 4, 8, 8, 0.5, 1] == waits
+    assert [1, 2, 4, 8, 8, 3, 8, 2.5, 1] == waits
 
 
 async def test_the_server_may_ask_for_more_patience(queue: WorkQueue[str], clock: Clock) -> None:
@@ -165,3 +191,80 @@ async def test_what_is_gone_is_not_looked_at(queue: WorkQueue[str], clock: Clock
     clock.pass_to(2)
 
     assert 0 == len(queue)
+
+
+async def test_groups_take_turns(queue: WorkQueue[str]) -> None:
+    for key in ("many/1", "many/2", "many/3", "few/1", "many/4", "one/1", "few/2"):
+        queue.add(key)
+
+    assert ["many/1", "few/1", "one/1", "many/2", "few/2", "many/3", "many/4"] == await looks(queue, 7)
+
+
+async def test_who_comes_back_at_once_waits_for_all_others_of_its_group(queue: WorkQueue[str]) -> None:
+    for key in ("a/noisy", "a/1", "a/2"):
+        queue.add(key)
+    noisy = await queue.get()
+    assert "a/noisy" == noisy
+    queue.add("a/noisy")
+    queue.done("a/noisy")
+
+    assert ["a/1", "a/2", "a/noisy"] == await looks(queue, 3)
+
+
+async def test_what_may_come_later_waits_behind_all_that_is_live(queue: WorkQueue[str]) -> None:
+    for key in ("a/1", "a/2", "b/1"):
+        queue.add(key, later=True)
+    queue.add("a/live")
+    queue.add("a/2")
+    queue.add("a/2", later=True)
+
+    assert ["a/live", "a/2", "a/1", "b/1"] == await looks(queue, 4)
+    assert 0 == len(queue)
+
+
+async def test_what_may_come_later_comes_some_day(queue: WorkQueue[str]) -> None:
+    queue.add("later", later=True)
+    for number in range(30):
+        queue.add(f"live/{number}")
+
+    assert 9 == (await looks(queue, 31)).index("later")
+
+
+async def test_the_first_looks_come_at_once_and_further_ones_at_a_distance(queue: WorkQueue[str], clock: Clock) -> None:
+    at = []
+    for tenth in range(100):  # something happens ten times a second
+        clock.pass_to(tenth / 10)
+        queue.add("noisy")
+        if len(queue):
+            await looks(queue, 1)
+            at.append(clock.now)
+    clock.pass_to(30)
+    queue.add("noisy")
+
+    assert [0, 0.1, 0.2, 2, 4, 6, 8] == at
+    assert ["noisy"] == await looks(queue, 1), "and once it has been quiet, at once again"
+
+
+async def test_the_last_of_what_happens_too_often_is_not_lost(queue: WorkQueue[str], clock: Clock) -> None:
+    for _ in range(3):
+        queue.add("noisy")
+        await looks(queue, 1)
+    queue.add("noisy")
+    assert 0 == len(queue)
+
+    clock.pass_to(2)
+
+    assert ["noisy"] == await looks(queue, 1)
+
+
+async def test_its_age_is_that_of_the_key_that_waits_longest(queue: WorkQueue[str], clock: Clock) -> None:
+    assert 0 == queue.age()
+    queue.add("a/1", later=True)
+    clock.pass_to(3)
+    queue.add("b/1")
+    queue.add("a/1")
+    clock.pass_to(5)
+    assert 5 == queue.age()
+
+    assert ["b/1", "a/1"] == await looks(queue, 2)
+    assert 0 == queue.age()

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 
 from appstack import __version__, metrics
 from appstack.cluster.answers import failure
@@ -38,12 +38,12 @@ class Client:
         self._connector = aiohttp.TCPConnector(limit=0, ssl=login.tls or True)
         self._session = self.session()
 
-    def session(self) -> aiohttp.ClientSession:
+    def session(self, *before: ClientMiddlewareType) -> aiohttp.ClientSession:
         """Return a session of its own over the same connections: kopf closes the one that it is given."""
         return aiohttp.ClientSession(
             connector=self._connector,
             connector_owner=False,
-            middlewares=(self._authorized,),
+            middlewares=(*before, self._authorized),
             proxy=self._login.proxy,
             headers={"User-Agent": f"appstack/{__version__}", "Accept-Encoding": "identity"},
         )

@@ -135,6 +135,11 @@ def key_of(doc: Mapping[str, Any]) -> Key:
     return Key(doc["metadata"]["namespace"], doc["metadata"]["name"])
 
 
+def told(doc: Mapping[str, Any]) -> bool:
+    """Tell whether the status speaks of the spec as it is."""
+    return bool((doc.get("status") or {}).get("observedGeneration") == doc["metadata"].get("generation"))
+
+
 def _slim(doc: Mapping[str, Any]) -> Manifest:
     metadata = {key: value for key, value in doc["metadata"].items() if key != "managedFields"}
     return {**doc, "metadata": metadata}

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+
 from appstack.cluster.cache import Key
+from appstack.cluster.kinds import STACK
 from appstack.queue import Clock, Timer
 
-QUIET: Final = 10.0  # seconds without a listed object: the list is over
+QUIET: Final = 10.0  # seconds without a page or a listed object: the list is over
 
 
 class Sweep:
@@ -23,15 +26,24 @@ class Sweep:
         self._met: set[Key] = set()
         self._timer: Timer | None = None
 
+    async def watch(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Let a request of kopf's pass, and note when it is a page of a list: an empty one brings no event."""
+        response = await handler(request)
+        if request.url.path == STACK.path() and "watch" not in request.url.query and response.ok:
+            self._listing()
+        return response
+
     def saw(self, key: Key, *, listing: bool) -> None:
         """Take in that an AppStack was seen, in a list or otherwise."""
-        if self._timer is None and not listing:
-            return
-        self._met.add(key)
         if listing:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = self._clock.call_at(self._clock.time() + QUIET, self._over)
+            self._listing()
+        if self._timer is not None:
+            self._met.add(key)
+
+    def _listing(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._clock.call_at(self._clock.time() + QUIET, self._over)
 
     def _over(self) -> None:
         missing = frozenset(self._known()) - self._met

@@ -1,0 +1,87 @@
+"""Whose turn it is: the order of those who wait, and how often one of them may come."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Turns(Generic[K]):
+    """Waiting keys, group by group: each group has one turn in each round, its keys in the order in which they came."""
+
+    def __init__(self, group: Callable[[K], Hashable]) -> None:
+        self._group = group
+        self._waiting: OrderedDict[Hashable, OrderedDict[K, float]] = OrderedDict()
+        self._count = 0
+
+    def __len__(self) -> int:
+        """How many keys wait."""
+        return self._count
+
+    def __contains__(self, key: K) -> bool:
+        """Tell whether a key waits."""
+        return key in self._waiting.get(self._group(key), ())
+
+    def put(self, key: K, since: float) -> None:
+        """Let a key wait, that does not wait yet; `since` is when it began to."""
+        self._waiting.setdefault(self._group(key), OrderedDict())[key] = since
+        self._count += 1
+
+    def take(self) -> K:
+        """Return the key whose turn it is; its group stands last in the next round."""
+        group, keys = next(iter(self._waiting.items()))
+        key, _ = keys.popitem(last=False)
+        self._waiting.move_to_end(group)
+        self._left(group)
+        return key
+
+    def remove(self, key: K) -> float | None:
+        """Let a key wait no longer; return since when it has, None if it has not."""
+        group = self._group(key)
+        since = self._waiting.get(group, OrderedDict()).pop(key, None)
+        if since is not None:
+            self._left(group)
+        return since
+
+    def oldest(self) -> float | None:
+        """Return since when the key that waits longest has waited."""
+        return min((next(iter(keys.values())) for keys in self._waiting.values()), default=None)
+
+    def _left(self, group: Hashable) -> None:
+        self._count -= 1
+        if not self._waiting[group]:
+            del self._waiting[group]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often a key may have its turn: `burst` times at once, then every `spacing` seconds."""
+
+    burst: int = 10
+    spacing: float = 0.5
+
+
+RATE: Final = Rate()
+
+
+class Pace(Generic[K]):
+    """Keeps a key that never comes to rest from being looked at all the time. A key at rest is not remembered."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+        self._used: OrderedDict[K, float] = OrderedDict()  # when all its turns so far are made up for
+
+    def wait(self, key: K, now: float) -> float:
+        """Return the seconds until the key may have its turn; none or less: now."""
+        return self._used.get(key, now) - now - (self._rate.burst - 1) * self._rate.spacing
+
+    def took(self, key: K, now: float) -> None:
+        """Take in that a key has its turn."""
+        self._used[key] = max(self._used.get(key, now), now) + self._rate.spacing
+        self._used.move_to_end(key)
+        while self._used and (first := next(iter(self._used.items())))[1] <= now:
+            del self._used[first[0]]
