@@ -47,6 +47,7 @@ class Owner:
 
     name: str
     uid: str
+    spec: Mapping[str, Any] = field(default_factory=dict, compare=False)  # as the author wrote it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Applied:
     rendered: str  # digest of what we rendered
     fields: str  # digest of our managed fields after the apply
     ended: End | None = None  # a Job or Pod came to its end for this rendering: it is not made again
+    wish: str = ""  # of a Job or Pod: digest of the author's spec that it is for, however that is rendered
 
 
 class Action(StrEnum):

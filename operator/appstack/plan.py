@@ -17,6 +17,9 @@ REPLACEABLE: Final = frozenset({"Job", "Pod"})
 """Kinds that run once: where the API server will not change one, it is deleted and made anew."""
 
 
+_AROUND: Final = frozenset({"httpRoute", "ingress", "networkPolicy", "paused"})
+
+
 class Why(StrEnum):
     """Why a child is applied."""
 
@@ -36,6 +39,7 @@ class Apply:
     why: Why
     onto: Child | None = None
     former: Applied | None = None
+    wish: str = ""  # of work that runs once: see Applied
 
     @property
     def lets_go(self) -> bool:
@@ -129,22 +133,44 @@ def _step(owner: Owner, manifest: Manifest, observed: Observed, former: Applied 
 def decide(owner: Owner, *, manifest: Manifest, child: Child | None, former: Applied | None) -> Step:
     """Return the step for one manifest and the object that bears its name."""
     ref, rendered = Ref.of(manifest), digest(manifest)
+    wish = _wish(owner) if ref.kind in REPLACEABLE else ""
+    former = _still_wanted(former, rendered=rendered, wish=wish)
     done = _done(child, owner, rendered, former)
-    if done is not None:
-        former = done
+    going = child is not None and (child.deleting or _left_over(child, owner))
+    if done is not None and (child is None or going or child.owner_uid == owner.uid):
+        return Leave(ref, done)
     if child is None:
-        return Apply(ref, manifest, rendered, Why.CREATE, former=former) if done is None else Leave(ref, done)
-    if child.deleting or _left_over(child, owner):
-        return Await(ref, former) if done is None else Leave(ref, done)
+        return Apply(ref, manifest, rendered, Why.CREATE, former=former, wish=wish)
+    if going:
+        return Await(ref, former)
     if not _is_ours(child, owner, former):
-        return Apply(ref, manifest, rendered, Why.ADOPT, onto=child) if child.adopt else Foreign(ref)
+        return Apply(ref, manifest, rendered, Why.ADOPT, onto=child, wish=wish) if child.adopt else Foreign(ref)
     why = _why(child, rendered, former)
     if why is None:
         return Leave(ref, former)
-    because = _past_changing(child, manifest) if why is Why.CONFIGURE and former is not None else ""
-    if because:
-        return Replace(ref, manifest, child, former, because)
-    return Apply(ref, manifest, rendered, why, onto=child, former=former)
+    return _change(Apply(ref, manifest, rendered, why, onto=child, former=former, wish=wish), child)
+
+
+def _change(step: Apply, child: Child) -> Step:
+    """Return how a child becomes what is wanted: in place, or by another object."""
+    because = _past_changing(child, step.manifest) if step.why is Why.CONFIGURE and step.former is not None else ""
+    return Replace(step.ref, step.manifest, child, step.former, because) if because else step
+
+
+def _wish(owner: Owner) -> str:
+    """Return the digest of what the author wrote, less what no pod ever sees."""
+    return digest({name: value for name, value in owner.spec.items() if name not in _AROUND})
+
+
+def _still_wanted(former: Applied | None, *, rendered: str, wish: str) -> Applied | None:
+    """Return the record, brought up to date where it tells of the same wish.
+
+    The same wish that is rendered otherwise is the operator's doing (an upgrade, a setting), and no reason to do work
+    again.
+    """
+    if former is None or not wish or (former.rendered != rendered and former.wish != wish):
+        return former
+    return replace(former, rendered=rendered, wish=wish)
 
 
 def _done(child: Child | None, owner: Owner, rendered: str, former: Applied | None) -> Applied | None:

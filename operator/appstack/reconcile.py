@@ -112,7 +112,7 @@ class Reconciler:
         return Understood(stack, (*check(stack, self._settings), *fixed(stack, observed)))
 
     async def _carry_out(self, held: Stack, stack: AppStack, observed: Observed) -> tuple[Change, ...]:
-        owner = Owner(name=stack.metadata.name, uid=held.uid)
+        owner = Owner(name=stack.metadata.name, uid=held.uid, spec=held.doc["spec"])
         desired = render(stack, settings=self._settings, namespace_uid=observed.namespace_uid)
         todo = plan(owner, desired=desired, observed=observed, recorded=held.recorded())
         return await self._hands.carry_out(todo, owner)

@@ -152,6 +152,7 @@ def _resources(changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]])
             rendered=one.rendered,
             fields=one.fields,
             ended=one.ended.value if one.ended else None,
+            wish=one.wish,
         )
         for one in applied
     }

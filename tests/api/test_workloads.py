@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -112,6 +113,52 @@ def test_a_changed_job_runs_anew_and_its_past_stays_readable(
     (event,) = [one for one in space.list("Event") if one["reason"] == "Replaced"]
     assert event["type"] == "Normal"
     assert "Job" in event["note"]
+
+
+@pytest.fixture
+def upgrade(operator: Operator) -> Iterator[Callable[[], None]]:
+    """Give what replaces the operator by one that renders the proxy otherwise."""
+    former = dict(operator.settings)
+
+    def restart() -> None:
+        operator.stop()
+        operator.settings |= {"proxyImage": "nginx:of-another-release"}
+        operator.start()
+
+    yield restart
+    operator.stop()
+    operator.settings = former
+    operator.start()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_upgrade_of_the_operator_does_no_work_again(
+    space: Space, audit: Audit, upgrade: Callable[[], None], *, gone: bool
+) -> None:
+    behind_proxy = {**ONCE, "backend": SERVER, "proxy": {}}
+    space.stack(**behind_proxy, workload=_job())
+    ended = _ended_job(space)
+    space.ready()
+    space.stack("at-work", **behind_proxy, workload={"kind": "Pod"})
+    at_work = eventually(lambda: space.get("Pod", "at-work"))["metadata"]["uid"]
+    eventually(lambda: space.status("at-work").get("resources"))
+    if gone:
+        space.cluster.request("DELETE", space.path("Job", "shop"), propagationPolicy="Background")
+        eventually(lambda: not space.exists("Job", "shop"))
+
+    with audit.counting(space.name) as count:
+        upgrade()
+        space.edit(paused=True)
+        eventually(lambda: space.condition("Ready"))
+        space.edit(paused=False, networkPolicy={})
+        eventually(lambda: space.condition("Ready")["reason"] == "Ready")
+
+    assert [word for word in count if "jobs" in word or "pods" in word] == []
+    assert space.get("Pod", "at-work")["metadata"]["uid"] == at_work
+    space.edit(backend=SERVER | {"command": ["true", "again"]})
+    again = eventually(lambda: (found := space.get("Job", "shop"))["metadata"]["uid"] != ended and found)
+    proxy = again["spec"]["template"]["spec"]["initContainers"][-1]
+    assert proxy["image"] == "nginx:of-another-release"
 
 
 def test_what_may_change_in_a_job_is_changed_in_place(space: Space, operator: Operator) -> None:

@@ -165,6 +165,39 @@ def test_what_runs_once(
         assert there.ended == decided.applied.ended, sentence
 
 
+SPEC: dict[str, Any] = {"backend": {"image": "shop:1"}}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "manifest", "changes", "spec", "step"),
+    [
+        ("gone", JOB, None, SPEC, Leave),
+        ("there", JOB, {"ended": DONE}, SPEC, Leave),
+        ("there, and somebody changed it", JOB, {"ended": DONE, "fields": "f2"}, SPEC, Leave),
+        ("paused meanwhile", JOB, None, {**SPEC, "paused": True}, Leave),
+        ("an Ingress is new", JOB, None, {**SPEC, "ingress": {}}, Leave),
+        ("another image is wanted", JOB, None, {"backend": {"image": "shop:2"}}, Apply),
+        ("another image is wanted, and it is there", JOB, {"ended": DONE}, {"backend": {"image": "shop:2"}}, Replace),
+        ("a pod with preparation at work", POD, {}, SPEC, Leave),
+        ("a Job at work", JOB, {}, SPEC, Leave),
+    ],
+)
+def test_an_operator_that_renders_the_same_wish_otherwise_does_no_work_again(
+    sentence: str, manifest: Manifest, changes: dict[str, Any] | None, spec: dict[str, Any], step: type[Step]
+) -> None:
+    made = decide(replace(OWNER, spec=SPEC), manifest=manifest, child=None, former=None)
+    assert isinstance(made, Apply)
+    there = None if changes is None else run(manifest, **changes)
+    ended = DONE if there is None else None
+    former = Applied(made.ref, rendered="by another operator", fields="f1", ended=ended, wish=made.wish)
+
+    decided = decide(replace(OWNER, spec=spec), manifest=manifest, child=there, former=former)
+
+    assert isinstance(decided, step), f"{sentence}: {decided}"
+    if isinstance(decided, Leave) and decided.applied is not None:
+        assert digest(manifest) == decided.applied.rendered, "the next wish is compared with what is rendered now"
+
+
 @pytest.mark.parametrize(
     ("sentence", "owner_uid", "step"),
     [("it was this stack's", "u1", Leave), ("it was a former stack's of this name", "u0", Apply)],

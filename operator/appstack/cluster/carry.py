@@ -121,7 +121,7 @@ class Hands:
         return Change(
             step.ref,
             Action.REPAIRED if lost else _ACTIONS[step.why],
-            Applied(step.ref, step.rendered, child.fields, ended),
+            Applied(step.ref, step.rendered, child.fields, ended, step.wish),
         )
 
     async def _keep_replicas(self, child: Child) -> None:

@@ -46,7 +46,8 @@ class Stack:
 
 
 def _applied(ref: Ref, entry: Mapping[str, Any]) -> Applied:
-    return Applied(ref, entry["rendered"], entry["fields"], End(entry["ended"]) if entry.get("ended") else None)
+    ended = End(entry["ended"]) if entry.get("ended") else None
+    return Applied(ref, entry["rendered"], entry["fields"], ended, entry.get("wish", ""))
 
 
 class Stacks:

@@ -69,6 +69,8 @@ class Resource(_Part):
     """The hash of the fields that AppStack owned after the apply."""
     ended: Literal["Completed", "Failed"] | None = None
     """How a Job or Pod came to its end: it is not made again for the same spec."""
+    wish: Annotated[str, Field(max_length=64)] = ""
+    """Of a Job or Pod, the hash of the spec that it is for: an upgrade of the operator does not do the work again."""
 
 
 class Run(_Part):
