@@ -53,7 +53,8 @@ def _troubles(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[
     before = {(one.get("container"), one["reason"]) for one in former.get("problems") or ()}
     for one in status.get("problems") or ():
         if (one.get("container"), one["reason"]) not in before:
-            words = (f"{one.get('container')}: {one.get('message', '')}", one.get("log", ""), one.get("hint", ""))
+            said = ": ".join(word for word in (one.get("container"), one.get("message")) if word)
+            words = (said, one.get("log", ""), one.get("hint", ""))
             yield Incident(one["reason"], "\n".join(word for word in words if word))
 
 

@@ -198,8 +198,6 @@ KINDS: tuple[Kind, ...] = (
 
 
 _STATUSES = ("initContainerStatuses", "containerStatuses")
-_OVER = ("Succeeded", "Failed")  # such a pod stays as it is: its workload has made another, or is done
-_DONE = ("Succeeded",)
 
 
 SETTLED: Final = 10.0
@@ -219,15 +217,14 @@ def _just_restarted(status: Mapping[str, Any], now: str) -> bool:
     return (datetime.fromisoformat(now) - datetime.fromisoformat(started)).total_seconds() < SETTLED
 
 
-def problems(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str, failed: bool = False) -> tuple[Problem, ...]:
+def problems(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str, failed: str = "") -> tuple[Problem, ...]:
     """Return what is wrong: the likeliest first, one entry for what several pods have in common.
 
-    A pod that is over tells only why a whole Job or Pod has `failed`.
+    A pod that is over tells only why the Job or Pod of the uid `failed` came to no good end.
     """
-    silent = _DONE if failed else _OVER
     found: dict[tuple[object, ...], tuple[int, int, Problem]] = {}
     for pod in sorted(pods, key=lambda pod: pod.ref.name):
-        if pod.deleting or pod.status.get("phase") in silent:
+        if pod.deleting or _silent(pod, failed):
             continue
         for place, seen in enumerate(_containers(spec, pod, now=now)):
             ranked = _first(seen)
@@ -237,6 +234,11 @@ def problems(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str, failed
                 found.setdefault(common, (rank, place, problem))
     ordered = sorted(found.values(), key=lambda entry: (entry[0], entry[1], entry[2].pod))
     return tuple(problem for _, _, problem in ordered[:MAX_PROBLEMS])
+
+
+def _silent(pod: Child, failed: str) -> bool:
+    tells = bool(failed) and failed in (pod.uid, pod.owner_uid)
+    return pod.status.get("phase") in ("Succeeded", "" if tells else "Failed")  # it is over: another is at work
 
 
 def _first(seen: Seen) -> tuple[int, Problem] | None:

@@ -10,11 +10,11 @@ from appstack import conditions as c
 from appstack.endpoints import endpoints
 from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
 from appstack.meta import selector
-from appstack.model.status import MAX_IMAGE, MAX_IMAGES, Image, Problem, Resource, Status
+from appstack.model.status import MAX_IMAGE, MAX_IMAGES, Image, Problem, Resource, Run, Status
 from appstack.observed import Action, Change, Child, End, Observed, Owner
 from appstack.problems import problems
 from appstack.rollouts import COUNTS, ROLLOUTS, Count
-from appstack.runs import runs
+from appstack.runs import failure, runs
 
 if TYPE_CHECKING:
     from appstack.model import AppStack
@@ -46,10 +46,14 @@ def report(
     workload = _workload(observed, kind=kind, stack=name)
     resources = _resources(changes, former.get("resources") or ())
     ended = next((End(one.ended) for one in resources if (one.kind, one.name) == (kind, name) and one.ended), None)
-    failed = workload is not None and workload.ended is End.FAILED
-    wrong = problems(spec, observed.pods, now=now, failed=failed)
+    owner = Owner(name=name, uid=doc["metadata"]["uid"])
+    ran = runs(observed, kind=kind, owner=owner, former=former.get("runs") or (), now=now)
+    failed = failure(ran, kind=kind)
+    wrong = problems(spec, observed.pods, now=now, failed=failed.uid if failed else "")
     if failed and not wrong:  # a failed Job's pods are deleted: what they said stays
         wrong = tuple(Problem.model_validate(one) for one in former.get("problems") or ())
+    if failed and not wrong and kind == "CronJob":  # which goes on: nothing else would tell
+        wrong = (_failed(failed),)
     outcome = _outcome(workload, changes=changes, faults=faults, wrong=wrong, ended=ended)
     if stack is not None and stack.spec.paused:
         outcome = c.paused(outcome)
@@ -68,16 +72,16 @@ def report(
         selector=",".join(f"{key}={value}" for key, value in selector(name).items()),
         resources=resources,
         endpoints=endpoints(observed, stack=name, usual="tcp" if spec.get("proxy") is None else "http"),
-        runs=runs(
-            observed,
-            kind=kind,
-            owner=Owner(name=name, uid=doc["metadata"]["uid"]),
-            former=former.get("runs") or (),
-            now=now,
-        ),
+        runs=ran,
         images=_images(observed.pods),
         problems=wrong,
     ).dump()
+
+
+def _failed(run: Run) -> Problem:
+    """Return what is left to say of a run whose pods said nothing."""
+    hint = f"Its Events may tell more: kubectl describe job {run.name}"
+    return Problem(reason="JobFailed", message=c.clipped(f"{run.name} failed: {run.message}"), hint=hint)
 
 
 def _workload(observed: Observed, *, kind: str, stack: str) -> Child | None:
@@ -119,8 +123,9 @@ def _rollout(
     if not wrong:
         return outcome
     first = wrong[0]
-    told = f"{outcome.message}; {first.container}: {first.reason}: {first.message}"
-    if outcome.verdict is c.Verdict.READY:
+    words = ": ".join(word for word in (first.container, first.reason, first.message) if word)
+    told = f"{outcome.message}; {words}"
+    if outcome.verdict is c.Verdict.READY and workload.ref.kind != "CronJob":  # which is ready for its next run
         return c.progressing(told)  # a crash is seen in the pod before the workload counts it
     return replace(outcome, message=told)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from appstack.conditions import clipped
@@ -18,11 +18,23 @@ def runs(
     """Return the newest runs; of those that are gone, what the former status told. Other kinds have none."""
     if kind not in ("Job", "CronJob", "Pod"):
         return ()
-    present = {(run.name, run.start_time): run for run in _present(observed, kind, owner)}
+    present = {run.uid: run for run in _present(observed, kind, owner)}
     past = (Run.model_validate(one) for one in former)
-    kept = {(run.name, run.start_time): _over(run, now=now) for run in past}
-    newest = sorted((kept | present).values(), key=lambda run: (run.start_time, run.name), reverse=True)
+    kept = {run.uid: _over(run, now=now) for run in past}
+    newest = sorted((kept | present).values(), key=_age, reverse=True)
     return tuple(newest[:MAX_RUNS])
+
+
+def _age(run: Run) -> tuple[str, bool, str]:
+    """Return when a run was made; of two in one second that have one name, the one that goes on is the later."""
+    return run.start_time, run.outcome == "Running", run.name
+
+
+def failure(told: Sequence[Run], *, kind: str) -> Run | None:
+    """Return the run whose failure stands: the last; of a CronJob the last that came to an end of its own."""
+    if kind == "CronJob":
+        told = [run for run in told if run.outcome != "Running" and run.message != _CUT_OFF]
+    return next((run for run in told[:1] if run.outcome == "Failed"), None)
 
 
 def _present(observed: Observed, kind: str, owner: Owner) -> Iterator[Run]:
@@ -40,6 +52,7 @@ def _run(child: Child) -> Run:
     end, message = tell(child.status) if child.ended else (None, "")
     return Run(
         name=child.ref.name,
+        uid=child.uid,
         outcome=child.ended.value if child.ended else "Running",
         start_time=child.created,
         end_time=end,

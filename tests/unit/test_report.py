@@ -324,10 +324,60 @@ def test_a_replacement_says_why_and_then_that_it_is_under_way() -> None:
 
 def test_what_a_failed_jobs_pods_said_outlives_them() -> None:
     before = {"problems": [PROBLEM]}
-    failed = Observed({JOB: child(JOB, status=FAILED_JOB, ended=End.FAILED)})
+    failed = Observed({JOB: child(JOB, owner_uid="u", status=FAILED_JOB, ended=End.FAILED)})
 
     assert told(job(before), failed)["problems"] == [PROBLEM]
     assert "problems" not in told(job(before), Observed({JOB: child(JOB)}))
+
+
+CRON = Ref("batch/v1", "CronJob", "team-a", "shop")
+CRON_JOB = document(workload={"kind": "CronJob", "cronJob": {"schedule": "@daily"}})
+
+
+def run(number: int, ended: End | None, *, code: int | None = None) -> tuple[Child, ...]:
+    """Return a Job of the CronJob and, with an exit code, the pod that it leaves behind."""
+    ref, status = replace(JOB, name=f"shop-{number}"), FAILED_JOB if ended is End.FAILED else {}
+    uid, created = f"job-{number}", f"2026-11-21T06:0{number}:00Z"
+    made = replace(child(ref, owner_uid="cron", created=created, ended=ended, status=status), uid=uid)
+    if code is None:
+        return (made,)
+    over = {"terminated": {"exitCode": code}}
+    statuses = [{"name": "backend", "restartCount": 0, "state": over}]
+    pod = child(Ref("v1", "Pod", "team-a", ref.name), status={"phase": "Failed", "containerStatuses": statuses})
+    return made, replace(pod, owner_uid=uid)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "ran", "codes"),
+    [
+        ("the last run failed", [run(1, End.FAILED, code=3)], [3]),
+        ("a later one completed", [run(1, End.FAILED, code=3), run(2, End.COMPLETED)], []),
+        ("a later one is at work", [run(1, End.FAILED, code=3), run(2, None)], [3]),
+        ("a later one failed otherwise", [run(1, End.FAILED, code=3), run(2, End.FAILED, code=4)], [4]),
+        ("it left no pod behind", [run(1, End.FAILED)], [None]),
+    ],
+)
+def test_a_cron_job_tells_of_its_last_failure_and_stays_ready(
+    sentence: str, ran: list[tuple[Child, ...]], codes: list[int | None]
+) -> None:
+    every = [one for each in ran for one in each]
+    cron = replace(child(CRON, owner_uid="u"), uid="cron")
+    children = {one.ref: one for one in (cron, *every) if one.ref.kind != "Pod"}
+
+    found = told(CRON_JOB, Observed(children, pods=tuple(one for one in every if one.ref.kind == "Pod")))
+
+    assert [one.get("exitCode") for one in found.get("problems", ())] == codes, sentence
+    assert conditions(found) == READY
+    assert ("failed: Too often" in why(found)[1]) == (codes == [None])
+
+
+def test_what_a_failed_run_said_stays_when_its_pods_are_gone() -> None:
+    cron = replace(child(CRON, owner_uid="u"), uid="cron")
+    (job,) = run(1, End.FAILED)
+
+    found = told(CRON_JOB | {"status": {"problems": [PROBLEM]}}, Observed({CRON: cron, job.ref: job}))
+
+    assert found["problems"] == [PROBLEM]
 
 
 def test_a_missing_kind_names_what_to_install() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from appstack.meta import Ref
@@ -38,7 +39,8 @@ def outcomes(found: list[dict[str, Any]]) -> list[str]:
 
 
 def test_a_run_goes_on_and_ends() -> None:
-    assert [{"name": "shop", "outcome": "Running", "startTime": "2026-11-21T08:01:00Z"}] == told(job(1))
+    running = {"name": "shop", "uid": "shop-1", "outcome": "Running", "startTime": "2026-11-21T08:01:00Z"}
+    assert [running] == told(job(1))
     (completed,) = told(job(1, End.COMPLETED))
     assert ("Completed", "2026-11-21T08:01:00Z") == (completed["outcome"], completed["endTime"])
     (failed,) = told(job(1, End.FAILED))
@@ -73,6 +75,14 @@ def test_a_cron_job_has_its_jobs_as_runs_and_five_at_most() -> None:
     stranger = job(9, name="stranger", owner="another")
 
     assert ["06", "05", "04", "03", "02"] == [one[:2] for one in outcomes(told(cron, *jobs, stranger, kind="CronJob"))]
+
+
+def test_two_runs_of_one_name_in_one_second_are_two() -> None:
+    former = told(replace(job(1, End.COMPLETED), uid="first"))
+
+    found = told(replace(job(1), uid="second"), former=former)
+
+    assert [("second", "Running"), ("first", "Completed")] == [(run["uid"], run["outcome"]) for run in found]
 
 
 def test_a_former_stack_of_this_name_has_runs_of_its_own() -> None:

@@ -78,6 +78,8 @@ class Run(_Part):
 
     name: Name
     """The Job's or Pod's name."""
+    uid: Name
+    """Its uid: a later run may bear the same name."""
     outcome: Literal["Running", "Completed", "Failed"]
     """How it came to its end, if it has."""
     start_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
@@ -113,9 +115,9 @@ class Image(_Part):
 class Problem(_Part):
     """Something that keeps a container from working, and what can be done about it."""
 
-    pod: Name
+    pod: Name = ""
     """The pod in which it was seen; others may have the same problem."""
-    container: Name
+    container: Name = ""
     """The container's name."""
     reason: Name
     """One word for programs."""
@@ -154,7 +156,7 @@ class Status(_Part):
     """The objects that AppStack applied."""
     endpoints: Annotated[tuple[Endpoint, ...], Field(max_length=MAX_ENDPOINTS, json_schema_extra=_by("name"))] = ()
     """Where the stack answers."""
-    runs: Annotated[tuple[Run, ...], Field(max_length=MAX_RUNS, json_schema_extra=_by("name", "startTime"))] = ()
+    runs: Annotated[tuple[Run, ...], Field(max_length=MAX_RUNS, json_schema_extra=_by("uid"))] = ()
     """The last runs of a Job, CronJob or Pod, the newest first: an earlier one stays readable after a new one."""
     images: Annotated[tuple[Image, ...], Field(max_length=MAX_IMAGES, json_schema_extra=_by("container"))] = ()
     """What the newest pod runs."""
