@@ -179,8 +179,6 @@ def test_a_claim_of_many_writers_is_shared_by_pods_of_two_nodes(app: Space) -> N
         pytest.skip("the cluster has no storage class `shared`, as that of `make cluster` has")
     stack = EXAMPLE.stack
     stack["metadata"]["name"] = "shared"
-    claim = next(volume["claim"] for volume in stack["spec"]["volumes"] if volume["name"] == "uploads")
-    claim.update(accessModes=["ReadWriteMany"], storageClassName="shared")
     apart = {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
