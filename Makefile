@@ -70,7 +70,7 @@ test-api: setup cluster ## tests against a real API server
 	@$(PYTHON) -m pytest tests/api --numprocesses 2 --dist loadfile
 
 .PHONY: test
-test: check images ## everything: the checks, the API tests and the end-to-end tests on one real cluster
+test: check images metrics-server ## everything: the checks, the API tests and the end-to-end tests on one real cluster
 	@$(PYTHON) -m pytest tests/api tests/e2e --numprocesses 4 --dist loadfile --junitxml .cluster/e2e.xml
 
 .PHONY: examples-report

@@ -2,7 +2,7 @@
 
 PYTHON3 ?= python3
 
-.PHONY: cluster cluster-down cluster-status images
+.PHONY: cluster cluster-down cluster-status images metrics-server
 
 cluster: ## a Kubernetes cluster of two nodes (kind), or the one that is up already
 	@$(PYTHON3) -m tools.cluster up
@@ -15,3 +15,6 @@ cluster-status: ## say whether it is up and well
 
 images: setup cluster ## the operator's image from this checkout on the nodes, and helm: ready to install it
 	@$(PYTHON) -m tools.cluster images
+
+metrics-server: cluster ## metrics-server on the cluster: what a HorizontalPodAutoscaler reads
+	@$(PYTHON3) -m tools.cluster metrics-server

@@ -8,7 +8,7 @@ PYTHON ?= .venv/bin/python
 demo: images ## a real cluster, the operator by Helm, and examples/01-release-app at work
 	@$(PYTHON) -m tools.demo
 
-e2e: images ## the end-to-end tests: real pods; EXAMPLE=sidecar-log runs one example's
+e2e: images metrics-server ## the end-to-end tests: real pods; EXAMPLE=sidecar-log runs one example's
 	@$(PYTHON) -m pytest $(if $(EXAMPLE),tests/e2e/test_$(subst -,_,$(EXAMPLE)).py,tests/e2e) --numprocesses 2 --dist loadfile
 
 helm-lint: setup ## the chart alone, without a cluster

@@ -11,6 +11,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from subprocess import Popen
+from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
 
 import yaml
@@ -151,6 +153,23 @@ class Space:
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {seconds:.0f} s: {what}\n{self.dump()}")
             time.sleep(LOOK_EVERY)
+
+    @contextmanager
+    def follow(self, thing: str, field: str) -> Iterator[Callable[[], list[str]]]:
+        """Watch an object, and yield what tells each value that a field has had since."""
+        words = ["get", thing, "--watch", "--output", f'jsonpath={{{field}}}{{"\\n"}}']
+        with NamedTemporaryFile() as told:
+            watch = Popen([*_kubectl(), "--namespace", self.name, *words], stdout=told)
+
+            def values() -> list[str]:
+                return Path(told.name).read_text().split()
+
+            try:
+                self.until(f"{thing} is watched", values, 30)
+                yield values
+            finally:
+                watch.terminate()
+                watch.wait()
 
     def dump(self) -> str:
         """Return what somebody needs who wants to know why: status, pods, events, the operator's log."""

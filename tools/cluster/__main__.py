@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from tools.cluster import docker, life, operator_image, programs, shell, state, trace
+from tools.cluster import docker, life, metricsserver, operator_image, programs, shell, state, trace
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -40,6 +40,15 @@ def images(_: argparse.Namespace) -> None:
         operator_image.ensure(env, registry=not record.own)
 
 
+def metrics_server(_: argparse.Namespace) -> None:
+    record = life.usable()
+    if record.foreign:
+        shell.say("the user's own cluster gets no metrics-server from here")
+        return
+    with state.alone(life.WAITING):
+        metricsserver.ensure(docker.environment(own=record.own), registry=not record.own)
+
+
 def show_trace(given: argparse.Namespace) -> None:
     print(json.dumps(trace.machine() if given.machine else trace.ours(), indent=2))
 
@@ -57,6 +66,7 @@ def parse() -> argparse.Namespace:
     add("down", down, "remove every trace of it but the cache")
     add("status", status, "say whether it is up and well")
     add("images", images, "make ready to install the operator: its image on the nodes, and helm")
+    add("metrics-server", metrics_server, "install it: what a HorizontalPodAutoscaler reads")
     build_parser = add("build", build, "build pinned programs and print where they are")
     build_parser.add_argument("program", nargs="+", help=", ".join(sorted(programs.names())))
     trace_parser = add("trace", show_trace, "list what is left of a cluster")

@@ -13,6 +13,9 @@ from tools.cluster import archive, debian, kind, programs, shell, state
 FOLDER = state.ROOT / "tools/images"
 LOADED = state.CLUSTER / "loaded.json"
 PYTHON_BASE = "appstack-python-base:bookworm"
+METRICS_SERVER = (
+    f"registry.k8s.io/metrics-server/metrics-server:{programs.version(programs.SOURCES['metrics-server'])}"
+)
 KEY_LABEL = "dev.appstack.key"
 
 
@@ -33,6 +36,7 @@ class Recipe:
     public: bool = True
     """A registry has it, under this name: it is only built where none can be reached."""
     on_nodes: bool = True
+    """Brought onto the nodes of every cluster."""
 
 
 RECIPES = (
@@ -57,6 +61,7 @@ RECIPES = (
     Recipe(
         "appstack.dev/load-client:1.0.0", "load-client", base=debian.BUSYBOX, programs=("load-client",), public=False
     ),
+    Recipe(METRICS_SERVER, "metrics-server", programs=("metrics-server",), on_nodes=False),
     Recipe(PYTHON_BASE, "python", packages=("python3", "ca-certificates"), on_nodes=False),
 )
 

@@ -80,6 +80,12 @@ SOURCES = {
             ("main.VERSION={version}",),
         ),
         Source(
+            "metrics-server",
+            "sigs.k8s.io/metrics-server",
+            {"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+            ("k8s.io/client-go/pkg/version.gitVersion={version}",),
+        ),
+        Source(
             "cadvisor",
             "github.com/google/cadvisor",
             {"cadvisor": "github.com/google/cadvisor"},
