@@ -10,12 +10,15 @@ from typing import Any, Final
 import aiohttp
 import kopf
 
+from appstack.cluster.pulse import SILENCE
 from appstack.meta import GROUP, PLURAL, VERSION, Manifest
 
 Seen = Callable[[str | None, Manifest], None]
 """Takes in an AppStack, with the type of the event: None while kopf lists."""
 
-_LONGEST: Final = 5.0
+_LONGEST: Final = 1.0  # seconds; lists and watches have a pace of their own beside it (feed.py)
+_SPOKEN_FOR: Final = ("kopf._cogs.clients.watching", "kopf._core.reactor.orchestration")
+"""kopf's loggers of what fails and is tried again: feed.py says it, once, in the words of all watches."""
 
 
 class _Forever:
@@ -88,6 +91,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.scanning.disabled = True
     chosen.watching.chunk_size = 500
     chosen.watching.initial_streaming = False
+    chosen.watching.inactivity_timeout = SILENCE
+    chosen.watching.server_timeout = random.randint(240, 480)  # as ours
     chosen.queueing.idle_timeout = 0.05
     chosen.queueing.worker_limit = None
     chosen.networking.error_backoffs = _Forever()
@@ -95,4 +100,6 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.connect_timeout = 5
     chosen.process.ultimate_exiting_timeout = None  # run.py sees to the end
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+    for name in _SPOKEN_FOR:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return chosen

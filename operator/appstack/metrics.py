@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Final
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from appstack import __version__
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series and tell nothing that `up` doesn't
+
 REGISTRY: Final = CollectorRegistry()
 
+RESULTS: Final = ("done", "failed", "crashed")
+CONDITIONS: Final = ("Ready", "Reconciling", "Stalled")
+STATES: Final = ("True", "False", "Unknown")
+
 REQUESTS: Final = Counter(
-    "appstack_requests",
+    "appstack_requests_total",
     "Requests to the API server; the code is `none` where no answer came.",
     ("verb", "resource", "code"),
     registry=REGISTRY,
 )
+REQUEST_DURATION: Final = Histogram(
+    "appstack_request_duration_seconds",
+    "How long requests to the API server take, watches aside, with the wait for the answer's end.",
+    ("verb",),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
 RECONCILES: Final = Counter(
-    "appstack_reconciles",
-    "Looks at a stack, by what came of them.",
+    "appstack_reconciles_total",
+    "Looks at a stack, by what came of them: done, failed (tried again), crashed (a defect of AppStack).",
     ("result",),
     registry=REGISTRY,
 )
-DURATION: Final = Histogram(
+RECONCILE_DURATION: Final = Histogram(
     "appstack_reconcile_duration_seconds",
     "How long a look at a stack takes.",
-    buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30),
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=REGISTRY,
 )
 CHANGES: Final = Counter(
-    "appstack_changes",
+    "appstack_changes_total",
     "What became of children, by action and kind; what was left alone is not counted.",
     ("action", "kind"),
     registry=REGISTRY,
 )
 DRIFT_REPAIRED: Final = Counter(
-    "appstack_drift_repaired",
+    "appstack_drift_repaired_total",
     "Children that somebody had changed or deleted and that were put right.",
     registry=REGISTRY,
 )
@@ -44,13 +69,87 @@ QUEUE_DEPTH: Final = Gauge(
     "Stacks that wait for a worker.",
     registry=REGISTRY,
 )
-STACKS: Final = Gauge(
-    "appstack_stacks",
-    "AppStacks of this operator.",
+QUEUE_AGE: Final = Gauge(
+    "appstack_queue_age_seconds",
+    "How long the stack that waits longest has waited for a worker.",
     registry=REGISTRY,
 )
-BUILD: Final = Gauge("appstack_build_info", "Always 1.", ("version",), registry=REGISTRY)
-BUILD.labels(__version__).set(1)
+LEADER: Final = Gauge(
+    "appstack_leader",
+    "1 where this process holds the Lease and may write, 0 where it stands by.",
+    registry=REGISTRY,
+)
+WATCH_AGE: Final = Gauge(
+    "appstack_watch_age_seconds",
+    "How long ago a watch last showed that it is alive: a healthy one does each minute.",
+    ("resource",),
+    registry=REGISTRY,
+)
+WATCH_EVENTS: Final = Counter(
+    "appstack_watch_events_total",
+    "Events that watches brought, bookmarks included.",
+    ("resource",),
+    registry=REGISTRY,
+)
+BUILD: Final = Gauge(
+    "appstack_build_info",
+    "Always 1; the labels say what runs.",
+    ("version", "python_version"),
+    registry=REGISTRY,
+)
+
+
+class Stacks(Collector):
+    """Counts the stacks by condition, when it is asked: every state is a series, also one of no stack."""
+
+    def __init__(self) -> None:
+        self._statuses: Callable[[], Iterable[Mapping[str, Any]]] = tuple
+
+    def set_function(self, statuses: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        """Take in where the status of every stack is found."""
+        self._statuses = statuses
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Yield what it is, without a count."""
+        yield self._family()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the count."""
+        counts = {(condition, state): 0 for condition in CONDITIONS for state in STATES}
+        for status in self._statuses():
+            for found in states(status).items():
+                counts[found] = counts.get(found, 0) + 1
+        family = self._family()
+        for labels, count in counts.items():
+            family.add_metric(labels, count)
+        yield family
+
+    @staticmethod
+    def _family() -> GaugeMetricFamily:
+        about = "AppStacks of this operator by condition; Unknown where it has said nothing yet."
+        return GaugeMetricFamily("appstack_stacks", about, labels=("condition", "status"))
+
+
+STACKS: Final = Stacks()
+REGISTRY.register(STACKS)
+ProcessCollector(registry=REGISTRY)
+BUILD.labels(__version__, platform.python_version()).set(1)
+for _result in RESULTS:
+    RECONCILES.labels(_result)  # a rate needs a beginning
+
+
+def states(status: Mapping[str, Any]) -> dict[str, str]:
+    """Return each condition's state: those that are not there while they don't hold are False."""
+    told = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
+    absent = "False" if told else "Unknown"
+    return {condition: told.get(condition, absent) for condition in CONDITIONS}
+
+
+def requested(verb: str, resource: str, *, code: str, seconds: float) -> None:
+    """Take in that a request has ended."""
+    REQUESTS.labels(verb, resource, code).inc()
+    if verb != "watch":
+        REQUEST_DURATION.labels(verb).observe(seconds)
 
 
 def exposition() -> bytes:

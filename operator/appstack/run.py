@@ -7,22 +7,21 @@ import logging
 import signal
 import time
 from collections.abc import Coroutine
-from functools import partial
 from typing import Any, Final
 
-import kopf
-
-from appstack import handlers, log, metrics
+from appstack import log, metrics
 from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Key, Keys
 from appstack.cluster.client import Client
 from appstack.cluster.kinds import STACK, WATCHED, Role
 from appstack.cluster.lease import Lease
 from appstack.cluster.login import Credentials, load
+from appstack.cluster.pulse import Pulse
 from appstack.cluster.stacks import Stacks, key_of, told
 from appstack.cluster.sweep import Sweep
 from appstack.cluster.watch import Watch
 from appstack.errors import OperatorError, Refused, Unavailable
+from appstack.feed import Feed
 from appstack.health import Health, Server
 from appstack.meta import API_VERSION, Manifest
 from appstack.queue import Again, WorkQueue
@@ -91,20 +90,27 @@ class Operator:
             stacks=self._stacks,
             instance=self._lease.me.host,
         )
+        self._feed = Feed(client, seen=self._seen, served=self._find_appstacks, beside=self._sweep.watch)
         self._background: list[asyncio.Task[None]] = []
         self._workers: list[asyncio.Task[None]] = []
         metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
-        metrics.STACKS.set_function(lambda: len(self._stacks))
+        metrics.QUEUE_AGE.set_function(self._queue.age)
+        metrics.STACKS.set_function(lambda: (stack.doc.get("status") or {} for stack in self._stacks.values()))
+        metrics.LEADER.set_function(lambda: float(self._lease.holds()))
 
     def dead(self) -> str:
         """Return what no longer works and will not by itself; empty when all does."""
-        stuck = [watch.kind.plural for watch in self._watches if not watch.alive]
+        stuck = [pulse.resource for pulse in self._pulses() if not pulse.alive]
         return f"the watch of {', '.join(stuck)} is stuck" if stuck else ""
 
     def unready(self) -> str:
         """Return why the caches may not be true; empty when they are."""
-        stale = [watch.kind.plural for watch in self._watches if not watch.fresh]
+        stale = [pulse.resource for pulse in self._pulses() if not pulse.fresh]
         return f"the cache of {', '.join(stale)} is not up to date" if stale else ""
+
+    def _pulses(self) -> list[Pulse]:
+        """Return every watch that should run: AppStacks are watched by the one who works."""
+        return [watch.pulse for watch in self._watches] + ([self._feed.pulse] if self._workers else [])
 
     async def run(self) -> None:
         """Fill the caches, claim the scope, work until told to stop, leave in order."""
@@ -157,33 +163,13 @@ class Operator:
         self._workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
         scope = ", ".join(self._settings.namespaces) or "all namespaces"
         logger.info("Reconciling %s at %s", scope, self._client.server)
-        try:
-            await self._watch_appstacks()
-        except Exception as error:
-            if self._stop.is_set():
-                logger.debug("kopf, while it was stopped: %s", error)  # it closes what its own tasks still use
-                return
-            raise OperatorError(f"The watch of AppStacks ended: {error}", "Start the operator again") from error
-
-    async def _watch_appstacks(self) -> None:
-        """Let kopf watch until we are told to stop: by our signal handlers, not its own, which leave a flag unset."""
-        others = asyncio.all_tasks()
-        session = partial(self._client.session, self._sweep.watch)
-        tasks = await kopf.spawn_tasks(
-            registry=handlers.registry(self._seen, session, server=self._client.server),
-            settings=handlers.settings(),
-            clusterwide=True,
-            standalone=True,
-            stop_flag=self._stop,
-        )
-        self._on_signals()
-        await kopf.run_tasks(tasks, ignored=others)
+        await self._feed.run(self._stop, started=self._on_signals)
 
     async def _worker(self) -> None:
         while (key := await self._queue.get()) is not None:
             started = time.monotonic()
             again = await self._look(key)
-            metrics.DURATION.observe(time.monotonic() - started)
+            metrics.RECONCILE_DURATION.observe(time.monotonic() - started)
             self._queue.done(key, again)
 
     async def _look(self, key: Key) -> Again:

@@ -89,7 +89,7 @@ async def test_a_version_that_is_too_old_leads_to_a_list(bare: Space, client: Cl
         await until(lambda: "new" in watched.names())
         bare.patch("ConfigMap", "new", {"metadata": {"labels": {"appstack.dev/stack": "cart"}}})
         await until(lambda: "new" not in watched.names())
-        assert watched.watch.fresh
+        assert watched.watch.pulse.fresh
     finally:
         task.cancel()
         await asyncio.wait((task,))

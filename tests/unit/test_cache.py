@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from appstack.cluster.cache import Cache, Key
 from appstack.cluster.children import child_of
-from appstack.cluster.client import Client
 from appstack.cluster.kinds import WATCHED, Kind
-from appstack.cluster.watch import Watch, decode
+from appstack.cluster.watch import decode
 from appstack.errors import Unavailable
 from appstack.meta import Manifest, Ref
 
@@ -182,12 +181,25 @@ def test_of_a_pod_only_what_tells_a_trouble_is_held() -> None:
 
 
 def test_a_line_of_a_watch_is_an_event() -> None:
-    event = decode(b'{"type": "ADDED", "object": {"metadata": {"name": "x"}}}')
+    event = decode(b'{"type": "ADDED", "object": {"metadata": {"name": "x", "resourceVersion": "7"}}}')
 
-    assert ("ADDED", {"metadata": {"name": "x"}}) == (event.type, event.object)
+    assert ("ADDED", "7", "x") == (event.type, event.version, event.object["metadata"]["name"])
+    assert "ERROR" == decode(b'{"type": "ERROR", "object": {"code": 500}}').type
 
 
-@pytest.mark.parametrize("line", [b"", b'{"type": "ADD', b'{"type": "ADDED"}', b"[]", b"null"])
+NO_EVENTS = [
+    b"",
+    b'{"type": "ADD',
+    b'{"type": "ADDED"}',
+    b'{"type": "ADDED", "object": {}}',
+    b'{"type": "ADDED", "object": {"metadata": {"resourceVersion": "new"}}}',
+    b'{"type": "GUESSED", "object": {"metadata": {"resourceVersion": "7"}}}',
+    b"[]",
+    b"null",
+]
+
+
+@pytest.mark.parametrize("line", NO_EVENTS)
 def test_a_line_that_was_cut_off_is_no_event(line: bytes) -> None:
     with pytest.raises(Unavailable, match="a watch brought no event"):
         decode(line)
@@ -264,18 +276,3 @@ def test_who_holds_the_number_of_replicas(cache: Cache) -> None:
 
     assert child_of(DEPLOYMENT, held).counted
     assert not child_of(DEPLOYMENT, thing(1)).counted
-
-
-def test_a_watch_tells_whether_it_is_fresh_and_whether_it_turns() -> None:
-    now = [1000.0]
-    watch = Watch(
-        CONFIG, client=cast(Client, None), cache=Cache(accepts=bool), touched=print, lost=print, now=lambda: now[0]
-    )
-    assert (watch.fresh, watch.alive) == (False, True), "before the first list"
-
-    watch._alive("7")
-    now[0] += 149
-    assert (watch.fresh, watch.alive) == (True, True)
-
-    now[0] += 2
-    assert (watch.fresh, watch.alive) == (False, False), "a bookmark should have come long ago"

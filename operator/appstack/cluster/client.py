@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
@@ -14,14 +15,14 @@ from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, Clie
 from appstack import __version__, metrics
 from appstack.cluster.answers import failure
 from appstack.cluster.login import Credentials
+from appstack.cluster.pulse import SILENCE
 from appstack.cluster.requests import Request
 from appstack.errors import Unavailable
 from appstack.meta import Manifest
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _URGENT_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
-_SILENCE: Final = 90.0  # seconds; a healthy watch brings a bookmark each minute
-_WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=_SILENCE)
+_WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=SILENCE)
 _CHUNK: Final = 1 << 16
 
 
@@ -64,8 +65,12 @@ class Client:
 
     async def _send(self, request: Request, limits: aiohttp.ClientTimeout) -> Manifest:
         async with self._answered(request, limits) as response:
-            answer: Manifest = json.loads(await response.read())
-            return answer
+            body = await response.read()
+        try:
+            answer: Manifest = json.loads(body)
+        except ValueError as error:  # something on the way has answered in the server's place
+            raise Unavailable(f"{self.server}: an answer that is no JSON: {body[:100]!r}") from error
+        return answer
 
     async def lines(self, request: Request) -> AsyncGenerator[bytes, None]:
         """Yield the lines of a watch until the server ends it; raise Unavailable when it falls silent."""
@@ -79,7 +84,7 @@ class Client:
     @asynccontextmanager
     async def _answered(self, request: Request, limits: aiohttp.ClientTimeout) -> AsyncIterator[ClientResponse]:
         """Give the response to a request that succeeded."""
-        code = "none"
+        code, began = "none", time.monotonic()
         try:
             async with self._session.request(
                 request.method,
@@ -96,9 +101,10 @@ class Client:
                     raise failure(request, status=response.status, headers=response.headers, body=body)
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"{self.server}: {_said(error)}") from error
+            raise Unavailable(f"{self.server}: {said(error)}") from error
         finally:
-            metrics.REQUESTS.labels(request.verb, request.kind.plural, code).inc()
+            seconds = time.monotonic() - began
+            metrics.requested(request.verb, request.resource, code=code, seconds=seconds)
 
     async def _authorized(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Put the token in, as it is now; once more when the API server no longer takes it."""
@@ -125,7 +131,8 @@ def _headers(request: Request) -> Mapping[str, str]:
     return accept if request.body is None else accept | {"Content-Type": request.content_type}
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
+    """Return what a failed connection comes to, in one line."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return " ".join(str(error).split()) or type(error).__name__

@@ -46,6 +46,12 @@ class Request:
         """Whether it changes anything."""
         return self.method != "GET"
 
+    @property
+    def resource(self) -> str:
+        """What it is about, as metrics and RBAC call it."""
+        status = self.path == self.kind.path(self.ref.namespace, self.ref.name, "status")
+        return f"{self.kind.plural}/status" if status else self.kind.plural
+
 
 def apply(manifest: Manifest, *, resource_version: str = "", uid: str = "") -> Request:
     """Apply an object server-side, on condition that what is there has this resourceVersion or uid."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -63,6 +63,10 @@ class Stacks:
     def __iter__(self) -> Iterator[Key]:
         """Which there are."""
         return iter(tuple(self._held))
+
+    def values(self) -> Iterable[Stack]:
+        """Each as last seen."""
+        return self._held.values()
 
     def get(self, key: Key) -> Stack | None:
         """Return a stack, if it is there."""

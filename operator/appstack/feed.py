@@ -1,0 +1,130 @@
+"""AppStacks as they come, through kopf: listened to, kept from asking without a pause, begun anew when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, cast
+
+import aiohttp
+import kopf
+from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse, StreamReader
+
+from appstack import handlers, metrics
+from appstack.cluster.client import Client, said
+from appstack.cluster.kinds import STACK
+from appstack.cluster.pulse import Pace, Pulse
+
+logger = logging.getLogger(__name__)
+
+_ERROR: Final = b'{"type":"ERROR"'
+
+
+class Feed:
+    """kopf's watch of AppStacks, which ends with every fault that it does not know: then it is begun anew."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        seen: handlers.Seen,
+        served: Callable[[], Coroutine[Any, Any, None]],
+        beside: ClientMiddlewareType,
+    ) -> None:
+        self.pulse = Pulse(STACK.plural)
+        self._client = client
+        self._session = partial(client.session, self._listen, beside)
+        self._seen = seen
+        self._served = served  # raises where the cluster does not know AppStacks
+        self._paces = {"list": Pace(), "watch": Pace()}
+        self._events = metrics.WATCH_EVENTS.labels(STACK.plural)
+
+    async def run(self, stop: asyncio.Event, *, started: Callable[[], None]) -> None:
+        """Follow until told to stop; call `started` each time that kopf has taken over the signals."""
+        pace = Pace()
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pace.pause())
+                return
+            self.pulse.turn()
+            try:
+                await self._served()
+                await self._follow(stop, started)
+            except Exception as error:
+                if stop.is_set():
+                    logger.debug("kopf, while it was stopped: %s", error)  # it closes what its own tasks still use
+                else:
+                    self.pulse.trouble(f"begun anew: {said(error)}")
+
+    async def _follow(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
+        """Let kopf watch until it fails or is told to stop; of all tasks only its own are ended."""
+        tasks = await kopf.spawn_tasks(
+            registry=handlers.registry(self._seen, self._session, server=self._client.server),
+            settings=handlers.settings(),
+            clusterwide=True,
+            standalone=True,
+            stop_flag=stop,
+        )
+        started()
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
+
+    async def _listen(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Send a request of kopf's on, not too soon, and see what becomes of it."""
+        verb = _verb(request)
+        if verb in self._paces and "continue" not in request.url.query:
+            await asyncio.sleep(self._paces[verb].pause())
+        self.pulse.turn()
+        code, began = "none", time.monotonic()
+        try:
+            response = await handler(request)
+            code = str(response.status)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            self.pulse.trouble(f"{self._client.server}: {said(error)}")
+            raise
+        finally:
+            metrics.requested(verb, STACK.plural, code=code, seconds=time.monotonic() - began)
+        if response.status >= 400:
+            self.pulse.trouble(f"{self._client.server}: {code} {response.reason}")
+        elif verb == "watch":
+            self.pulse.beat()
+            response.content = cast(StreamReader, _Heard(response.content, self._hear))
+        return response
+
+    def _hear(self, chunk: bytes) -> None:
+        self._events.inc(chunk.count(b"\n"))
+        if not chunk.startswith(_ERROR):
+            self.pulse.beat()
+
+
+class _Heard:
+    """A stream, and somebody who hears what is read from it: kopf keeps bookmarks to itself."""
+
+    def __init__(self, content: StreamReader, hear: Callable[[bytes], None]) -> None:
+        self._content = content
+        self._hear = hear
+
+    async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        async for chunk in self._content.iter_chunked(size):
+            self._hear(chunk)
+            yield chunk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+
+def _verb(request: ClientRequest) -> str:
+    if not request.url.path.endswith(f"/{STACK.plural}"):
+        return "get"  # what the cluster serves
+    return "watch" if "watch" in request.url.query else "list"
