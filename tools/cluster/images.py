@@ -13,9 +13,7 @@ from tools.cluster import archive, debian, kind, programs, shell, state
 FOLDER = state.ROOT / "tools/images"
 LOADED = state.CLUSTER / "loaded.json"
 PYTHON_BASE = "appstack-python-base:bookworm"
-METRICS_SERVER = (
-    f"registry.k8s.io/metrics-server/metrics-server:{programs.version(programs.SOURCES['metrics-server'])}"
-)
+METRICS_SERVER = f"registry.k8s.io/metrics-server/metrics-server:{programs.version(programs.SOURCES['metrics-server'])}"
 KEY_LABEL = "dev.appstack.key"
 
 
