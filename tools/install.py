@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -29,17 +30,18 @@ def sources() -> str:
     return digest.hexdigest()[:16]
 
 
-def command(helm: Path | str) -> list[str]:
+def command(helm: Path | str, release: str = RELEASE, namespaces: Iterable[str] = OWNED, **settings: str) -> list[str]:
     """Return the Helm command, to be run in the project's folder."""
+    prefixes = yaml.safe_load((state.ROOT / HOST_PATHS).read_text())["hostPathPrefixes"]
     values = {
         "image.tag": TAG,
         "podAnnotations.build": sources(),
-        "settings.namespaces": f"{{{','.join(OWNED)}}}",
+        "settings.namespaces": f"{{{','.join(namespaces)}}}",
         "settings.proxyImage": PROXY_IMAGE,
+        "settings.hostPathPrefixes": f"{{{','.join(prefixes)}}}",
+        **{f"settings.{name}": value for name, value in settings.items()},
     }
-    prefixes = yaml.safe_load((state.ROOT / HOST_PATHS).read_text())["hostPathPrefixes"]
-    values["settings.hostPathPrefixes"] = f"{{{','.join(prefixes)}}}"
-    install = [str(helm), "upgrade", "--install", RELEASE, CHART]
+    install = [str(helm), "upgrade", "--install", release, CHART]
     # The API tests put the CustomResourceDefinition there by themselves when they come first.
     shared = ["--take-ownership", "--force-conflicts"]
     where = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "2m"]

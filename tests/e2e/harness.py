@@ -227,9 +227,9 @@ class Example:
 
 
 @contextmanager
-def namespace(stem: str) -> Iterator[Space]:
+def namespace(stem: str, owner: str = "e2e") -> Iterator[Space]:
     """Make a namespace that never was, with a client pod in it; it is removed without waiting for it."""
-    space = Space(f"e2e-{stem}-{secrets.token_hex(2)}")
+    space = Space(f"{owner}-{stem}-{secrets.token_hex(2)}")
     try:
         space.open()
         yield space

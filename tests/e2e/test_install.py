@@ -89,12 +89,15 @@ def versions(space: Space, stack: str) -> dict[str, str]:
     return {f"{c['kind']}/{c['metadata']['name']}": c["metadata"]["resourceVersion"] for c in children}
 
 
-def test_uninstalling_keeps_the_definition_and_with_it_every_stack() -> None:
-    rendered = shell.run(
-        [programs.path("helm"), "template", install.CHART, "--show-only", "templates/crd.yaml"], cwd=state.ROOT
-    )
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [("{}", "default"), ('{"namespaces": ["team-*"]}', "NAMESPACE"), ('{"excludeNamespaces": ["def*"]}', "NAMESPACE")],
+)
+def test_the_notes_send_the_first_stack_to_a_namespace_that_is_reconciled(settings: str, where: str) -> None:
+    dry = ["install", "appstack", install.CHART, "--dry-run=client", "--set-json", f"settings={settings}"]
+    notes = shell.run([programs.path("helm"), *dry], cwd=state.ROOT).partition("NOTES:")[2]
 
-    assert "helm.sh/resource-policy: keep" in rendered
+    assert re.findall(r"kubectl (?:apply|wait|get) --namespace (\S+)", notes) == [where] * 3
 
 
 def test_a_value_that_does_not_exist_is_refused() -> None:
