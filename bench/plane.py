@@ -89,7 +89,7 @@ class Plane:
         """Return a process by the name under which it was started last."""
         return self._processes[name]
 
-    def start_controller_manager(self, controllers: Sequence[str]) -> None:
+    def start_controller_manager(self, controllers: Sequence[str]) -> Process:
         """Start these controllers, with client limits that do not hold up what is measured."""
         program = programs.ensure(["kube-controller-manager"])["kube-controller-manager"]
         options = {
@@ -103,7 +103,7 @@ class Plane:
             "bind-address": "127.0.0.1",
             "use-service-account-credentials": "true",
         }
-        self.run("kube-controller-manager", [program, *_flags(options)])
+        return self.run("kube-controller-manager", [program, *_flags(options)])
 
     # --- as its administrator, who is not measured ---
 

@@ -57,17 +57,21 @@ class Process:
             stat = (_PROC / str(self.pid) / "stat").read_text().rpartition(")")[2].split()
             status = (_PROC / str(self.pid) / "status").read_text()
             peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-            handles = [str(one.readlink()) for one in self._handles()]
+            handles = list((_PROC / str(self.pid) / "fd").iterdir())
         except (OSError, StopIteration) as error:
             raise self.failure() from error
         return Usage(
             cpu_seconds=(int(stat[11]) + int(stat[12])) / _TICKS,
             peak_rss_mib=int(peak.split()[1]) / 1024,
-            sockets=sum(handle.startswith("socket:") for handle in handles),
+            sockets=sum(self._is_socket(one) for one in handles),
         )
 
-    def _handles(self) -> list[Path]:
-        return [one for one in (_PROC / str(self.pid) / "fd").iterdir() if one.is_symlink()]
+    @staticmethod
+    def _is_socket(handle: Path) -> bool:
+        try:
+            return str(handle.readlink()).startswith("socket:")
+        except OSError:
+            return False  # closed since it was listed
 
     def failure(self) -> shell.Failure:
         """Return what to say when it has ended and should not have."""

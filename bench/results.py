@@ -1,0 +1,90 @@
+"""Finished results, each in a file of its own: what is there is not measured again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from bench.measure import Cost
+from bench.stats import Latencies
+from bench.suites.figures import Figures
+
+
+@dataclass(frozen=True)
+class Result:
+    """One suite of one contender, in one round."""
+
+    suite: str
+    contender: str
+    n: int
+    round: int
+    at: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
+
+    @property
+    def file(self) -> str:
+        """The name of its file."""
+        return f"{self.suite}-{self.contender}-{self.n}-{self.round}.json"
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Read one."""
+        content: dict[str, Any] = json.loads(file.read_text())
+        figures = content.pop("figures")
+        return cls(
+            **content,
+            figures=Figures(
+                seconds=figures["seconds"],
+                latencies={
+                    name: Latencies(**one | {"curve": tuple(one["curve"])})
+                    for name, one in figures["latencies"].items()
+                },
+                numbers=figures["numbers"],
+                cost=Cost(**figures["cost"]) if figures["cost"] else None,
+            ),
+        )
+
+
+class Run:
+    """The folder of one run, which may be interrupted and taken up again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.id = folder.name.removeprefix("run-")
+
+    def has(self, suite: str, contender: str, n: int, round: int) -> bool:
+        """Tell whether this was measured already."""
+        return (self.folder / Result(suite, contender, n, round, "").file).exists()
+
+    def keep(self, result: Result) -> None:
+        """Write a result: all of it or nothing."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self.folder / f".{result.file}"
+        unfinished.write_text(json.dumps(asdict(result), indent=1, default=list) + "\n")
+        unfinished.rename(self.folder / result.file)
+
+    def keep_logs(self, folder: Path, name: str) -> Path:
+        """Keep the logs of programs, but for the audit log, which is large; return where."""
+        place = self.folder / "logs" / name
+        place.mkdir(parents=True, exist_ok=True)
+        for log in folder.glob("*.log"):
+            if log.name != "audit.log":
+                shutil.copy(log, place)
+        return place
+
+    def machine(self, found: Mapping[str, str]) -> None:
+        """Keep on which machine this run is made, the first time."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file = self.folder / "machine.json"
+        if not file.exists():
+            file.write_text(json.dumps(found, indent=1) + "\n")
+
+    def results(self) -> Iterator[Result]:
+        """Read all that is there."""
+        for file in sorted(self.folder.glob("*-*-*-*.json")):
+            yield Result.load(file)

@@ -1,0 +1,66 @@
+"""Cold backlog: N stacks are there, then the contender is started."""
+
+from __future__ import annotations
+
+from bench.contender import Contender
+from bench.stage import Stage, Started
+from bench.suites.figures import Figures
+from bench.timeline import Timeline
+from tools.cluster import shell
+
+
+async def run(stage: Stage) -> Figures:
+    """Measure from the moment at which the contender works to the last child and to the last true status."""
+    await stage.create_all()
+    before = stage.meter.now()
+    started = await stage.start()
+    what = f"{stage.contender.name}: backlog of {stage.n}"
+    if tells_status(stage.contender):
+        await stage.until_true(list(stage.stacks), what)
+    else:
+        await _until_written(stage, what)
+    cost = stage.meter.since(before)
+    mine = stage.mine()
+    begin = min(started.ready, mine.begin or started.ready)
+    return Figures(
+        seconds=_seconds(stage, mine, started, begin),
+        numbers={
+            "children": float(sum(len(stage.contender.children(manifest)) for manifest in stage.stacks.values())),
+            **{f"bytes of {plural}": float(size) for plural, size in stage.sizes().items()},
+        },
+        cost=cost,
+    )
+
+
+def tells_status(contender: Contender) -> bool:
+    """Tell whether there is a status to wait for: the loop in its shorter form writes none."""
+    return contender.name != "bare"
+
+
+async def _until_written(stage: Stage, what: str) -> None:
+    wanted = {child for manifest in stage.stacks.values() for child in stage.contender.children(manifest)}
+    plurals = {child.resource.plural for child in wanted}
+    looked_at = written = 0
+
+    def all_there() -> bool:
+        nonlocal looked_at, written
+        fresh = stage.meter.mine(stage.log.records[looked_at:])
+        looked_at = len(stage.log.records)
+        written += sum(one.writes and one.succeeded and one.resource in plurals for one in fresh)
+        return written >= len(wanted)
+
+    if not await stage.until(all_there, within=stage.patience):
+        raise shell.Failure(f"{what}: {len(wanted) - written} children are missing after {stage.patience:.0f} s")
+
+
+def _seconds(stage: Stage, mine: Timeline, started: Started, begin: float) -> dict[str, float]:
+    written = [mine.complete(stage.contender.children(manifest)) for manifest in stage.stacks.values()]
+    if None in written:
+        raise shell.Failure(f"{stage.contender.name}: {written.count(None)} stacks lack a child, whatever status says")
+    last_child = max(time for time in written if time is not None)
+    seconds = {"start": begin - started.spawned, "last child": last_child - begin}
+    if tells_status(stage.contender):
+        times = [stage.became_true(mine, key) for key in stage.stacks]
+        seconds["last status"] = max(time for time in times if time is not None) - begin
+        seconds["from the process's start"] = seconds["start"] + seconds["last status"]
+    return seconds
