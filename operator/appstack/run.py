@@ -30,7 +30,9 @@ from appstack.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_DRAIN: Final = 15.0  # seconds for what is under way when we are told to stop
+_DRAIN: Final = 0.4  # seconds for looks under way when we are told to stop: another waits for the Lease
+_LAND: Final = 15.0  # seconds for requests under way, after which no other is sent
+_END: Final = 5.0  # seconds for the rest
 
 
 def run(settings: Settings) -> None:
@@ -82,6 +84,8 @@ class Operator:
             for kind in WATCHED
         ]
         self._lease = Lease(settings, client)
+        self._leads = False
+        client.fence = self._lease.passes
         self._sweep = Sweep(loop, known=lambda: self._stacks, doubt=self._doubt)
         self._reconciler = Reconciler(
             settings=settings,
@@ -109,19 +113,21 @@ class Operator:
         return f"the cache of {', '.join(stale)} is not up to date" if stale else ""
 
     def _pulses(self) -> list[Pulse]:
-        """Return every watch that should run: AppStacks are watched by the one who works."""
-        return [watch.pulse for watch in self._watches] + ([self._feed.pulse] if self._workers else [])
+        """Return every watch that should run, whether we work or stand by."""
+        return [*(watch.pulse for watch in self._watches), self._feed.pulse]
 
     async def run(self) -> None:
-        """Fill the caches, claim the scope, work until told to stop, leave in order."""
+        """Fill the caches and keep them true; claim the scope; work until told to stop; leave in order."""
         self._on_signals()
         try:
             await self._unless_stopped(self._fill())
             for watch in self._watches:
                 self._start(watch.run())
-            await self._unless_stopped(self._lease.acquire())
+            self._start(self._feed.run(self._stop, started=self._on_signals))
+            await self._unless_stopped(self._claim())
             if not self._stop.is_set():
-                await self._work()
+                self._work()
+                await self._stop.wait()
         finally:
             await self._leave()
         self._raise_failures()
@@ -157,13 +163,20 @@ class Operator:
             )
         await self._client.send(requests.page(STACK, limit=1))
 
-    async def _work(self) -> None:
-        self._client.fence = self._lease.holds
+    async def _claim(self) -> None:
+        """Wait for the Lease, with warm caches."""
+        await self._lease.acquire()
         self._start(self._lease.keep())
+        await self._lease.alone()
+
+    def _work(self) -> None:
+        """Have a look at every stack, and from now on at each that something happens to."""
+        self._leads = True
+        for key in self._stacks:
+            self._wake(key, later=True)
         self._workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
         scope = ", ".join(self._settings.namespaces) or "all namespaces"
         logger.info("Reconciling %s at %s", scope, self._client.server)
-        await self._feed.run(self._stop, started=self._on_signals)
 
     async def _worker(self) -> None:
         while (key := await self._queue.get()) is not None:
@@ -195,13 +208,13 @@ class Operator:
             self._stacks.forget(key, uid=doc["metadata"]["uid"])
             self._queue.forget(key)
         elif self._stacks.show(doc):
-            self._queue.add(key, later=event is None and told(doc))
+            self._wake(key, later=event is None and told(doc))
 
     def _touched(self, keys: Keys) -> None:
         """Take in that something of these stacks has changed."""
         for key in keys:
             if self._stacks.get(key) is not None:
-                self._queue.add(key)
+                self._wake(key)
 
     def _lost(self, keys: Keys) -> None:
         """Take in that these stacks have lost a child."""
@@ -212,7 +225,12 @@ class Operator:
     def _doubt(self, keys: Keys) -> None:
         for key in keys:
             self._stacks.doubt(key)
-            self._queue.add(key)
+            self._wake(key)
+
+    def _wake(self, key: Key, *, later: bool = False) -> None:
+        """Have a look at a stack, if we lead: who stands by looks at every stack when its time has come."""
+        if self._leads:
+            self._queue.add(key, later=later)
 
     def _on_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -239,20 +257,25 @@ class Operator:
         self._background.append(task)
 
     async def _leave(self) -> None:
-        """Finish what is under way, then let go of the Lease."""
+        """Bring what is under way to its end, then let go of the Lease at once: another waits for it."""
         self._stop.set()
         self._queue.close()
-        if self._workers:
-            _, late = await asyncio.wait(self._workers, timeout=_DRAIN)
-            for task in late:
-                task.cancel()
-        for task in self._background:
+        landed = await self._land()
+        for task in (*self._background, *self._workers):
             task.cancel()
+        if landed:  # else the Lease ends by itself: till then what may still land is ours
+            await self._lease.release()
         if self._background:
-            await asyncio.wait(self._background)
-        await self._lease.release()
+            await asyncio.wait(self._background, timeout=_END)
+
+    async def _land(self) -> bool:
+        """End all looks, in the middle where they take longer; tell whether no request of theirs is under way."""
+        if not self._workers:
+            return True
+        _, late = await asyncio.wait(self._workers, timeout=_DRAIN)
+        return not late or await self._client.halt(within=_LAND)
 
     def _raise_failures(self) -> None:
         for task in self._background:
-            if not task.cancelled():
+            if task.done() and not task.cancelled():
                 task.result()

@@ -42,6 +42,8 @@ class Settings(BaseModel):
     identity: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=63)] = ""
     """The name of this installation and of its Lease: operators that share it stand by for each other, all others
     must own other namespaces. The chart sets it; without it the machine's name stands in, and nobody stands by."""
+    lease_duration: Annotated[int, Field(ge=3, le=300)] = 15
+    """For how many seconds the Lease holds: one that stands by takes over so long after the last sign of a dead one."""
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """How many stacks are reconciled at once."""
     requests: Annotated[int, Field(ge=1, le=256)] = 32

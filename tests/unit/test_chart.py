@@ -86,6 +86,7 @@ def at_home() -> Iterator[requests.Request]:
     """Yield each request about the operator's own Lease."""
     lease = of_kind(requests.LEASES)
     yield requests.lease(Ref.of(lease))
+    yield requests.watch_lease(Ref.of(lease), version="1")
     yield requests.create_lease(lease)
     yield requests.update_lease(lease)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -18,7 +18,35 @@ LABEL: Final = f"{GROUP}/operator"
 _NAMESPACES: Final = f"{GROUP}/namespaces"
 _EXCLUDED: Final = f"{GROUP}/exclude-namespaces"
 
-DURATION: Final = 15  # seconds for which a Lease holds
+_DURATION: Final = 15  # seconds for which a Lease holds that doesn't say so
+_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed() -> float:
+    """Return seconds of a clock that nobody sets, and that goes on while we are paused or the machine sleeps."""
+    return time.clock_gettime(_CLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What a holder makes of the seconds for which its Lease holds."""
+
+    duration: int
+
+    @property
+    def renew(self) -> float:
+        """After how long it renews the Lease."""
+        return self.duration / 3
+
+    @property
+    def fence(self) -> float:
+        """For how long after it sent a renewal that succeeded it may send anything: others take over later."""
+        return self.duration * 0.8
+
+    @property
+    def retry(self) -> float:
+        """How long it waits after a renewal that failed."""
+        return self.duration / 15
 
 
 def notes(scope: Scope) -> dict[str, str]:
@@ -33,7 +61,9 @@ class Claim:
     ref: Ref
     holder: str
     renewed: str
+    times: Times
     scope: Scope
+    version: str = field(default="", compare=False)  # the Lease's resourceVersion
 
     @classmethod
     def of(cls, lease: Manifest) -> Claim:
@@ -41,13 +71,19 @@ class Claim:
         spec = lease.get("spec") or {}
         said = lease["metadata"].get("annotations") or {}
         ref = Ref(LEASES.api_version, "Lease", lease["metadata"]["namespace"], lease["metadata"]["name"])
-        scope = Scope(_patterns(said, _NAMESPACES), _patterns(said, _EXCLUDED))
-        return cls(ref, spec.get("holderIdentity") or "", spec.get("renewTime") or "", scope)
+        return cls(
+            ref,
+            holder=spec.get("holderIdentity") or "",
+            renewed=spec.get("renewTime") or "",
+            times=Times(spec.get("leaseDurationSeconds") or _DURATION),
+            scope=Scope(_patterns(said, _NAMESPACES), _patterns(said, _EXCLUDED)),
+            version=lease["metadata"]["resourceVersion"],
+        )
 
     def recent(self, now: datetime) -> bool:
         """Tell whether it was renewed of late, by our clock."""
         try:
-            return abs((now - datetime.fromisoformat(self.renewed)).total_seconds()) < DURATION
+            return abs((now - datetime.fromisoformat(self.renewed)).total_seconds()) < self.times.duration
         except ValueError:
             return False
 
@@ -62,7 +98,7 @@ def _patterns(said: Mapping[str, str], key: str) -> tuple[str, ...]:
 class Watched:
     """Leases of others over time: whether one is renewed is seen, not computed from somebody else's clock."""
 
-    def __init__(self, me: Holder, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, me: Holder, *, now: Callable[[], float] = elapsed) -> None:
         self._me = me
         self._now = now
         self._claims: dict[Ref, Claim] = {}
@@ -80,14 +116,15 @@ class Watched:
             self._claims[claim.ref] = claim
             self._since[claim.ref] = self._now()
 
-    def claim_of(self, ref: Ref) -> Claim:
-        """Return what was last seen of a Lease."""
-        return self._claims[ref]
-
     def seen_renewed(self, ref: Ref) -> bool:
         """Tell whether its holder has renewed it before our eyes."""
         return ref in self._renewed
 
+    def left(self, claim: Claim) -> float:
+        """Return for how many seconds its holder may still live."""
+        return self._since[claim.ref] + claim.times.duration - self._now()
+
     def dead(self, claim: Claim) -> bool:
-        """Tell whether its holder is gone for sure."""
-        return self._me.outlived(claim.holder) or self._now() - self._since[claim.ref] > DURATION
+        """Tell whether its holder is gone for sure: not the least renewal for as long as the Lease held."""
+        silent = self._claims.get(claim.ref) == claim and self.left(claim) < 0
+        return silent or self._me.outlived(claim.holder)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
-from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
+from aiohttp import AddrInfoType, ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 
 from appstack import __version__, metrics
 from appstack.cluster.answers import failure
+from appstack.cluster.fence import FencedSocket
 from appstack.cluster.login import Credentials
 from appstack.cluster.pulse import SILENCE
 from appstack.cluster.requests import Request
@@ -27,16 +29,18 @@ _CHUNK: Final = 1 << 16
 
 
 class Client:
-    """One connection pool, a bounded number of requests in flight, and a fence before every write."""
+    """One connection pool behind a fence, and a bounded number of requests in flight."""
 
     def __init__(self, credentials: Credentials, *, in_flight: int) -> None:
         login = credentials.login
         self.server = login.server
-        self.fence: Callable[[], bool] = lambda: True  # whether we may write at this moment
+        self.fence: Callable[[], bool] = lambda: True  # whether anything may be sent at this moment
         self._credentials = credentials
         self._login = login
+        self._in_flight = in_flight
         self._slots = asyncio.Semaphore(in_flight)
-        self._connector = aiohttp.TCPConnector(limit=0, ssl=login.tls or True)
+        self._halted = False
+        self._connector = aiohttp.TCPConnector(limit=0, ssl=login.tls or True, socket_factory=self._socket)
         self._session = self.session()
 
     def session(self, *before: ClientMiddlewareType) -> aiohttp.ClientSession:
@@ -59,9 +63,20 @@ class Client:
         if request.urgent:
             return await self._send(request, _URGENT_TIMEOUT)
         async with self._slots:
-            if request.writes and not self.fence():
-                raise Unavailable(f"{request.ref}: not written, for the operator's Lease is not renewed")
+            if self._halted:
+                raise Unavailable(f"{request.ref}: not sent, for the operator stops")
             return await self._send(request, _TIMEOUT)
+
+    async def halt(self, *, within: float) -> bool:
+        """Send nothing more but what is urgent; tell whether all that was in flight has been answered in time."""
+        self._halted = True
+        try:
+            async with asyncio.timeout(within):
+                for _ in range(self._in_flight):
+                    await self._slots.acquire()
+        except TimeoutError:
+            return False
+        return True
 
     async def _send(self, request: Request, limits: aiohttp.ClientTimeout) -> Manifest:
         async with self._answered(request, limits) as response:
@@ -84,6 +99,8 @@ class Client:
     @asynccontextmanager
     async def _answered(self, request: Request, limits: aiohttp.ClientTimeout) -> AsyncIterator[ClientResponse]:
         """Give the response to a request that succeeded."""
+        if not self._passes():  # its sockets would refuse: this says why
+            raise Unavailable(f"{request.ref}: not sent, for the operator's Lease is not renewed")
         code, began = "none", time.monotonic()
         try:
             async with self._session.request(
@@ -105,6 +122,13 @@ class Client:
         finally:
             seconds = time.monotonic() - began
             metrics.requested(request.verb, request.resource, code=code, seconds=seconds)
+
+    def _socket(self, address: AddrInfoType) -> socket.socket:
+        family, kind, protocol, *_ = address
+        return FencedSocket(family, kind, protocol, passes=self._passes)
+
+    def _passes(self) -> bool:
+        return self.fence()
 
     async def _authorized(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Put the token in, as it is now; once more when the API server no longer takes it."""

@@ -10,13 +10,13 @@ import asyncio
 import logging
 import re
 import socket
-import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, TypeVar
 
 from appstack.cluster import requests
-from appstack.cluster.claims import DURATION, LABEL, Claim, Watched, notes
+from appstack.cluster.claims import LABEL, Claim, Times, Watched, elapsed, notes
 from appstack.cluster.client import Client
 from appstack.cluster.holder import Holder
 from appstack.errors import OperatorError, Refused, Unavailable
@@ -26,9 +26,7 @@ from appstack.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_RENEW: Final = 5.0
-_FENCE: Final = 12.0  # after so long without a renewal nothing is written: others take over at 15
-_RETRY: Final = 1.0
+T = TypeVar("T")
 
 
 class Lease:
@@ -41,53 +39,74 @@ class Lease:
         name = settings.identity or _slug(f"run-{socket.gethostname()}")
         self.ref = Ref(requests.LEASES.api_version, "Lease", settings.operator_namespace, name)
         self.me = Holder.me()
-        self._held: Manifest | None = None
+        self._times = Times(settings.lease_duration)
+        self._watched = Watched(self.me)
+        self._held: Manifest | None = None  # as we last wrote it
+        self._won = False  # once for all: who loses it ends
         self._renewed = float("-inf")
 
     def holds(self) -> bool:
         """Tell whether nobody else can hold it at this moment."""
-        return time.monotonic() - self._renewed < _FENCE
+        return elapsed() - self._renewed < self._times.fence
+
+    def passes(self) -> bool:
+        """Tell whether anything may be sent at this moment: whoever stands by only looks, whoever has won must hold it.
+
+        A process that was paused past its Lease finds this shut when it wakes, for the Lease's own renewal, too.
+        """
+        return not self._won or self.holds()
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours; raise OperatorError where another operator is in the way."""
-        watched = Watched(self.me)
+        """Wait until the Lease is ours; raise OperatorError where it never will be."""
         said = False
-        while not await self._try(watched):
+        while (claim := await self._insist(self._try)) is not None:
             if not said:
-                logger.info("Standing by: Lease %s is held by %s", self.ref.name, watched.claim_of(self.ref).holder)
+                logger.info("Standing by: Lease %s is held by %s", self.ref.name, claim.holder)
+                self._watched.see(
+                    await self._insist(self._rivals)
+                )  # who stays silent from now on is known to be dead by then
                 said = True
-            if not self._stands_by and watched.seen_renewed(self.ref):
-                raise self._twice(watched.claim_of(self.ref))
-            await asyncio.sleep(_RETRY)
-        try:
-            await self._alone()
-        except BaseException:
-            await self.release()
-            raise
+            if not self._stands_by and self._watched.seen_renewed(self.ref):
+                raise self._twice(claim)
+            await self._change(claim)
+
+    async def alone(self) -> None:
+        """Make sure that no other operator may meet us; raise OperatorError where one may."""
+        watched = Watched(self.me)
+        began = elapsed()
+        while True:
+            rivals = [claim for claim in await self._insist(self._rivals) if not self._watched.dead(claim)]
+            watched.see(rivals)
+            doubtful = [claim for claim in rivals if not watched.dead(claim)]
+            for claim in doubtful:
+                if claim.recent(datetime.now(UTC)) or watched.seen_renewed(claim.ref):
+                    raise self._rival(claim)
+            if all(elapsed() - began > claim.times.renew + 1 for claim in doubtful):
+                return
+            await asyncio.sleep(self._times.retry)
 
     async def keep(self) -> None:
         """Renew until cancelled; raise OperatorError when the Lease is lost."""
         while True:
-            await asyncio.sleep(_RENEW if self._fresh() else _RETRY)
+            await asyncio.sleep(self._times.renew if self._fresh() else self._times.retry)
+            if not self.holds():
+                raise self._lost("was not renewed in time")
             try:
                 await self._put(self.me)
             except Unavailable as error:
                 logger.warning("Lease %s is not renewed: %s", self.ref.name, error)
             except Refused as error:
                 await self._reread(error)
-            if not self.holds():
-                raise self._lost("could not be renewed in time")
 
     async def release(self) -> None:
         """Give the Lease up, so that another need not wait for its end."""
-        if self._held is None:
+        if not self._won or not self.holds():
             return
-        self._renewed = float("-inf")
         try:
             await self._put_down()
         except (Refused, Unavailable) as error:
             logger.warning("Lease %s is not released: %s", self.ref.name, error)
-        self._held = None
+        self._renewed = float("-inf")
 
     async def _put_down(self) -> None:
         """Write that nobody holds it, also over a renewal of ours that landed while its answer was not waited for."""
@@ -100,25 +119,51 @@ class Lease:
             self._held = found
             await self._put(None)
 
-    def _fresh(self) -> bool:
-        return time.monotonic() - self._renewed < _RENEW
+    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask until the API server can answer."""
+        while True:
+            try:
+                return await ask()
+            except Unavailable as error:
+                logger.debug("Lease %s: %s", self.ref.name, error)
+            await asyncio.sleep(self._times.retry)
 
-    async def _try(self, watched: Watched) -> bool:
-        """Take the Lease where nobody holds it."""
-        lease = await self._get()
-        if lease is not None:
-            claim = Claim.of(lease)
-            watched.see([claim])
-            if claim.holder and not watched.dead(claim):
-                return False
-        self._held = lease
+    def _fresh(self) -> bool:
+        return elapsed() - self._renewed < self._times.renew
+
+    async def _try(self) -> Claim | None:
+        """Take the Lease where nobody holds it; return whose it is where somebody does."""
+        while True:
+            lease = await self._get()
+            if lease is not None:
+                claim = Claim.of(lease)
+                self._watched.see([claim])
+                if claim.holder and not self._watched.dead(claim):
+                    return claim
+            self._held = lease
+            try:
+                await self._put(self.me)
+            except Refused as error:
+                if error.status != 409:  # else another was faster
+                    raise self._denied(error) from error
+            else:
+                return None
+
+    async def _change(self, claim: Claim) -> None:
+        """Wait until the Lease is another's, renewed or over: a watch shows it at once, else we ask again soon."""
+        left = max(self._watched.left(claim), 0)
         try:
-            await self._put(self.me)
-        except Refused as error:
-            if error.status == 409:
-                return False  # another was faster
-            raise self._denied(error) from error
-        return True
+            async with (
+                asyncio.timeout(left),
+                aclosing(self._client.lines(requests.watch_lease(self.ref, version=claim.version))) as lines,
+            ):
+                async for _ in lines:
+                    return
+        except TimeoutError:
+            return
+        except (Refused, Unavailable) as error:
+            logger.debug("Watch of Lease %s: %s", self.ref.name, error)
+        await asyncio.sleep(min(left, self._times.retry))
 
     async def _get(self) -> Manifest | None:
         try:
@@ -131,12 +176,12 @@ class Lease:
     async def _put(self, holder: Holder | None) -> None:
         """Write the Lease over the one that we know, or make it."""
         before = self._held
-        sent = time.monotonic()
+        sent = elapsed()
         manifest = self._manifest(holder, before=before)
         request = requests.create_lease(manifest) if before is None else requests.update_lease(manifest)
         self._held = await self._client.send(request)
         if holder is not None:
-            self._renewed = sent
+            self._won, self._renewed = True, sent
 
     def _manifest(self, holder: Holder | None, *, before: Manifest | None) -> Manifest:
         now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
@@ -152,7 +197,7 @@ class Lease:
             metadata["resourceVersion"] = before["metadata"]["resourceVersion"]
         spec: Manifest = {
             "holderIdentity": str(holder) if holder else "",
-            "leaseDurationSeconds": DURATION,
+            "leaseDurationSeconds": self._times.duration,
             "acquireTime": former.get("acquireTime") if same or not holder else now,
             "renewTime": now,
             "leaseTransitions": (former.get("leaseTransitions") or 0) + (0 if same or not holder else 1),
@@ -172,21 +217,6 @@ class Lease:
             raise self._lost(f"was taken over by {Claim.of(lease).holder or 'nobody'}")
         self._held = lease
 
-    async def _alone(self) -> None:
-        """Make sure that no other operator may meet us; raise OperatorError where one may."""
-        watched = Watched(self.me)
-        deadline = time.monotonic() + _RENEW + 1
-        while True:
-            rivals = await self._rivals()
-            watched.see(rivals)
-            doubtful = [claim for claim in rivals if not watched.dead(claim)]
-            for claim in doubtful:
-                if claim.recent(datetime.now(UTC)) or watched.seen_renewed(claim.ref):
-                    raise self._rival(claim)
-            if not doubtful or time.monotonic() > deadline:
-                return
-            await asyncio.sleep(_RETRY)
-
     async def _rivals(self) -> list[Claim]:
         try:
             answer = await self._client.send(requests.leases(LABEL))
@@ -202,7 +232,7 @@ class Lease:
             f"Another operator reconciles {claim.scope} ({claim.ref}, held by {claim.holder}), "
             f"and this one would reconcile {self._scope}: two must not meet in one namespace",
             "Set `namespaces` or `excludeNamespaces` so that they can't, or stop the other; "
-            f"if it is dead already, wait {DURATION} seconds",
+            f"if it is dead already, wait {claim.times.duration} seconds",
         )
 
     def _twice(self, claim: Claim) -> OperatorError:
@@ -212,7 +242,7 @@ class Lease:
         )
 
     def _lost(self, how: str) -> OperatorError:
-        self._held = None  # there is nothing to release
+        self._renewed = float("-inf")  # there is nothing to release
         return OperatorError(f"{self.ref} {how}: nothing is written any more", "Start the operator again")
 
     def _denied(self, error: Refused) -> OperatorError:
@@ -223,7 +253,7 @@ class Lease:
             )
         return OperatorError(
             f"The operator may not keep its Lease: {error.message}",
-            f"Grant get, create and update of leases in {self.ref.namespace}, and list of leases in the cluster",
+            f"Grant get, watch, create and update of leases in {self.ref.namespace}, and list of leases in the cluster",
         )
 
 

@@ -190,6 +190,12 @@ def lease(ref: Ref) -> Request:
     return Request("get", LEASES, ref, "GET", LEASES.path(ref.namespace, ref.name), urgent=True)
 
 
+def watch_lease(ref: Ref, *, version: str) -> Request:
+    """Watch one Lease from a resourceVersion on."""
+    query = {"watch": "true", "fieldSelector": f"metadata.name={ref.name}", "resourceVersion": version}
+    return Request("watch", LEASES, ref, "GET", LEASES.path(ref.namespace), query=query)
+
+
 def create_lease(manifest: Manifest) -> Request:
     """Create a Lease."""
     ref = Ref.of(manifest)
