@@ -59,7 +59,17 @@ async def _run(settings: Settings) -> None:
         await operator.run()
     finally:
         await server.stop()
+        await _end_others()
         await client.close()
+
+
+async def _end_others() -> None:
+    """End what kopf leaves behind: it would go on over connections that are closed."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=_END)
 
 
 class Operator:

@@ -42,7 +42,7 @@ class Lease:
         self._times = Times(settings.lease_duration)
         self._watched = Watched(self.me)
         self._held: Manifest | None = None  # as we last wrote it
-        self._won = False  # once for all: who loses it ends
+        self._won = False  # until it is given up: who loses it ends
         self._renewed = float("-inf")
 
     def holds(self) -> bool:
@@ -106,7 +106,7 @@ class Lease:
             await self._put_down()
         except (Refused, Unavailable) as error:
             logger.warning("Lease %s is not released: %s", self.ref.name, error)
-        self._renewed = float("-inf")
+        self._won, self._renewed = False, float("-inf")
 
     async def _put_down(self) -> None:
         """Write that nobody holds it, also over a renewal of ours that landed while its answer was not waited for."""
