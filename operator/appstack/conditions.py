@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
 from appstack.model.status import MAX_MESSAGE, Condition
@@ -21,6 +21,9 @@ class Verdict(IntEnum):
     RECONCILING = 1  # on its way: nobody needs to act yet
     STALLED = 2  # it will not get better by itself
 
+
+CONTESTED: Final = "Contested"
+"""The reason of a child that does not stay as it was applied, in conditions and problems."""
 
 _ABNORMAL: Mapping[Verdict, str] = {Verdict.RECONCILING: "Reconciling", Verdict.STALLED: "Stalled"}
 
@@ -62,6 +65,11 @@ def replica_failure(message: str) -> Outcome:
 def retrying(error: Unavailable) -> Outcome:
     """The API server could not answer; AppStack goes on trying."""
     return Outcome(Verdict.RECONCILING, "Unavailable", f"{error}; tried again soon")
+
+
+def contested(message: str) -> Outcome:
+    """Somebody fights for a child; AppStack puts it right again a little later each time."""
+    return Outcome(Verdict.RECONCILING, CONTESTED, message)
 
 
 def ended_badly(message: str) -> Outcome:

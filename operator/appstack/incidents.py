@@ -50,12 +50,16 @@ def _stalled(status: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
 
 
 def _troubles(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[Incident]:
-    before = {(one.get("container"), one["reason"]) for one in former.get("problems") or ()}
+    before = {_whose(one) for one in former.get("problems") or ()}
     for one in status.get("problems") or ():
-        if (one.get("container"), one["reason"]) not in before:
+        if _whose(one) not in before:
             said = ": ".join(word for word in (one.get("container"), one.get("message")) if word)
             words = (said, one.get("log", ""), one.get("hint", ""))
             yield Incident(one["reason"], "\n".join(word for word in words if word))
+
+
+def _whose(problem: Mapping[str, Any]) -> tuple[object, ...]:
+    return problem.get("container"), problem.get("resource"), problem["reason"]
 
 
 def event(incident: Incident, *, doc: Mapping[str, Any], now: str, instance: str) -> Manifest:

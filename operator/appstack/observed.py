@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from appstack.errors import AppStackError
+from appstack.fields import Path
 from appstack.meta import Ref
 
 
@@ -16,6 +17,14 @@ class End(StrEnum):
 
     COMPLETED = "Completed"
     FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Somebody else who wrote to an object after our apply, and fields that are theirs and no longer ours."""
+
+    manager: str
+    fields: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,7 @@ class Child:
     counted: bool = False  # our own apply entry holds its number of replicas
     files: str = ""  # the files label: the revision of files that it belongs to or needs
     generation: int = 0
+    others: tuple[Other, ...] = ()  # the latest first
     spec: Mapping[str, Any] = field(default_factory=dict)  # only of the kinds whose spec is looked at
     status: Mapping[str, Any] = field(default_factory=dict)  # only of the kinds whose status is looked at
 
@@ -82,8 +92,17 @@ class Action(StrEnum):
     UNCHANGED = "Unchanged"
     REPLACED = "Replaced"  # deleted, to be made anew as soon as it is gone
     AWAITED = "Awaited"  # on its way out, and made anew as soon as it is gone
+    RESTING = "Resting"  # not as it should be, and put right a little later: somebody fights for it
     PRUNED = "Pruned"
     FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What was wrong with a child, and what can be done about it."""
+
+    what: str  # as it follows the child's name in a sentence
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +114,4 @@ class Change:
     applied: Applied | None = None  # of everything but what was pruned or failed without a former record
     error: AppStackError | None = None
     note: str = ""  # why it was replaced
+    cause: Cause | None = None  # of what was written, or rests

@@ -5,13 +5,14 @@ The rules are a table in tests/unit/test_plan.py; why drift is exact stands in d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from appstack.contests import cause
 from appstack.meta import Manifest, Ref, digest
-from appstack.observed import Applied, Child, Observed, Owner
+from appstack.observed import Applied, Cause, Child, Observed, Owner
 
 REPLACEABLE: Final = frozenset({"Job", "Pod"})
 """Kinds that run once: where the API server will not change one, it is deleted and made anew."""
@@ -93,7 +94,16 @@ class Missing:
     ref: Ref
 
 
-Step = Apply | Leave | Await | Replace | Foreign | Missing
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Write nothing for now: it was written too often of late."""
+
+    ref: Ref
+    former: Applied | None
+    cause: Cause
+
+
+Step = Apply | Leave | Await | Replace | Rest | Foreign | Missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +120,11 @@ def plan(
     desired: Sequence[Manifest],
     observed: Observed,
     recorded: Mapping[Ref, Applied],
+    resting: Container[Ref] = (),
 ) -> Plan:
     """Return what brings the cluster from `observed` to `desired`; `recorded` is what was applied before."""
-    steps = tuple(_step(owner, manifest, observed, recorded.get(Ref.of(manifest))) for manifest in desired)
+    found = (_step(owner, manifest, observed, recorded.get(Ref.of(manifest))) for manifest in desired)
+    steps = tuple(_rest(step) if step.ref in resting else step for step in found)
     if any(isinstance(step, Await | Replace) for step in steps):
         return Plan(steps, ())
     wanted = {step.ref for step in steps}
@@ -128,6 +140,16 @@ def _step(owner: Owner, manifest: Manifest, observed: Observed, former: Applied 
     if child is None and last is not None and former is not None and last.owner_uid == owner.uid:
         former = replace(former, ended=last.ended)  # it ended and was deleted before anybody noted the end
     return decide(owner, manifest=manifest, child=child, former=former)
+
+
+def _rest(step: Step) -> Step:
+    match step:
+        case Apply():
+            return Rest(step.ref, step.former, cause(step.onto, step.manifest))
+        case Replace():
+            return Rest(step.ref, step.former, cause(step.child, step.manifest))
+        case _:
+            return step
 
 
 def decide(owner: Owner, *, manifest: Manifest, child: Child | None, former: Applied | None) -> Step:

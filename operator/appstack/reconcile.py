@@ -16,6 +16,7 @@ from appstack.cluster.cache import Cache, Key
 from appstack.cluster.carry import WRITTEN, Hands
 from appstack.cluster.client import Client
 from appstack.cluster.stacks import Stack, Stacks, told
+from appstack.contests import Contests, contested, wake
 from appstack.errors import Fault, InvalidSpec, MissingKind, Refused, Severity, Unavailable
 from appstack.fixed import fixed
 from appstack.meta import API_VERSION, KIND, Manifest, Ref
@@ -60,6 +61,7 @@ class Reconciler:
         self._stacks = stacks
         self._hands = Hands(client=client, cache=cache)
         self._instance = instance
+        self._contests = Contests()
 
     async def look(self, key: Key) -> Again:
         """Bring a stack to what its author wants, and its status to what is; return when to look again."""
@@ -80,16 +82,19 @@ class Reconciler:
             await self._post(held.doc, incidents.replacements(changes))
         shown = await self._hands.settle(changes)
         self._remember(key, held, changes)
-        seen, now = self._cache.observed(key), _now("seconds")
+        seen, now, clock = self._cache.observed(key), _now("seconds"), time.time()
+        contests = self._contests.of(held.uid, generation=held.generation, now=clock)
         status = report(
             held.doc,
             stack=understood.stack,
             observed=seen,
             changes=tuple(_as_seen(change) for change in changes) if shown else changes,
             faults=understood.faults,
+            contested=contested(contests, changes),
             now=now,
         )
-        return await self._publish(key, held, status, _again(changes, unsettled=restarting(seen.pods, now=now)))
+        again = _again(changes, unsettled=restarting(seen.pods, now=now), contests=wake(contests, clock))
+        return await self._publish(key, held, status, again)
 
     async def _held(self, key: Key) -> Stack | None:
         """Return the stack as last seen; where a list did not bring it, as it is."""
@@ -114,7 +119,10 @@ class Reconciler:
     async def _carry_out(self, held: Stack, stack: AppStack, observed: Observed) -> tuple[Change, ...]:
         owner = Owner(name=stack.metadata.name, uid=held.uid, spec=held.doc["spec"])
         desired = render(stack, settings=self._settings, namespace_uid=observed.namespace_uid)
-        todo = plan(owner, desired=desired, observed=observed, recorded=held.recorded())
+        now = time.time()
+        contests = self._contests.of(held.uid, generation=held.generation, now=now)
+        resting = {ref for ref, contest in contests.items() if contest.rests(now)}
+        todo = plan(owner, desired=desired, observed=observed, recorded=held.recorded(), resting=resting)
         return await self._hands.carry_out(todo, owner)
 
     def _remember(self, key: Key, held: Stack, changes: Sequence[Change]) -> None:
@@ -125,6 +133,8 @@ class Reconciler:
         available = not any(isinstance(change.error, Unavailable) for change in changes)
         self._stacks.struck(key, uid=held.uid, available=available)
         if told(held.doc) and written:
+            causes = {change.ref: change.cause for change in written if change.cause}
+            self._contests.repaired(held.uid, generation=held.generation, causes=causes, now=time.time())
             self._stacks.hold_back(key, uid=held.uid, at=time.monotonic())
 
     async def _publish(self, key: Key, held: Stack, status: Manifest, again: Again) -> Again:
@@ -135,7 +145,7 @@ class Reconciler:
             return again
         wait = latest.reported + _STATUS_PAUSE - time.monotonic()
         if wait > 0:
-            return again if again.failed else Again(after=wait)
+            return again if again.failed else Again(after=min(wait, again.after or wait))
         try:
             answer = await self._client.send(requests.apply_status(_ref(key), uid=held.uid, status=status))
         except Unavailable as error:
@@ -163,7 +173,7 @@ class Reconciler:
 
     def _tell(self, key: Key, changes: Sequence[Change]) -> None:
         for change in changes:
-            if change.action in (Action.UNCHANGED, Action.AWAITED):
+            if change.action in (Action.UNCHANGED, Action.AWAITED, Action.RESTING):
                 continue
             metrics.CHANGES.labels(change.action.value, change.ref.kind).inc()
             if change.action is Action.REPAIRED:
@@ -178,13 +188,14 @@ def _ref(key: Key) -> Ref:
     return Ref(API_VERSION, KIND, key.namespace, key.name)
 
 
-def _again(changes: Sequence[Change], *, unsettled: bool) -> Again:
+def _again(changes: Sequence[Change], *, unsettled: bool, contests: float | None) -> Again:
     """Return when to look again after what was done: after a failure with back-off."""
     errors = [one.error for one in changes if one.error is not None and not isinstance(one.error, MissingKind)]
     waits = [error.retry_after or 0.0 for error in errors if isinstance(error, Unavailable)]
     if errors:
         return Again(after=max(waits, default=None), failed=True)
-    return Again(after=SETTLED) if unsettled else DONE
+    waits = [SETTLED] * unsettled + ([] if contests is None else [contests])
+    return Again(after=min(waits)) if waits else DONE
 
 
 def _as_seen(change: Change) -> Change:

@@ -10,7 +10,7 @@ from appstack import conditions as c
 from appstack.endpoints import endpoints
 from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
 from appstack.meta import selector
-from appstack.model.status import MAX_IMAGE, MAX_IMAGES, Image, Problem, Resource, Run, Status
+from appstack.model.status import MAX_IMAGE, MAX_IMAGES, MAX_PROBLEMS, Image, Problem, Resource, Run, Status
 from appstack.observed import Action, Change, Child, End, Observed, Owner
 from appstack.problems import problems
 from appstack.rollouts import COUNTS, ROLLOUTS, Count
@@ -36,6 +36,7 @@ def report(
     observed: Observed,
     changes: tuple[Change, ...],
     faults: tuple[Fault, ...],
+    contested: tuple[Problem, ...] = (),
     now: str,
 ) -> dict[str, Any]:
     """Return the status that `doc`, the AppStack as last seen, should have; an invalid one has no `stack`."""
@@ -51,10 +52,12 @@ def report(
     failed = failure(ran, kind=kind)
     wrong = problems(spec, observed.pods, now=now, failed=failed.uid if failed else "")
     if failed and not wrong:  # a failed Job's pods are deleted: what they said stays
-        wrong = tuple(Problem.model_validate(one) for one in former.get("problems") or ())
+        wrong = tuple(Problem.model_validate(one) for one in former.get("problems") or () if not one.get("resource"))
     if failed and not wrong and kind == "CronJob":  # which goes on: nothing else would tell
         wrong = (_failed(failed),)
     outcome = _outcome(workload, changes=changes, faults=faults, wrong=wrong, ended=ended)
+    if any(change.action is Action.RESTING for change in changes):
+        outcome = c.worst([c.contested(c.listed([one.message for one in contested])), outcome])
     if stack is not None and stack.spec.paused:
         outcome = c.paused(outcome)
     conditions = c.conditions(
@@ -74,7 +77,7 @@ def report(
         endpoints=endpoints(observed, stack=name, usual="tcp" if spec.get("proxy") is None else "http"),
         runs=ran,
         images=_images(observed.pods),
-        problems=wrong,
+        problems=(*contested, *wrong)[:MAX_PROBLEMS],
     ).dump()
 
 

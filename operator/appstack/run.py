@@ -182,8 +182,8 @@ class Operator:
     def _work(self) -> None:
         """Have a look at every stack, and from now on at each that something happens to."""
         self._leads = True
-        for key in self._stacks:
-            self._wake(key, later=True)
+        for stack in self._stacks.values():
+            self._wake(key_of(stack.doc), later=told(stack.doc))
         self._workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
         scope = ", ".join(self._settings.namespaces) or "all namespaces"
         logger.info("Reconciling %s at %s", scope, self._client.server)

@@ -9,7 +9,7 @@ import pytest
 
 from appstack.meta import Manifest, Ref, digest, labels, owner
 from appstack.observed import Applied, Child, End, Observed, Owner
-from appstack.plan import Apply, Await, Foreign, Leave, Missing, Replace, Step, Why, decide, plan
+from appstack.plan import Apply, Await, Foreign, Leave, Missing, Replace, Rest, Step, Why, decide, plan
 
 OWNER = Owner(name="shop", uid="u1")
 MANIFEST: Manifest = {
@@ -258,3 +258,22 @@ def test_files_wait_for_jobs_at_work_and_not_for_what_has_ended() -> None:
     planned = plan(OWNER, desired=[MANIFEST], observed=Observed(children), recorded={REF: APPLIED})
 
     assert (second,) == planned.prune
+
+
+@pytest.mark.parametrize(
+    ("sentence", "there", "step"),
+    [
+        ("changed again", child(fields="f2"), Rest),
+        ("deleted again", None, Rest),
+        ("as it should be", OURS, Leave),
+        ("on its way out", child(deleting=True), Await),
+    ],
+)
+def test_what_was_written_too_often_rests_where_it_would_be_written(
+    sentence: str, there: Child | None, step: type[Step]
+) -> None:
+    observed = Observed(children={REF: there} if there else {})
+
+    found = plan(OWNER, desired=[MANIFEST], observed=observed, recorded={REF: APPLIED}, resting={REF})
+
+    assert [step] == [type(one) for one in found.steps], sentence

@@ -10,7 +10,7 @@ import pytest
 from appstack.errors import Fault, ForeignObject, MissingKind, OperatorError, Refused, Severity, Unavailable
 from appstack.meta import Ref
 from appstack.model import parse
-from appstack.model.status import MAX_ENDPOINTS, MAX_IMAGES, MAX_MESSAGE, Status
+from appstack.model.status import MAX_ENDPOINTS, MAX_IMAGES, MAX_MESSAGE, Problem, Status
 from appstack.observed import Action, Applied, Change, Child, End, Observed
 from appstack.report import report
 
@@ -395,3 +395,25 @@ def test_a_stateful_set_tells_its_revisions() -> None:
     found = told(document(workload={"kind": "StatefulSet"}), Observed({ref: child(ref, status=status)}))
 
     assert (found["currentRevision"], found["updateRevision"]) == ("shop-1", "shop-2")
+
+
+@pytest.mark.parametrize(("action", "reason"), [(Action.RESTING, "Contested"), (Action.UNCHANGED, "Ready")])
+def test_a_child_that_somebody_fights_for_is_a_problem_and_while_it_is_wrong_nothing_is_ready(
+    action: Action, reason: str
+) -> None:
+    fight = Problem(resource="Service/shop", reason="Contested", message="Service shop was changed")
+    stack = parse(document())
+
+    status = report(
+        document(),
+        stack=stack,
+        observed=seen(),
+        changes=(change(), change(SERVICE, action)),
+        faults=(),
+        contested=(fight,),
+        now=NOW,
+    )
+
+    assert [fight.model_dump(exclude_defaults=True)] == status["problems"]
+    assert reason == status["conditions"][0]["reason"]
+    assert {"Deployment", "Service"} == {one["kind"] for one in status["resources"]}, "the records stay"

@@ -13,9 +13,10 @@ from appstack.cluster.cache import Cache
 from appstack.cluster.children import child_of
 from appstack.cluster.client import Client
 from appstack.cluster.kinds import of
+from appstack.contests import cause
 from appstack.errors import ForeignObject, MissingKind, Refused, Unavailable
 from appstack.observed import Action, Applied, Change, Child, Owner
-from appstack.plan import Apply, Await, Foreign, Leave, Missing, Plan, Replace, Step, Why, decide
+from appstack.plan import Apply, Await, Foreign, Leave, Missing, Plan, Replace, Rest, Step, Why, decide
 
 _SHOWN_WITHIN: Final = 2.0  # seconds that a watch may lag behind our own write before we go on without it
 
@@ -122,6 +123,7 @@ class Hands:
             step.ref,
             Action.REPAIRED if lost else _ACTIONS[step.why],
             Applied(step.ref, step.rendered, child.fields, ended, step.wish),
+            cause=cause(step.onto, step.manifest),
         )
 
     async def _keep_replicas(self, child: Child) -> None:
@@ -182,6 +184,8 @@ def _untouched(step: Step) -> Change:
             return Change(step.ref, Action.UNCHANGED, step.former)
         case Await():
             return Change(step.ref, Action.AWAITED, step.former)
+        case Rest():
+            return Change(step.ref, Action.RESTING, step.former, cause=step.cause)
         case Leave():
             return Change(step.ref, Action.UNCHANGED, step.applied)
         case Foreign():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from appstack.cluster.kinds import Kind
+from appstack.fields import Path, leaves
 from appstack.meta import ADOPT_ANNOTATION, FIELD_MANAGER, FILES_LABEL, KIND, STACK_LABEL, Manifest, digest
-from appstack.observed import Child
+from appstack.observed import Child, Other
 from appstack.rollouts import ended
 
+_MOST_FIELDS: Final = 50
 _CLAIM: Final = "PersistentVolumeClaim"
 
 
@@ -38,6 +41,7 @@ def child_of(kind: Kind, manifest: Manifest) -> Child:
         counted="f:replicas" in ((applied or {}).get("f:spec") or {}),
         files=labels.get(FILES_LABEL, ""),
         generation=meta.get("generation", 0),
+        others=_others(meta, applied) if applied is not None else (),
         spec=slim.spec if slim else {},
         status=slim.status if slim else {},
     )
@@ -55,9 +59,30 @@ def fields_digest(meta: Mapping[str, Any]) -> str:
 
 def _applied(meta: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the fields that our own apply set, as the API server keeps account of them."""
-    for entry in meta.get("managedFields") or ():
-        ours = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
-        if ours and not entry.get("subresource"):
-            fields: Mapping[str, Any] = entry.get("fieldsV1") or {}
-            return fields
-    return None
+    entry = next((entry for entry in meta.get("managedFields") or () if _is_ours(entry)), None)
+    return None if entry is None else entry.get("fieldsV1") or {}
+
+
+def _is_ours(entry: Mapping[str, Any]) -> bool:
+    applied = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
+    return applied and not entry.get("subresource")
+
+
+def _others(meta: Mapping[str, Any], applied: Mapping[str, Any]) -> tuple[Other, ...]:
+    """Return who else has written since our apply, as far as they own what we do not."""
+    entries = meta.get("managedFields") or ()
+    since = next((entry.get("time") or "" for entry in entries if _is_ours(entry)), "")
+    later = [one for one in entries if not _is_ours(one) and (one.get("time") or "") >= since]
+    if not later:
+        return ()
+    ours = frozenset(leaves(applied))
+    return tuple(
+        Other(entry.get("manager") or "somebody", tuple(path for path in _fields(entry) if path not in ours))
+        for entry in sorted(later, key=lambda entry: entry.get("time") or "", reverse=True)
+        if entry.get("subresource") != "status"
+    )
+
+
+def _fields(entry: Mapping[str, Any]) -> Iterable[Path]:
+    """Yield the first of the fields of an entry: to name them is enough."""
+    return islice(leaves(entry.get("fieldsV1") or {}), _MOST_FIELDS)

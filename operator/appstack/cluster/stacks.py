@@ -33,6 +33,11 @@ class Stack:
         return int(self.doc["metadata"]["resourceVersion"])
 
     @property
+    def generation(self) -> int:
+        """The AppStack's generation."""
+        return int(self.doc["metadata"]["generation"])
+
+    @property
     def deleting(self) -> bool:
         """Whether it is on its way out."""
         return "deletionTimestamp" in self.doc["metadata"]

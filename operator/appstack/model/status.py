@@ -113,12 +113,14 @@ class Image(_Part):
 
 
 class Problem(_Part):
-    """Something that keeps a container from working, and what can be done about it."""
+    """Something that keeps a container from working, or an object from being what it should be."""
 
     pod: Name = ""
     """The pod in which it was seen; others may have the same problem."""
     container: Name = ""
     """The container's name."""
+    resource: Name = ""
+    """The object, as `Deployment/shop`, where it is none of a pod's containers."""
     reason: Name
     """One word for programs."""
     exit_code: int | None = None
@@ -161,7 +163,7 @@ class Status(_Part):
     images: Annotated[tuple[Image, ...], Field(max_length=MAX_IMAGES, json_schema_extra=_by("container"))] = ()
     """What the newest pod runs."""
     problems: Annotated[tuple[Problem, ...], Field(max_length=MAX_PROBLEMS, json_schema_extra=_ATOMIC)] = ()
-    """What is wrong with the pods, the likeliest cause first."""
+    """What is wrong with the pods, the likeliest cause first, and for which objects somebody fights."""
 
     def dump(self) -> dict[str, Any]:
         """Return the JSON of this status, without what is empty."""

@@ -1,0 +1,200 @@
+"""Children for which somebody fights: when they are put right, and what is told of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appstack.cluster.children import child_of
+from appstack.cluster.kinds import of
+from appstack.contests import QUIET, Contests, cause, contested, wake
+from appstack.meta import Manifest, Ref
+from appstack.observed import Action, Cause, Change
+
+SERVICE = Ref("v1", "Service", "team", "shop")
+DEPLOYMENT = Ref("apps/v1", "Deployment", "team", "shop")
+FOUND = Cause("was changed by kubectl-edit (spec.selector)", "Stop it")
+OURS = {"manager": "appstack", "operation": "Apply", "time": "2026-01-01T00:00:10Z"}
+WANTED: Manifest = {
+    "metadata": {"labels": {"a": "b"}},
+    "spec": {
+        "replicas": 2,
+        "template": {"spec": {"containers": [{"name": "backend", "image": "shop:1", "ports": [{"containerPort": 1}]}]}},
+    },
+}
+
+
+def fought(times: int, *, every: float = 0.125, generation: int = 1) -> tuple[Contests, float]:
+    """Return contests after so many repairs, and when the last one was."""
+    contests, now = Contests(), 0.0
+    for turn in range(times):
+        now = 1024.0 + turn * every
+        contests.repaired("u1", generation=generation, causes={SERVICE: FOUND}, now=now)
+    return contests, now
+
+
+@pytest.mark.parametrize(
+    ("times", "rest"),
+    [(0, None), (1, None), (4, None), (5, 1), (6, 2), (7, 4), (11, 64), (12, 120), (2000, 120)],
+)
+def test_the_first_repairs_come_at_once_and_further_ones_later_and_later(times: int, rest: float | None) -> None:
+    contests, last = fought(times)
+
+    found = contests.of("u1", generation=1, now=last)
+
+    assert ([] if rest is None else [rest]) == [one.due - last for one in found.values()]
+    assert rest is None or found[SERVICE].rests(last + rest - 0.01)
+    assert rest is None or not found[SERVICE].rests(last + rest)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "uid", "generation", "after", "is_open"),
+    [
+        ("it is told for as long as it may go on", "u1", 1, QUIET - 1, True),
+        ("once it was quiet it is forgotten", "u1", 1, QUIET, False),
+        ("an edit begins anew", "u1", 2, 0, False),
+        ("it is that stack's own", "u2", 1, 0, False),
+        ("a clock that was set back makes nobody wait", "u1", 1, -60, False),
+    ],
+)
+def test_a_contest_ends(sentence: str, uid: str, generation: int, after: float, is_open: bool) -> None:
+    contests, last = fought(9)
+
+    assert is_open is bool(contests.of(uid, generation=generation, now=last + after)), sentence
+
+
+def test_after_an_edit_the_first_repairs_come_at_once_again() -> None:
+    contests, last = fought(9)
+
+    contests.repaired("u1", generation=2, causes={SERVICE: FOUND}, now=last)
+
+    assert {} == contests.of("u1", generation=2, now=last)
+
+
+def test_who_fights_slowly_is_told_and_put_right_at_once() -> None:
+    contests, last = fought(9, every=QUIET - 1)
+    (one,) = contests.of("u1", generation=1, now=last + QUIET - 1).values()
+
+    assert not one.rests(last + QUIET - 1)
+
+
+def test_what_is_quiet_takes_no_memory() -> None:
+    contests = Contests()
+    for turn in range(1000):
+        contests.repaired(f"u{turn}", generation=1, causes={SERVICE: FOUND}, now=float(turn))
+
+    assert QUIET == len(contests)
+
+
+@pytest.mark.parametrize(("times", "at", "seconds"), [(4, 0, None), (6, 0.5, 1.5), (6, 2, QUIET - 2)])
+def test_a_look_comes_when_there_is_something_to_do_or_to_tell(times: int, at: float, seconds: float | None) -> None:
+    contests, last = fought(times)
+
+    assert pytest.approx(seconds) == wake(contests.of("u1", generation=1, now=last + at), last + at)
+
+
+def entry(manager: str, time: str, fields: object, **more: str) -> Manifest:
+    return {"manager": manager, "operation": "Update", "time": f"2026-01-01T00:00:{time}Z", "fieldsV1": fields} | more
+
+
+IMAGE: Manifest = {
+    "f:spec": {
+        "f:template": {"f:spec": {"f:containers": {'k:{"name":"backend"}': {".": {}, "f:image": {}, "f:tty": {}}}}}
+    }
+}
+PORT: Manifest = {
+    "f:spec": {
+        "f:template": {
+            "f:spec": {
+                "f:containers": {
+                    'k:{"name":"backend"}': {
+                        "f:ports": {'k:{"containerPort":1,"protocol":"TCP"}': {"f:containerPort": {}}}
+                    }
+                }
+            }
+        }
+    }
+}
+REPLICAS: Manifest = {"f:spec": {"f:replicas": {}}}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "ours", "others", "what"),
+    [
+        ("nobody is known: a field was removed", {}, [], "was changed by somebody"),
+        (
+            "the field of a list's entry",
+            REPLICAS,
+            [entry("kubectl-edit", "11", IMAGE)],
+            "was changed by kubectl-edit (spec.template.spec.containers[name=backend].image)",
+        ),
+        (
+            "a key that has a default",
+            {},
+            [entry("kubectl-edit", "11", PORT)],
+            "was changed by kubectl-edit (spec.template.spec.containers[name=backend]"
+            ".ports[containerPort=1,protocol=TCP].containerPort)",
+        ),
+        (
+            "whoever scales",
+            {},
+            [entry("kube-controller-manager", "10", REPLICAS, subresource="scale")],
+            "was changed by kube-controller-manager (spec.replicas)",
+        ),
+        ("they own the same value", REPLICAS, [entry("other", "11", REPLICAS)], "was changed by somebody"),
+        ("they wrote before us", {}, [entry("other", "09", REPLICAS)], "was changed by somebody"),
+        (
+            "what we do not set is no quarrel",
+            {},
+            [entry("mesh", "12", {"f:metadata": {"f:labels": {"f:c": {}}}}), entry("it", "11", REPLICAS)],
+            "was changed by it (spec.replicas)",
+        ),
+        (
+            "the latest of two",
+            {},
+            [entry("first", "11", REPLICAS), entry("second", "12", REPLICAS)],
+            "was changed by second (spec.replicas)",
+        ),
+        (
+            "a controller's status is no quarrel",
+            {},
+            [entry("controller", "11", REPLICAS, subresource="status")],
+            "was changed by somebody",
+        ),
+    ],
+)
+def test_who_fights_is_told_where_managed_fields_tell(
+    sentence: str, ours: Any, others: list[Manifest], what: str
+) -> None:
+    metadata = {"name": "shop", "namespace": "team", "uid": "u9", "resourceVersion": "1"}
+    child = child_of(of(DEPLOYMENT), {"metadata": metadata | {"managedFields": [OURS | {"fieldsV1": ours}, *others]}})
+
+    assert what == cause(child, WANTED).what, sentence
+
+
+def test_a_child_that_is_gone_was_deleted_or_lost_its_label() -> None:
+    assert "was deleted, or lost the label appstack.dev/stack" == cause(None, WANTED).what
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        (
+            Action.RESTING,
+            "Service shop was changed by kubectl-edit (spec.selector), after it was put right 7 times within 60 s; "
+            "tried again at 00:18:08Z",
+        ),
+        (
+            Action.UNCHANGED,
+            "Service shop was put right 7 times within 60 s; last, it was changed by kubectl-edit (spec.selector)",
+        ),
+    ],
+)
+def test_status_tells_what_how_often_who_and_when_again(action: Action, message: str) -> None:
+    contests, last = fought(7, every=10)
+    (problem,) = contested(contests.of("u1", generation=1, now=last), [Change(SERVICE, action, cause=FOUND)])
+
+    assert {"resource": "Service/shop", "reason": "Contested", "message": message, "hint": "Stop it"} == (
+        problem.model_dump(exclude_defaults=True)
+    )
