@@ -33,6 +33,8 @@ class Settings(BaseModel):
     """The only directories of a node that a stack may mount by `hostPath`; none by default."""
     image_volumes: bool = False
     """Serve `static … from` from the image itself; every node's runtime must know image volumes."""
+    ipv6: bool = False
+    """Let nginx listen on IPv6, too; every node's kernel must know it, else nginx does not start."""
     namespaces: tuple[str, ...] = ()
     """Patterns (`team-*`) of the namespaces that this operator reconciles; empty means all."""
     exclude_namespaces: tuple[str, ...] = ()

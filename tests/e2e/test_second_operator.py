@@ -1,4 +1,4 @@
-"""A second operator with settings of its own: static files out of the image itself. And what is left of it."""
+"""A second operator with settings of its own, image volumes and IPv6, and what is left when it is uninstalled."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def uninstall() -> None:
 @pytest.fixture(scope="module")
 def second(operator: None) -> Iterator[Space]:
     """Install it for namespaces that are not the first one's."""
-    helm(install.command(programs.path("helm"), RELEASE, ["second-*"], imageVolumes="true"))
+    helm(install.command(programs.path("helm"), RELEASE, ["second-*"], imageVolumes="true", ipv6="true"))
     try:
         with harness.namespace("image-volumes", owner="second") as space:
             harness.wait_for_client(space)
@@ -67,6 +67,16 @@ def test_a_new_image_brings_its_files(second: Space) -> None:
     second.pod(NAME)
 
     assert second.page(URL) == "1.1.0\n"
+
+
+def test_nginx_listens_on_ipv6_too(second: Space) -> None:
+    pod = second.pod(NAME)["metadata"]["name"]
+    if not second.try_kubectl("exec", pod, "--container", "backend", "--", "test", "-e", "/proc/net/if_inet6").ok:
+        pytest.skip("the nodes know no IPv6")
+
+    ask = ("wget", "-q", "-O", "-", "http://[::1]:8080/static/version.txt")
+
+    assert second.exec(pod, "backend", *ask) == "1.1.0\n"
 
 
 def test_uninstalling_keeps_the_definition_the_stacks_and_what_they_became(second: Space) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -169,6 +170,15 @@ def test_the_authors_whole_configuration_replaces_ours_and_the_health_server_sta
 
     assert "events {}" == nginx(objects, "nginx.conf")
     assert "listen 15080;" in nginx(objects, "health.conf")
+
+
+@pytest.mark.parametrize(("ipv6", "listening"), [(False, []), (True, ["listen [::]:8080;", "listen [::]:15080;"])])
+def test_nginx_listens_on_ipv6_where_the_administrator_says_so(ipv6: bool, listening: list[str]) -> None:
+    objects = rendered(WEB, "proxy: {}", settings=Settings(ipv6=ipv6))
+    written = nginx(objects, "nginx.conf") + nginx(objects, "health.conf")
+
+    assert listening == re.findall(r"listen \[.*;", written)
+    assert ["listen 8080;", "listen 15080;"] == re.findall(r"listen \d.*;", written)
 
 
 @pytest.mark.parametrize(("quantity", "size"), [("10Mi", 10485760), ("1k", 1000), ("5", 5), ("2G", 2000000000)])

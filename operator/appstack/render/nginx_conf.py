@@ -70,7 +70,7 @@ def _map(*, otherwise: str, empty: str) -> list[Directive]:
 
 
 def _server(context: Context, proxy: Proxy) -> Iterator[Directive]:
-    yield directive("listen", proxy.port)
+    yield from _listen(context, proxy.port)
     if proxy.client_max_body_size is not None:
         yield directive("client_max_body_size", _bytes(proxy.client_max_body_size))
     yield directive("include", f"{SERVER_DIR}/*.conf")
@@ -78,6 +78,12 @@ def _server(context: Context, proxy: Proxy) -> Iterator[Directive]:
         yield directive("location", "/", block=_upstream(context.upstream, proxy))
     elif all(each.path != "/" for each in proxy.static):
         yield directive("location", "/", block=[directive("return", 404)])
+
+
+def _listen(context: Context, port: int) -> Iterator[Directive]:
+    yield directive("listen", port)
+    if context.settings.ipv6:
+        yield directive("listen", f"[::]:{port}")
 
 
 def _upstream(port: int, proxy: Proxy) -> Iterator[Directive]:
@@ -111,7 +117,7 @@ def _health(context: Context, proxy: Proxy) -> Iterator[Directive]:
 
 def _health_server(context: Context, proxy: Proxy) -> Iterator[Directive]:
     """Answer kubelets: for nginx itself, and for each question that is carried to the backend."""
-    yield directive("listen", proxy.health_port)
+    yield from _listen(context, proxy.health_port)
     yield directive("access_log", "off")
     yield directive("underscores_in_headers", "on")
     yield directive("ignore_invalid_headers", "off")
