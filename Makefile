@@ -31,7 +31,7 @@ $(STAMP): requirements-dev.lock
 .PHONY: lock
 lock: setup ## write both lock files anew, after pyproject.toml changed or to take newer releases
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade pyproject.toml --output-file requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --extra dev pyproject.toml --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --extra dev --extra bench pyproject.toml --output-file requirements-dev.lock
 
 # --- what is generated ------------------------------------------------------------------------------------------------
 
@@ -76,3 +76,17 @@ test: check images metrics-server ## everything: the checks, the API tests and t
 .PHONY: examples-report
 examples-report: setup ## docs/examples.md from the last make test
 	@$(PYTHON) -m tools.examples_report
+
+# --- how fast ---------------------------------------------------------------------------------------------------------
+
+N ?= 100,1000
+ONLY ?=
+ROUNDS ?= 3
+IDLE ?= 600
+OUT ?=
+REPORT ?=
+
+.PHONY: bench
+bench: setup ## how fast, beside a bare loop and peers: N=1000 ONLY=backlog,edit ROUNDS=3 IDLE=600 OUT=folder REPORT=1
+	@$(PYTHON) -m bench -n $(N) --rounds $(ROUNDS) --idle $(IDLE) \
+	  $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT)) $(if $(REPORT),--report)

@@ -14,6 +14,9 @@ from typing import Final
 
 from bench import machine
 from bench.contenders import SUITES, contenders
+from bench.report import page, plots
+from bench.report.findings import Findings
+from bench.report.keys import keys
 from bench.results import Run
 from bench.session import Session, Sessions, missing
 from tools.cluster import programs, shell
@@ -75,7 +78,7 @@ def _parse() -> argparse.Namespace:
 
 async def _measure(given: argparse.Namespace, run: Run) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, asyncio.current_task())
-    run.machine(machine.describe())
+    run.made_on(machine.describe())
     programs.ensure(["etcd", "kube-apiserver", "kube-controller-manager", "kubeadm"])
     with tempfile.TemporaryDirectory(prefix="appstack-bench-") as folder:
         sessions = Sessions(run, work=Path(folder) / "plane", idle_seconds=given.idle)
@@ -122,8 +125,20 @@ def main() -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
-    shell.say(f"  measured in {time.monotonic() - begun:.0f} s; results are in {given.out}")
+    _report(run, given.docs)
+    shell.say(f"measured in {time.monotonic() - begun:.0f} s; results are in {given.out}, plots in {given.docs}")
     return 0
+
+
+def _report(run: Run, docs: Path) -> None:
+    """Print the tables, and write them, the plots and the key figures."""
+    findings, found = Findings(run.results()), run.machine()
+    print("\n".join(page.sections(findings)))
+    told = keys(findings)
+    print("\n".join(f"{name:28} {'-' if value is None else value}" for name, value in told.items()))
+    docs.mkdir(parents=True, exist_ok=True)
+    (docs / "README.md").write_text(page.page(findings, run=run.id, machine=found, plots=plots.draw(findings, docs)))
+    (run.folder.parent / "latest.json").write_text(page.latest(told, run=run.id, machine=found))
 
 
 if __name__ == "__main__":

@@ -77,7 +77,13 @@ class Run:
                 shutil.copy(log, place)
         return place
 
-    def machine(self, found: Mapping[str, str]) -> None:
+    def machine(self) -> Mapping[str, str]:
+        """Return on which machine this run was made."""
+        file = self.folder / "machine.json"
+        found: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        return found
+
+    def made_on(self, found: Mapping[str, str]) -> None:
         """Keep on which machine this run is made, the first time."""
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "machine.json"

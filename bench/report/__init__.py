@@ -1,0 +1,1 @@
+"""From results to a table, plots, and the figures that the project is held to."""

@@ -1,0 +1,86 @@
+"""The figures that the project is held to, by their names in bench/results/latest.json. PURE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bench.report.findings import Findings, Pick, cost, latency, number, seconds
+from bench.stats import Spread
+
+OURS = "appstack"
+CHILD, STATUS = seconds("last child"), seconds("last status")
+
+
+def keys(findings: Findings) -> dict[str, float | None]:
+    """Return the medians; null where it was not measured."""
+    return {
+        "time_over_bare_1000": _over_bare(findings, 1000),
+        "time_over_bare_10000": _over_bare(findings, 10000),
+        "child_over_bare_1000": _median(findings.ratio("backlog", 1000, CHILD, of=OURS, to="bare")),
+        "status_over_bare_1000": _median(findings.ratio("backlog", 1000, STATUS, of=OURS, to="bare-status")),
+        "kro_time_over_ours_1000": _median(findings.ratio("backlog", 1000, STATUS, of="kro", to=OURS)),
+        "time_over_go_1000": _worse(
+            findings.ratio("backlog", 1000, pick, of=OURS, to="go") for pick in (CHILD, STATUS)
+        ),
+        "reads_per_new_child": _per(findings, lambda figures: figures.numbers.get("children"), "single_reads"),
+        "writes_per_stack": _per(findings, None, "writes"),
+        "idle_writes": _ours(findings, "idle", cost(lambda one: one.writes)),
+        "idle_reads": _ours(findings, "idle", cost(lambda one: one.reads)),
+        "restart_writes_10000": _at(findings, "restart", 10000, cost(lambda one: one.writes)),
+        "restart_seconds_10000": _at(findings, "restart", 10000, seconds("ready")),
+        "peak_rss_mib_10000": peak_rss(findings, 10000),
+        "time_10000_over_1000": _growth(findings),
+        "drift_p99_ms": _ours(findings, "drift", latency("one by one", "p99")),
+        "noisy_neighbour_p99_ratio": _ours(findings, "noisy", number("p99 ratio")),
+    }
+
+
+def peak_rss(findings: Findings, n: int) -> float | None:
+    """Return our largest peak over all suites with this N."""
+    pick = cost(lambda one: one.peak_rss_mib["contender"])
+    suites = {one.suite for one in findings.results}
+    found = (findings.spread(suite, OURS, n, pick) for suite in suites)
+    return max((one.high for one in found if one is not None), default=None)
+
+
+def _median(spread: Spread | None) -> float | None:
+    return None if spread is None else round(spread.median, 3)
+
+
+def _worse(spreads: Iterable[Spread | None]) -> float | None:
+    """Return the largest of these, if all were measured."""
+    found = [_median(spread) for spread in spreads]
+    return max(one for one in found if one is not None) if None not in found else None
+
+
+def _over_bare(findings: Findings, n: int) -> float | None:
+    """Return the worse of both: the last child beside N applies, the last status beside N applies and a status."""
+    return _worse(
+        findings.ratio("backlog", n, pick, of=OURS, to=floor)
+        for pick, floor in ((CHILD, "bare"), (STATUS, "bare-status"))
+    )
+
+
+def _at(findings: Findings, suite: str, n: int, pick: Pick) -> float | None:
+    return _median(findings.spread(suite, OURS, n, pick))
+
+
+def _ours(findings: Findings, suite: str, pick: Pick) -> float | None:
+    """Return a figure of ours with the largest N."""
+    n = findings.largest(suite, OURS)
+    return None if n is None else _at(findings, suite, n, pick)
+
+
+def _per(findings: Findings, units: Pick | None, name: str) -> float | None:
+    """Return a number of requests in our largest backlog per child or, without `units`, per stack."""
+    n = findings.largest("backlog", OURS)
+    if n is None:
+        return None
+    total = _at(findings, "backlog", n, cost(lambda one: float(getattr(one, name))))
+    parts = float(n) if units is None else _at(findings, "backlog", n, units)
+    return None if total is None or not parts else round(total / parts, 4)
+
+
+def _growth(findings: Findings) -> float | None:
+    large, small = (findings.spread("backlog", OURS, n, STATUS) for n in (10000, 1000))
+    return None if large is None or small is None else round(large.median / small.median, 2)

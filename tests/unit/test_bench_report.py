@@ -1,0 +1,143 @@
+"""What the bench tells: tables, ratios, and the figures that the project is held to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench.contenders import contenders, taking_part
+from bench.measure import Cost
+from bench.report import page, tables
+from bench.report.findings import Findings, seconds
+from bench.report.keys import keys
+from bench.results import Result, Run
+from bench.session import missing
+from bench.stats import Latencies, Spread
+from bench.suites.figures import Figures
+
+
+def cost(*, writes: int = 0, reads: int = 0, rss: float = 50.0) -> Cost:
+    """Return what a suite cost."""
+    used = {"contender": rss, "kube-apiserver": 300.0, "etcd": 40.0}
+    return Cost(
+        seconds=1.0,
+        requests={"patch configmaps 201": writes},
+        writes=writes,
+        reads=reads,
+        single_reads=0,
+        cpu_seconds=used,
+        peak_rss_mib=used,
+        sockets=3,
+        watch_events=1,
+        counters={},
+    )
+
+
+def backlog(contender: str, n: int, *, child: float, status: float | None, round: int = 1, rss: float = 50.0) -> Result:
+    """Return the result of a backlog."""
+    times = {"last child": child} | ({} if status is None else {"last status": status})
+    figures = Figures(seconds=times, numbers={"children": 3.0 * n}, cost=cost(writes=4 * n, rss=rss))
+    return Result("backlog", contender, n, round, "now", figures=figures)
+
+
+def test_a_table_is_aligned_markdown() -> None:
+    assert tables.rows(["who", "s"], [["a", "1"], ["long", "10"]]) == (
+        "| who  |  s |\n| ---- | -: |\n| a    |  1 |\n| long | 10 |\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spread", "expected"),
+    [
+        (None, "-"),
+        (Spread(2.0, 2.0, 2.0), "2"),
+        (Spread(1.234, 1.0, 12.34), "1.23 (1..12.3)"),
+        (Spread(1234.5, 1234.4, 1234.6), "1,234 (1,234..1,235)"),
+    ],
+)
+def test_a_figure_is_told_with_its_rounds(spread: Spread | None, expected: str) -> None:
+    assert expected == tables.told(spread)
+
+
+def test_a_ratio_is_made_within_its_round() -> None:
+    findings = Findings(
+        backlog(who, 100, child=at, status=at, round=round)
+        for who, round, at in (
+            ("appstack", 1, 2.0),
+            ("bare", 1, 1.0),
+            ("appstack", 2, 30.0),
+            ("bare", 2, 10.0),
+            ("appstack", 3, 7.0),
+        )
+    )
+
+    assert Spread(2.5, 2.0, 3.0) == findings.ratio("backlog", 100, seconds("last child"), of="appstack", to="bare")
+
+
+def test_the_key_figures_take_the_worse_of_both_comparisons() -> None:
+    found = keys(
+        Findings(
+            [
+                backlog("appstack", 1000, child=11.0, status=24.0, rss=80),
+                backlog("bare", 1000, child=10.0, status=None),
+                backlog("bare-status", 1000, child=11.0, status=20.0),
+                backlog("kro", 1000, child=40.0, status=48.0),
+                backlog("appstack", 10000, child=100.0, status=240.0, rss=200),
+            ]
+        )
+    )
+
+    assert (1.2, 1.1, 1.2) == tuple(
+        found[name] for name in ("time_over_bare_1000", "child_over_bare_1000", "status_over_bare_1000")
+    )
+    assert (2.0, 10.0, 200.0) == tuple(
+        found[name] for name in ("kro_time_over_ours_1000", "time_10000_over_1000", "peak_rss_mib_10000")
+    )
+    assert (0.0, 4.0) == (found["reads_per_new_child"], found["writes_per_stack"])
+
+
+def test_what_was_not_measured_is_null() -> None:
+    found = keys(Findings([]))
+
+    assert {None} == set(found.values())
+    assert {"time_over_go_1000", "idle_writes", "restart_seconds_10000", "noisy_neighbour_p99_ratio"} < set(found)
+
+
+def test_a_page_has_the_tables_of_what_was_measured_and_no_others() -> None:
+    told = page.page(
+        Findings([backlog("appstack", 100, child=1.0, status=2.0)]), run="x", machine={"cores": "2"}, plots=["time.svg"]
+    )
+
+    assert "### N = 100" in told
+    assert "![time.svg](time.svg)" in told
+    assert "## Drift" not in told
+
+
+def test_a_result_that_is_kept_is_read_as_it_was(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run-1")
+    figures = Figures(latencies={"child": Latencies.of([0.1, 0.2])}, numbers={"a": 1.0}, cost=cost(writes=3))
+    kept = Result("streams", "appstack", 0, 1, "now", settings={"workers": "16"}, figures=figures)
+
+    run.keep(kept)
+
+    assert [kept] == list(run.results())
+    assert run.id == "1"
+
+
+def test_what_is_finished_is_not_measured_again(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    ours = next(one for one in contenders(in_flight=8) if one.name == "appstack")
+    run.keep(backlog("appstack", 100, child=1.0, status=2.0))
+
+    (life, streams) = missing(run, ours, n=100, round=1, suites=["backlog", "restart", "streams"])
+
+    assert (["restart"], ["streams"]) == (life.suites, streams.suites)
+
+
+def test_the_loop_takes_part_in_what_it_can_do() -> None:
+    suites = {one.name: taking_part(one, ["restart", "edit", "backlog"]) for one in contenders(in_flight=8)}
+
+    assert ["backlog"] == suites["bare"]
+    assert ["backlog", "edit"] == suites["bare-status"]
+    assert ["backlog", "edit", "restart"] == suites["appstack"]
