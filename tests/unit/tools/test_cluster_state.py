@@ -153,7 +153,7 @@ def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(state, "CLUSTER", folder)
     monkeypatch.setattr(state, "KUBECONFIG", folder / "kubeconfig")
     monkeypatch.setattr(state, "RECORD", folder / "cluster.json")
-    monkeypatch.setattr(life, "_make", lambda: WELL)
+    monkeypatch.setattr(life, "_make", lambda: replace(WELL, own=False))
     monkeypatch.setattr(images, "ensure", lambda *_, **__: None)
     return tmp_path
 
