@@ -1,8 +1,9 @@
 """Write operator/appstack/kubernetes_1_33.py: what the oldest supported API server says of the types that we embed.
 
 The source is the OpenAPI v3 document that Kubernetes' own repository carries, taken as a Go module: the way in which
-this project gets every program of Kubernetes. Run it after the model took in another of Kubernetes' types, or when
-the oldest supported version moves:
+this project gets every program of Kubernetes. What values a string may have is left out there, and stands in the Go
+code that the API server serves its own document from. Run it after the model took in another of Kubernetes' types, or
+when the oldest supported version moves:
 
     make openapi-table
 """
@@ -10,6 +11,7 @@ the oldest supported version moves:
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +26,10 @@ MODULE = "k8s.io/kubernetes"
 VERSION = "v1.33.5"
 TABLE = Path("operator/appstack/kubernetes_1_33.py")
 SOURCES = "api__v1 apis__apps__v1 apis__batch__v1 apis__autoscaling__v2 apis__networking.k8s.io__v1 apis__policy__v1"
+CODE = "pkg/generated/openapi/zz_generated.openapi.go"
+KIND = re.compile(r"^func schema_k8sio_api_(?P<group>\w+)_(?P<version>v\w+)_(?P<kind>\w+)\(")
+PROPERTY = re.compile(r'^\t{5}"(?P<name>\w+)": \{$')
+VALUES = re.compile(r"^\t+Enum: +\[\]interface\{\}\{(?P<values>.*)\},$")
 IN_TEMPLATES = ("annotations", "labels")
 """All that the metadata of a template inside a spec may have: the API server refuses the rest there."""
 
@@ -32,7 +38,8 @@ Schema = dict[str, Any]
 
 def main() -> int:
     """Write the table and say what is in it."""
-    schemas = _by_python_name(_documents())
+    folder = _module_folder()
+    schemas = _by_python_name(_documents(folder), _enums((folder / CODE).read_text(encoding="utf-8")))
     wanted = sorted(kubernetes_types(AppStackSpec))
     types = {name: _type(schemas[name], schemas) for name in wanted if name in schemas}
     TABLE.write_text(_module(types), encoding="utf-8")
@@ -42,21 +49,40 @@ def main() -> int:
     return 0
 
 
-def _documents() -> Iterator[Mapping[str, Schema]]:
-    """Yield the schemas of each OpenAPI document, by their names there."""
+def _module_folder() -> Path:
     command = ["go", "mod", "download", "-json", f"{MODULE}@{VERSION}"]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd="/")
-    folder = Path(json.loads(answer.stdout)["Dir"], "api", "openapi-spec", "v3")
+    return Path(json.loads(answer.stdout)["Dir"])
+
+
+def _documents(folder: Path) -> Iterator[Mapping[str, Schema]]:
+    """Yield the schemas of each OpenAPI document, by their names there."""
     for name in SOURCES.split():
-        document = json.loads((folder / f"{name}_openapi.json").read_text(encoding="utf-8"))
-        yield document["components"]["schemas"]
+        file = folder / "api" / "openapi-spec" / "v3" / f"{name}_openapi.json"
+        yield json.loads(file.read_text(encoding="utf-8"))["components"]["schemas"]
 
 
-def _by_python_name(documents: Iterable[Mapping[str, Schema]]) -> dict[str, Schema]:
+def _enums(code: str) -> dict[str, Schema]:
+    """Return, by type as the documents name it and by property, the values that a string, or a list's items, may be."""
+    found: dict[str, Schema] = {}
+    kind = name = ""
+    for line in code.splitlines():
+        if match := KIND.match(line):
+            kind = f"io.k8s.api.{match['group']}.{match['version']}.{match['kind']}"
+        elif match := PROPERTY.match(line):
+            name = match["name"]
+        elif match := VALUES.match(line):
+            found.setdefault(kind, {})[name] = json.loads(f"[{match['values']}]")
+    return found
+
+
+def _by_python_name(documents: Iterable[Mapping[str, Schema]], enums: Mapping[str, Schema]) -> dict[str, Schema]:
     """Return the schemas by the names that the Python client gives them: version and kind, then with the group."""
     found: dict[str, Schema] = {}
     for schemas in documents:
         for name, schema in schemas.items():
+            for field, values in enums.get(name, {}).items():
+                schema["properties"][field]["enum"] = values
             group, version, kind = name.split(".")[-3:]
             short = f"{version.capitalize()}{kind}"
             found.setdefault(short, schema)
@@ -105,6 +131,7 @@ def _field(name: str, property_: Schema, *, default: str | None) -> openapi.Fiel
         atomic=property_.get("x-kubernetes-map-type") == "atomic",
         format=_format(property_) or _format(values),
         default=default,
+        values=tuple(property_.get("enum", ())),
     )
 
 
@@ -120,7 +147,7 @@ def _module(types: Mapping[str, openapi.Type]) -> str:
     lines = "".join(f'    "{name}": "{type_}",\n' for name, type_ in sorted(types.items()))
     return f'''"""What Kubernetes {VERSION} says of its types; `openapi` tells how to read it. PURE.
 
-Written by `make openapi-table` from {MODULE}/api/openapi-spec: change tools/openapi_table.py, not this file.
+Written by `make openapi-table` from {MODULE}: change tools/openapi_table.py, not this file.
 """
 
 # ruff: noqa: E501

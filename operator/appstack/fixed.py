@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from appstack.check.resources import amount
 from appstack.errors import Fault
 from appstack.model import AppStack
 from appstack.model.volumes import Claim
 from appstack.observed import Child, Observed
+from appstack.quantity import amount
 
 _ORPHAN: Final = (
     "kubectl delete statefulset {name} --cascade=orphan lets AppStack make it anew around its pods, which go on"

@@ -6,6 +6,7 @@ field's name and what its schema needs beyond that name:
     ports[containerPort,protocol]   a list that merges by these keys; `[]` is atomic and `[=]` a set
     nodeSelector{}                  a map that is replaced as a whole; alone, `{}` says so of the type itself
     periodSeconds:int32             a format: also quantity, int-or-string and date-time
+    whenScaled<Delete|Retain>       the values that a string, or a list's items, may have
     protocol=TCP                    a default: only of a field that is a key, as keys need one or must be required
 """
 
@@ -20,7 +21,8 @@ from typing import Final
 from appstack.kubernetes_1_33 import TYPES
 
 _WORD: Final = re.compile(
-    r"(?P<name>\w+)(?:\[(?P<keys>[^\]]*)\])?(?P<atomic>\{\})?(?::(?P<format>[\w-]+))?(?:=(?P<default>.*))?"
+    r"(?P<name>\w+)(?:\[(?P<keys>[^\]]*)\])?(?P<atomic>\{\})?(?::(?P<format>[\w-]+))?"
+    r"(?:<(?P<values>[^>]*)>)?(?:=(?P<default>.*))?"
 )
 _WHOLE: Final = "{}"
 
@@ -35,13 +37,15 @@ class Field:
     atomic: bool = False  # a map that is replaced as a whole
     format: str = ""
     default: str | None = None
+    values: tuple[str, ...] = ()  # all that a string, or a list's items, may be
 
     def __str__(self) -> str:
         """Return the word of the table."""
         brackets = {"": "", "atomic": "[]", "set": "[=]", "map": f"[{','.join(self.keys)}]"}[self.list_type]
         form = f":{self.format}" if self.format else ""
+        values = f"<{'|'.join(self.values)}>" if self.values else ""
         default = "" if self.default is None else f"={self.default}"
-        return f"{self.name}{brackets}{_WHOLE if self.atomic else ''}{form}{default}"
+        return f"{self.name}{brackets}{_WHOLE if self.atomic else ''}{form}{values}{default}"
 
     @classmethod
     def parse(cls, word: str) -> Field:
@@ -58,6 +62,7 @@ class Field:
             atomic=match["atomic"] is not None,
             format=match["format"] or "",
             default=match["default"],
+            values=tuple(match["values"].split("|")) if match["values"] is not None else (),
         )
 
 

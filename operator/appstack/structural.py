@@ -180,6 +180,8 @@ class _Converter:
     def _theirs(self, word: openapi.Field, property_: Schema, *, level: int) -> Schema:
         """Return the schema of a field of Kubernetes', with what its API server says of it."""
         node = self.node(property_, level=level, theirs=True) | _merging(word)
+        if word.values:
+            (node["items"] if word.list_type else node)["enum"] = list(word.values)
         if word.list_type == "map":
             self._default_keys(node["items"], word, self._flat(property_))
         if word.format not in _FORMATS:

@@ -1,4 +1,4 @@
-"""Fields that the API does not have: found offline, in the same schema that the API server holds. PURE."""
+"""Fields and values that the API does not have: found offline, in the same schema that the API server holds. PURE."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ UNKNOWN: Final = "unknown field"
 
 
 def unknown_fields(doc: Mapping[str, Any]) -> tuple[Fault, ...]:
-    """Return a fault for each field of a raw document that an AppStack does not have."""
+    """Return a fault for each field of a raw document, and each value of one, that an AppStack does not have."""
     root = root_schema()["properties"]
     schema = {**root, "metadata": {"properties": _METADATA}, "status": {}}
     return tuple(_in_object(doc, schema, path=""))
@@ -50,6 +50,8 @@ def _walk(value: Any, schema: Schema, *, path: str) -> Iterator[Fault]:
     elif isinstance(value, list) and "items" in schema:
         for index, inner in enumerate(value):
             yield from _walk(inner, schema["items"], path=f"{path}[{index}]")
+    elif isinstance(value, str) and value not in schema.get("enum", (value,)):
+        yield Fault(path, f"unknown value {value!r}", _hint(value, filter(None, schema["enum"])))
 
 
 def _in_object(value: Mapping[Any, Any], properties: Schema, *, path: str) -> Iterator[Fault]:

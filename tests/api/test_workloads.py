@@ -172,7 +172,12 @@ def test_a_job_is_not_given_up_for_one_that_would_be_refused(space: Space, opera
     uid = eventually(lambda: space.get("Job", "shop"))["metadata"]["uid"]
 
     space.edit(
-        backend=BACKEND | {"command": ["false"], "terminationMessagePath": "x" * 20, "imagePullPolicy": "Perhaps"}
+        backend=BACKEND
+        | {
+            "command": ["false"],
+            "terminationMessagePath": "x" * 20,
+            "env": [{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "no.such"}}}],
+        }
     )
 
     assert space.condition("Stalled") or eventually(lambda: space.condition("Stalled"))

@@ -136,7 +136,7 @@ SCALING = {
         f"{{{SIZED}, autoscaling: {{minReplicas: -1, maxReplicas: 0}}}}",
         [
             f"{AUTOSCALING}.maxReplicas: 0 is less than 1 (at least 1)",
-            f"{AUTOSCALING}.minReplicas: -1 is less than 0 (1 is the default)",
+            f"{AUTOSCALING}.minReplicas: -1 is less than 0 (0 or more)",
         ],
     ),
     "a share of nothing": (

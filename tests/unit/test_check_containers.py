@@ -115,6 +115,13 @@ CASES = {
         """,
         [],
     ),
+    "variables without a name": (
+        "backend: {image: x, env: [{name: '', value: a}, {name: 'A=B', value: a}, {name: a.b-c, value: a}]}",
+        [
+            "spec.backend.env[0].name: '' is not a variable's name (at least one character, and no '=')",
+            "spec.backend.env[1].name: 'A=B' is not a variable's name (at least one character, and no '=')",
+        ],
+    ),
     "an adapter with a port": ("sidecars: [{name: a, image: x, role: Adapter, ports: [{containerPort: 1}]}]", []),
 }
 

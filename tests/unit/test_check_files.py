@@ -29,6 +29,15 @@ FILES = {
         """,
         [],
     ),
+    "a mode that was meant to be octal": (
+        """
+        files:
+        - {path: /a, content: a, mode: 0440}
+        - {path: /b, content: a, mode: 440}
+        - {path: /c, content: a, mode: 0777}
+        """,
+        ["Warning: spec.files[1].mode: 440 is 0670 in octal (write 0440 if that is meant)"],
+    ),
     "no source, and several": (
         "files: [{path: /a}, {path: /b, content: a, base64: YQ==}]",
         [

@@ -114,6 +114,32 @@ CASES = {
             )
         ],
     ),
+    "amounts that are too small": (
+        """
+        backend:
+          image: x
+          resources: {requests: {cpu: -1}, limits: {memory: 0}}
+          volumeMounts: [{name: v, mountPath: /v}, {name: w, mountPath: /w}]
+        volumes: [{name: v, emptyDir: {sizeLimit: -1Gi}}, {name: w, claim: {resources: {requests: {storage: 0}}}}]
+        """,
+        [
+            "spec.backend.resources.requests.cpu: -1 is too little (0 or more)",
+            "spec.volumes[0].emptyDir.sizeLimit: -1Gi is too little (0 or more)",
+            "spec.volumes[1].claim.resources.requests.storage: 0 is too little (more than 0)",
+        ],
+    ),
+    "numbers below 0": (
+        """
+        backend: {image: x, readinessProbe: {exec: {command: [x]}, periodSeconds: -1}, ports: [{containerPort: -1}]}
+        workload: {deployment: {minReadySeconds: -5}}
+        pod: {priority: -1, tolerations: [{key: a, operator: Exists, effect: NoExecute, tolerationSeconds: -1}]}
+        """,
+        [
+            "spec.workload.deployment.minReadySeconds: -5 is less than 0 (0 or more)",
+            "spec.backend.ports[0].containerPort: -1 is not a port's number (1 to 65535)",
+            "spec.backend.readinessProbe.periodSeconds: -1 is less than 0 (0 or more)",
+        ],
+    ),
     "more than the limit": (
         "backend: {image: x, resources: {requests: {cpu: 1.1, memory: 1Gi}, limits: {cpu: 1000m, memory: 1G}}}",
         [

@@ -134,6 +134,18 @@ PROBES = {
             "spec.backend.lifecycle.preStop: does several things at once: exec, httpGet (keep one of them)",
         ],
     ),
+    "a header without a name": (
+        """
+        backend:
+          image: x
+          ports: [{containerPort: 1}]
+          livenessProbe: {httpGet: {httpHeaders: [{name: X-A, value: a}, {name: x y, value: b}]}}
+        """,
+        [
+            "spec.backend.livenessProbe.httpGet.httpHeaders[1].name: "
+            "'x y' is not a header's name (letters, digits and -)"
+        ],
+    ),
     "a command that is none": (
         web("livenessProbe: {exec: {}}, lifecycle: {preStop: {exec: {command: []}}}"),
         [

@@ -35,9 +35,9 @@ CASES = {
             "StatefulSet", "podManagementPolicy: Fast, updateStrategy: {type: Recreate, rollingUpdate: {partition: -1}}"
         ),
         [
+            f"{SET}.updateStrategy.rollingUpdate.partition: -1 is less than 0 (0 or more)",
             f"{SET}.podManagementPolicy: 'Fast' is not a policy (OrderedReady or Parallel)",
             f"{SET}.updateStrategy.type: 'Recreate' is not a strategy (RollingUpdate or OnDelete)",
-            f"{SET}.updateStrategy.rollingUpdate.partition: -1 is less than 0 (0 updates all)",
         ],
     ),
     "a strategy that excludes its own options": (

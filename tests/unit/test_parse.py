@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 
 from appstack.errors import InvalidSpec
-from appstack.model import parse
+from appstack.model import AppStack, parse
+from appstack.model.parsing import FORMS
 
 GOOD = {
     "apiVersion": "appstack.dev/v1alpha1",
@@ -50,8 +52,23 @@ GOOD = {
         (
             "{backend: {image: s}, replicas: '3', paused: maybe}",
             [
-                "spec.replicas: must be a whole number, not '3'",
+                "spec.replicas: must be a whole number, not '3' (write it without quotes: 3)",
                 "spec.paused: must be true or false, not 'maybe'",
+            ],
+        ),
+        (
+            "{backend: {image: s}, files: [{path: a, mode: 1000}, {path: /b, mode: '0440'}]}",
+            [
+                "spec.files[0].path: 'a' is not an absolute path (begin with /)",
+                "spec.files[0].mode: must be from 0 to 0777, not 1000 (in octal, with a 0 before it: 0644)",
+                "spec.files[1].mode: must be a whole number, not '0440' (write it without quotes: 0440)",
+            ],
+        ),
+        (
+            "{backend: {image: s}, proxy: {clientMaxBodySize: 10MB}, sidecars: [{name: Db_1}]}",
+            [
+                "spec.proxy.clientMaxBodySize: '10MB' is not a size (for example 512k, 10Mi or 1Gi)",
+                "spec.sidecars[0].name: 'Db_1' is not a name (a-z, 0-9 and -, with a letter or digit at both ends)",
             ],
         ),
     ],
@@ -61,6 +78,18 @@ def test_every_fault_has_a_path_and_says_what_to_write(text: str, faults: list[s
         parse({**GOOD, "spec": yaml.safe_load(text)})
 
     assert faults == [str(fault) for fault in found.value.faults]
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
+        schema = list(schema.values())
+    for inner in schema if isinstance(schema, list) else []:
+        yield from _patterns(inner)
+
+
+def test_every_pattern_says_what_it_stands_for() -> None:
+    assert set(_patterns(AppStack.model_json_schema())) == FORMS.keys()
 
 
 def test_an_empty_spec_is_told_as_people_say_it() -> None:

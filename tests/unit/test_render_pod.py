@@ -267,6 +267,22 @@ def test_what_the_author_writes_of_the_proxy_is_laid_over_ours() -> None:
     assert found["securityContext"]["runAsNonRoot"]
 
 
+def test_the_proxys_usual_request_is_never_above_its_limit() -> None:
+    found = container(pod(WEB, "proxy: {resources: {limits: {memory: 16Mi, cpu: 1}}}"), "proxy")
+
+    assert {"requests": {"cpu": "10m"}, "limits": {"memory": "16Mi", "cpu": "1"}} == found["resources"]
+
+
+def test_a_profile_of_another_kind_takes_the_place_of_the_inherited_one() -> None:
+    local = "{seccompProfile: {type: Localhost, localhostProfile: p}, runAsUser: 5}"
+    backend = f"backend: {{image: x, securityContext: {local}}}"
+    own = "sidecars: [{name: a, command: [a], securityContext: {seccompProfile: {type: RuntimeDefault}}}]"
+
+    found = container(pod(backend, own), "a")
+
+    assert {"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 5} == found["securityContext"]
+
+
 def test_a_probe_of_the_proxy_replaces_ours_and_asks_its_port() -> None:
     proxy = "proxy: {port: 9000, readinessProbe: {tcpSocket: {}}, startupProbe: {exec: {command: [ok]}}}"
     found = container(pod(WEB, proxy), "proxy")

@@ -33,6 +33,18 @@ TOP = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
         ("metadata: {label: {a: b}}", "metadata.label: unknown field (did you mean 'labels'?)"),
         ("spec: {backend: {1: x}}", "spec.backend.1: unknown field"),
         ("spec: {volumes: [{name: a, nodeCache: {size: 1}}]}", "spec.volumes[0].nodeCache.size: unknown field"),
+        (
+            "spec: {backend: {imagePullPolicy: Perhaps}}",
+            "spec.backend.imagePullPolicy: unknown value 'Perhaps' (known here: Always, IfNotPresent, Never)",
+        ),
+        (
+            "spec: {service: {ports: [{port: 80, protocol: tcp}]}}",
+            "spec.service.ports[0].protocol: unknown value 'tcp' (did you mean 'TCP'?)",
+        ),
+        (
+            "spec: {volumes: [{name: a, claim: {accessModes: [ReadWriteOnce, ReadWriteSome]}}]}",
+            "spec.volumes[0].claim.accessModes[1]: unknown value 'ReadWriteSome' (did you mean 'ReadWriteOnce'?)",
+        ),
     ],
 )
 def test_an_unknown_field_is_named_with_what_was_probably_meant(text: str, fault: str) -> None:
@@ -44,12 +56,13 @@ def test_an_unknown_field_is_named_with_what_was_probably_meant(text: str, fault
     [
         {"spec": {"backend": {"image": "s", "resources": {"limits": {"nvidia.com/gpu": 1}}}}},
         {"metadata": {"name": "x", "labels": {"a": "b"}}, "status": {"anything": 1}},
+        {"spec": {"volumes": [{"name": "a", "hostPath": {"path": "/", "type": ""}}]}},
         {"spec": {"pod": {"nodeSelector": {"a": "b"}, "metadata": {"annotations": {"a/b": "c"}}}}},
         {"spec": None},
         {"spec": {"backend": "text", "volumes": {"name": "a"}, "sidecars": [None, "x"]}},
         {},
     ],
-    ids=["quantities", "status and labels", "maps", "nothing", "wrong types", "empty"],
+    ids=["quantities", "status and labels", "an empty word that is known", "maps", "nothing", "wrong types", "empty"],
 )
 def test_what_is_known_or_wrong_in_another_way_is_not_named(document: dict[str, Any]) -> None:
     assert unknown_fields(document) == ()

@@ -99,13 +99,16 @@ def _adapter(subject: Subject, member: Member) -> Iterator[Fault]:
 
 
 def environments(subject: Subject) -> Iterator[Fault]:
-    """Yield variables that a container sets twice."""
+    """Yield variables that a container sets twice, or that nobody could set."""
     for member in subject.members:
         written = [
             (f"{member.field}.env[{index}].name", variable.name)
             for index, variable in enumerate(member.container.env or [])
         ]
         yield from repeated(written, key=str, what=lambda name: f"the variable {name!r}")
+        for where, name in written:
+            if not name or "=" in name:
+                yield Fault(where, f"{name!r} is not a variable's name", "at least one character, and no '='")
 
 
 CHECKS: Final = (names, images, run_to_their_end, roles, environments)

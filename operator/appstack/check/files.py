@@ -9,12 +9,13 @@ from typing import Final
 
 from appstack.check.mounts import parts
 from appstack.check.subject import Member, Subject, choices, repeated
-from appstack.errors import Fault
+from appstack.errors import Fault, Severity
 from appstack.model.containers import BACKEND, Proxy
 from appstack.model.files import MAX_CONTENTS, File
 
 _SOURCES: Final = {"content": "content", "base64": "base64", "valueFrom": "value_from"}
 _OTHERS_READ: Final = 0o004
+_READ_AS_OCTAL: Final = (400, 440, 444)  # decimal; the others that people write are no file's mode, or too large
 
 
 def _located(subject: Subject) -> list[tuple[str, File]]:
@@ -91,6 +92,14 @@ def size(subject: Subject) -> Iterator[Fault]:
         yield Fault("spec.files", what, "put large ones into the image or a volume")
 
 
+def octal(subject: Subject) -> Iterator[Fault]:
+    """Yield modes that read as octal and are not written so: 440 is 0670."""
+    for where, file in _located(subject):
+        if file.mode in _READ_AS_OCTAL:
+            what = f"{file.mode} is {file.mode:04o} in octal"
+            yield Fault(f"{where}.mode", what, f"write 0{file.mode} if that is meant", Severity.WARNING)
+
+
 def modes(subject: Subject) -> Iterator[Fault]:
     """Yield files that a container would see and could not read."""
     security = subject.spec.pod.security_context
@@ -130,4 +139,4 @@ def _not_root(subject: Subject, member: Member) -> bool:
     return user != 0 if user is not None else bool(next((each for each in refusals if each is not None), False))
 
 
-CHECKS: Final = (keys, paths, sources, size, modes)
+CHECKS: Final = (keys, paths, sources, size, octal, modes)

@@ -1,4 +1,4 @@
-"""What holds wherever it stands: labels, annotations, text. PURE."""
+"""What holds wherever it stands: labels, annotations, text, numbers. PURE."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from appstack.model.base import ObjectMetadata
 
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _HALF = re.compile(r"[\ud800-\udfff]")
+_LAST = re.compile(r"(\w+)(\[\d+\])?$")
+_MAY_BE_NEGATIVE: Final = frozenset({"priority", "terminationGracePeriodSeconds", "tolerationSeconds", "values"})
+_JUDGED_ELSEWHERE: Final = frozenset({"port", "containerPort", "hostPort", "maxReplicas"})
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
@@ -54,4 +57,13 @@ def text(subject: Subject) -> Iterator[Fault]:
             yield Fault(where, "holds half a character", "write the character itself instead of \\ud800 and the like")
 
 
-CHECKS: Final = (ours, text)
+def numbers(subject: Subject) -> Iterator[Fault]:
+    """Yield numbers below 0: Kubernetes counts, times and numbers things, and knows few that could be."""
+    for where, value in subject.values:
+        if isinstance(value, int) and value < 0:
+            name = _LAST.search(where)
+            if name and name[1] not in _MAY_BE_NEGATIVE | _JUDGED_ELSEWHERE:
+                yield Fault(where, f"{value} is less than 0", "0 or more")
+
+
+CHECKS: Final = (ours, text, numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,7 @@ from appstack.errors import Fault
 from appstack.model.containers import HTTPGet, LifecycleHandler, Probe, TCPSocket
 
 _WAYS: Final = {"exec": "var_exec", "httpGet": "http_get", "tcpSocket": "tcp_socket", "grpc": "grpc", "sleep": "sleep"}
+_HEADER = re.compile(r"[-A-Za-z0-9]+")
 _CARRIED: Final = "a proxy stands before the backend, and it can only carry httpGet"
 
 
@@ -52,6 +54,10 @@ def ways(subject: Subject) -> Iterator[Fault]:
             yield Fault(question.field, f"does several things at once: {', '.join(written)}", "keep one of them")
         if question.asked.var_exec is not None and not question.asked.var_exec.command:
             yield Fault(f"{question.field}.exec.command", "is required")
+        for index, header in enumerate((question.asked.http_get and question.asked.http_get.http_headers) or []):
+            if not _HEADER.fullmatch(header.name):
+                where = f"{question.field}.httpGet.httpHeaders[{index}].name"
+                yield Fault(where, f"{header.name!r} is not a header's name", "letters, digits and -")
         if "tcpSocket" in written and not question.is_probe:
             yield Fault(f"{question.field}.tcpSocket", "no kubelet does it in a lifecycle handler", "exec or httpGet")
 

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from typing import Final
 
 from appstack.check.subject import Subject
 from appstack.errors import Fault
 from appstack.model.kube import EmptyDir, ResourceRequirements, VolumeResourceRequirements
+from appstack.quantity import amount
 
-_QUANTITY = re.compile(
-    r"([+-]?(?:[0-9]{1,64}\.?[0-9]{0,64}|\.[0-9]{1,64}))(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?[0-9]{1,2}))?"
-)
-_UNITS: Final = {
-    "": Decimal(1),
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", start=1)},
-    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
-}
 _FORM: Final = "for example 500m, 2, 512Mi or 10Gi"
 
 
@@ -31,8 +19,8 @@ def quantities(subject: Subject) -> Iterator[Fault]:
         match value:
             case ResourceRequirements() | VolumeResourceRequirements():
                 yield from _resources(where, value.requests or {}, value.limits or {})
-            case EmptyDir(size_limit=str(limit)) if amount(limit) is None:
-                yield Fault(f"{where}.sizeLimit", f"{limit!r} is not a quantity", _FORM)
+            case EmptyDir(size_limit=str(limit)):
+                yield from _quantity(f"{where}.sizeLimit", limit)
             case _:
                 pass
 
@@ -40,8 +28,7 @@ def quantities(subject: Subject) -> Iterator[Fault]:
 def _resources(where: str, requests: Mapping[str, str], limits: Mapping[str, str]) -> Iterator[Fault]:
     for part, amounts in (("requests", requests), ("limits", limits)):
         for name, written in amounts.items():
-            if amount(written) is None:
-                yield Fault(f"{where}.{part}.{name}", f"{written!r} is not a quantity", _FORM)
+            yield from _quantity(f"{where}.{part}.{name}", written, positive=name == "storage")
     for name in sorted(requests.keys() & limits.keys()):
         wanted, most = amount(requests[name]), amount(limits[name])
         if wanted is not None and most is not None and wanted > most:
@@ -49,13 +36,12 @@ def _resources(where: str, requests: Mapping[str, str], limits: Mapping[str, str
             yield Fault(f"{where}.requests.{name}", what, "lower it, or raise the limit")
 
 
-def amount(quantity: str) -> Decimal | None:
-    """Return how much it is; None when Kubernetes would not read it."""
-    match = _QUANTITY.fullmatch(quantity)
-    if match is None:
-        return None
-    number, unit, exponent = match.groups()
-    return Decimal(number) * (Decimal(10) ** int(exponent) if exponent else _UNITS[unit or ""])
+def _quantity(where: str, written: str, *, positive: bool = False) -> Iterator[Fault]:
+    much = amount(written)
+    if much is None:
+        yield Fault(where, f"{written!r} is not a quantity", _FORM)
+    elif much < 0 or (positive and much == 0):
+        yield Fault(where, f"{written} is too little", "more than 0" if positive else "0 or more")
 
 
 CHECKS: Final = (quantities,)

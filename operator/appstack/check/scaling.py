@@ -28,8 +28,6 @@ def replicas(subject: Subject) -> Iterator[Fault]:
     elif least > wanted.max_replicas:
         what = f"{least} is more than maxReplicas {wanted.max_replicas}"
         yield Fault("spec.autoscaling.minReplicas", what, "lower it, or raise maxReplicas")
-    if least < 0:
-        yield Fault("spec.autoscaling.minReplicas", f"{least} is less than 0", "1 is the default")
 
 
 def requests(subject: Subject) -> Iterator[Fault]:

@@ -51,8 +51,6 @@ def _stateful_set(subject: Subject) -> Iterator[Fault]:
         return
     yield from _update_strategy(f"{where}.updateStrategy", strategy)
     partition = strategy.rolling_update.partition if strategy.rolling_update else None
-    if partition is not None and partition < 0:
-        yield Fault(f"{where}.updateStrategy.rollingUpdate.partition", f"{partition} is less than 0", "0 updates all")
     replicas, first = subject.spec.replicas, (options.ordinals and options.ordinals.start) or 0
     if partition and replicas is not None and partition >= first + replicas:
         what = f"no pod is updated: the last of {replicas} has the number {first + replicas - 1}"

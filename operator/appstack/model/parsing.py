@@ -15,6 +15,19 @@ from appstack.model.stack import AppStack
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "overhead"})
 _QUANTITIES: Final = frozenset({"sizeLimit", "divisor"})
 
+FORMS: Final[Mapping[str, tuple[str, str]]] = {
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": ("a name", "a-z, 0-9 and -, with a letter or digit at both ends"),
+    r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$": ("a name", "a-z, 0-9, - and ., with a letter or digit at both ends"),
+    r"^/": ("an absolute path", "begin with /"),
+    r"^/([A-Za-z0-9._~-]+/)*$": ("a URL's prefix", "begin and end with /, for example /static/"),
+    r"^[0-9]+([KMG]i?|k)?$": ("a size", "for example 512k, 10Mi or 1Gi"),
+    r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$": (
+        "a host's name",
+        "small letters, for example shop.example.com or *.example.com",
+    ),
+}
+"""What the patterns of the model stand for, and how to write it."""
+
 
 def parse(document: Mapping[str, Any]) -> AppStack:
     """Return the stack that a document describes; raise InvalidSpec with a fault for each field of wrong shape."""
@@ -54,6 +67,9 @@ def _faults(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tup
             path = f"{path}.{detail['ctx']['name']}"
         if path in faults:
             faults[path] = Fault(path, "must be a whole number or a string", hint=f"not {_shown(detail)}")
+        elif path.endswith(".mode") and detail["type"] in ("less_than_equal", "greater_than_equal"):
+            what = f"must be from 0 to 0777, not {_shown(detail)}"
+            faults[path] = Fault(path, what, "in octal, with a 0 before it: 0644")
         else:
             faults[path] = _fault(path, detail)
     return tuple(faults.values())
@@ -100,13 +116,14 @@ def _fault(path: str, detail: ErrorDetails) -> Fault:
         case "literal_error" | "enum":
             what = f"must be {context['expected']}, not {shown}"
         case "string_pattern_mismatch":
-            what = f"{shown} does not match {context['pattern']}"
+            form, hint = FORMS[context["pattern"]]
+            what = f"{shown} is not {form}"
         case "model_type" | "model_attributes_type" | "dict_type":
             what = f"must be a mapping of fields, not {shown}"
         case "list_type" | "tuple_type":
             what, hint = f"must be a list, not {shown}", "write it with dashes, or in brackets"
         case "int_type" | "int_parsing" | "int_from_float":
-            what = f"must be a whole number, not {shown}"
+            what, hint = f"must be a whole number, not {shown}", _unquoted(detail["input"])
         case "bool_type" | "bool_parsing":
             what = f"must be true or false, not {shown}"
         case "string_too_long" | "too_long":
@@ -114,6 +131,10 @@ def _fault(path: str, detail: ErrorDetails) -> Fault:
         case _ if what.startswith("Input should be "):
             what = f"must be {what.removeprefix('Input should be ')}, not {shown}"
     return Fault(path, what, hint)
+
+
+def _unquoted(value: object) -> str:
+    return f"write it without quotes: {value}" if isinstance(value, str) and value.isdecimal() else ""
 
 
 def _yaml(value: float | bool) -> str:

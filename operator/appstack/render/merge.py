@@ -14,7 +14,9 @@ _MERGE_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "ports": ("containerPort", "protocol"),
 }
 _DEFAULTS: Final = {"protocol": "TCP"}
-_WHOLE: Final = frozenset({"startupProbe", "livenessProbe", "readinessProbe"})  # two handlers in one are refused
+_WHOLE: Final = frozenset(  # one says which kind it is, and what is of another kind is refused beside it
+    {"startupProbe", "livenessProbe", "readinessProbe", "seccompProfile", "appArmorProfile"}
+)
 
 
 def overlay(base: Mapping[str, Any], own: Mapping[str, Any]) -> Manifest:

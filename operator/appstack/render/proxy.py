@@ -7,6 +7,7 @@ from typing import Final
 from appstack.meta import Manifest
 from appstack.model.containers import PROXY, Proxy, Static
 from appstack.paths import NGINX_WRITABLE, STATIC_ROOT
+from appstack.quantity import amount
 from appstack.render import hardening
 from appstack.render.context import Context
 from appstack.render.files import Files
@@ -16,6 +17,7 @@ from appstack.render.probes import proxy_probes, with_ports
 WRITABLE_VOLUME: Final = "appstack-nginx"
 HTTP_PORT: Final = "appstack-http"
 HEALTH_PORT: Final = "appstack-health"
+_USUAL: Final = {"cpu": "10m", "memory": "32Mi"}
 
 
 def _static_volume(index: int) -> str:
@@ -42,12 +44,22 @@ def proxy_container(context: Context, files: Files) -> Manifest | None:
             {"name": HEALTH_PORT, "containerPort": proxy.health_port},
         ],
         **proxy_probes(proxy.health_port),
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+        "resources": {"requests": _requests(proxy)},
         "securityContext": hardening.as_nginx(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _mounts(context, proxy, files),
     }
     return overlay(container, with_ports(proxy, proxy.container_fields(), first=proxy.port))
+
+
+def _requests(proxy: Proxy) -> Manifest:
+    """Return what nginx asks for by default, but never more than the limit that the author sets."""
+    limits = (proxy.resources and proxy.resources.limits) or {}
+    return {name: usual for name, usual in _USUAL.items() if not _less(limits.get(name), usual)}
+
+
+def _less(limit: str | None, usual: str) -> bool:
+    return limit is not None and (amount(limit) or 0) < (amount(usual) or 0)
 
 
 def nginx_check(context: Context, files: Files) -> Manifest | None:
@@ -60,7 +72,7 @@ def nginx_check(context: Context, files: Files) -> Manifest | None:
         "name": "appstack-nginx-check",
         "image": _image(context, proxy),
         "command": ["nginx", "-t"],
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}},
+        "resources": {"requests": dict(_USUAL)},
         "securityContext": hardening.as_nginx(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _mounts(context, proxy, files),
