@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import aiohttp
+
 from bench import machine
 from bench.contenders import SUITES, contenders
+from bench.plane import Refused
 from bench.report import page, plots
 from bench.report.findings import Findings
 from bench.report.keys import keys
@@ -88,7 +91,7 @@ async def _measure(given: argparse.Namespace, run: Run) -> None:
             shell.say(f"  [{number}/{len(todo)}] round {session.round}, N={session.n}, {name}: {suites}")
             try:
                 await sessions.run(session)
-            except* (shell.Failure, OSError) as failures:
+            except* (shell.Failure, Refused, aiohttp.ClientError, OSError) as failures:
                 for failure in failures.exceptions:
                     shell.say(f"    failed: {failure}")
 

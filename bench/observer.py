@@ -1,4 +1,4 @@
-"""Watches the stacks, and notes when the status of each became true; children are seen in the audit log."""
+"""Watches a kind of object, and notes when each became what it should be; writes are seen in the audit log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 
-from bench.contender import Contender
+from bench.contender import Manifest, Resource
 from bench.timeline import Key
 from bench.user import User
 from tools.cluster import shell
@@ -16,11 +16,12 @@ _TELL = 15.0  # seconds between two lines of progress
 
 
 class Observer:
-    """One watch of the stacks, for as long as the block lasts."""
+    """One watch, for as long as the block lasts."""
 
-    def __init__(self, user: User, contender: Contender) -> None:
+    def __init__(self, user: User, resource: Resource, is_true: Callable[[Manifest], bool]) -> None:
         self._user = user
-        self._contender = contender
+        self._resource = resource
+        self._is_true = is_true
         self._task: asyncio.Task[None]
         self._true: dict[Key, dict[int, float]] = {}
         self._awaited: dict[Key, int] = {}
@@ -28,7 +29,7 @@ class Observer:
         self.events = 0
 
     async def __aenter__(self) -> Observer:
-        listed = await self._user.send("GET", self._contender.stacks.path() + "?limit=1")
+        listed = await self._user.send("GET", self._resource.path() + "?limit=1")
         self._task = asyncio.create_task(self._watch(listed["metadata"]["resourceVersion"]))
         return self
 
@@ -38,7 +39,7 @@ class Observer:
 
     async def _watch(self, version: str) -> None:
         while True:
-            async with aclosing(self._user.events(self._contender.stacks, version)) as events:
+            async with aclosing(self._user.events(self._resource, version)) as events:
                 async for event in events:
                     if event["type"] == "ERROR":
                         raise shell.Failure(f"the bench's own watch ended: {event['object']}")
@@ -46,13 +47,11 @@ class Observer:
                     if event["type"] in ("ADDED", "MODIFIED"):
                         self._see(event["object"])
 
-    def _see(self, stack: Mapping[str, object]) -> None:
+    def _see(self, seen: Manifest) -> None:
         self.events += 1
-        doc = dict(stack)
-        if not self._contender.is_true(doc):
+        if not self._is_true(seen):
             return
-        meta = doc["metadata"]
-        assert isinstance(meta, dict)
+        meta = seen["metadata"]
         key, generation = Key(meta["namespace"], meta["name"]), int(meta["generation"])
         self._true.setdefault(key, {}).setdefault(generation, time.time())
         if self._awaited.get(key, generation + 1) <= generation:
@@ -66,7 +65,7 @@ class Observer:
     async def until_true(
         self, wanted: Mapping[Key, int], *, what: str, within: float, check: Callable[[], None]
     ) -> None:
-        """Wait until every one of these stacks is true at its generation; tell how far it is; raise Failure.
+        """Wait until every one of these objects is true at its generation; tell how far it is; raise Failure.
 
         `check` is called each second and raises Failure where waiting is in vain.
         """

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from bench.audit import Log
-from bench.contender import Contender, Manifest
+from bench.contender import Contender, Manifest, Resource
 from bench.measure import Meter
 from bench.observer import Observer
 from bench.plane import Plane, username
@@ -58,7 +58,7 @@ class Stage:
             self.plane.start()
             self.contender.prepare(self.plane)
             self.user = await self._cleanup.enter_async_context(User(self.plane))
-            self.observer = await self._cleanup.enter_async_context(Observer(self.user, self.contender))
+            self.observer = await self.watch(self.contender.stacks, self.contender.is_true)
         except BaseException:
             await self._cleanup.aclose()
             raise
@@ -69,8 +69,8 @@ class Stage:
 
     @property
     def patience(self) -> float:
-        """How long any contender may take for all stacks: ten a second, and a minute."""
-        return 60 + self.n / 5
+        """How long any contender may take for what is there: five stacks a second, and a minute."""
+        return 60 + len(self.stacks) / 5
 
     # --- the contender ---
 
@@ -137,6 +137,10 @@ class Stage:
         await self.user.all(partial(self.create, key) for key in self.names())
 
     # --- what came of it ---
+
+    async def watch(self, resource: Resource, is_true: Callable[[Manifest], bool]) -> Observer:
+        """Return an observer that watches until the stage ends."""
+        return await self._cleanup.enter_async_context(Observer(self.user, resource, is_true))
 
     async def until_true(self, keys: Sequence[Key], what: str) -> None:
         """Wait until these stacks are true at the generation that the user has written last."""
