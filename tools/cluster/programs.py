@@ -60,6 +60,7 @@ SOURCES = {
         ),
         Source("etcd", "go.etcd.io/etcd/server/v3", {"etcd": "go.etcd.io/etcd/server/v3"}),
         Source("kind", "sigs.k8s.io/kind", {"kind": "sigs.k8s.io/kind"}),
+        Source("kwok", "sigs.k8s.io/kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
         Source(
             "helm",
             "helm.sh/helm/v4",
