@@ -34,6 +34,7 @@ suites:
   idle      nothing happens
   delete    every stack is deleted
   streams   stacks come at 5, 20 and 50 a second
+  ready     N stacks with a pod each are there (nodes by kwok), then the contender is started
   noisy     one stack is rewritten 20 times a second while others are created
 
 examples:

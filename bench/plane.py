@@ -93,7 +93,7 @@ class Plane:
         """Start these controllers, with client limits that do not hold up what is measured."""
         program = programs.ensure(["kube-controller-manager"])["kube-controller-manager"]
         options = {
-            "kubeconfig": str(self._kubeconfig("controller-manager", self._token)),
+            "kubeconfig": str(self.admin_kubeconfig()),
             "controllers": ",".join(controllers),
             "service-account-private-key-file": str(self.folder / "sa.key"),
             "kube-api-qps": "1000",
@@ -103,7 +103,7 @@ class Plane:
             "bind-address": "127.0.0.1",
             "use-service-account-credentials": "true",
         }
-        return self.run("kube-controller-manager", [program, *_flags(options)])
+        return self.run("kube-controller-manager", [program, *flags(options)])
 
     # --- as its administrator, who is not measured ---
 
@@ -167,6 +167,10 @@ class Plane:
         asked = self.create(f"{accounts}/{account}/token", {"spec": {"expirationSeconds": 86400}})
         return self._kubeconfig(account, asked["status"]["token"])
 
+    def admin_kubeconfig(self) -> Path:
+        """Return the kubeconfig of the administrator: for what is part of the cluster and not measured."""
+        return self._kubeconfig("admin", self._token)
+
     def _kubeconfig(self, user: str, token: str) -> Path:
         content = {
             "apiVersion": "v1",
@@ -201,7 +205,7 @@ class Plane:
             "quota-backend-bytes": str(8 << 30),
             "log-level": "warn",
         }
-        return [program, *_flags(options)]
+        return [program, *flags(options)]
 
     def _apiserver_command(self, program: Path) -> list[str | Path]:
         options = {
@@ -220,7 +224,7 @@ class Plane:
             "audit-log-path": str(self.audit_log),
             "audit-log-maxsize": "100000",  # megabytes: a rotated log would hide requests from a count
         }
-        return [program, *_flags(options)]
+        return [program, *flags(options)]
 
 
 def username(account: str) -> str:
@@ -228,5 +232,6 @@ def username(account: str) -> str:
     return f"system:serviceaccount:{SYSTEM}:{account}"
 
 
-def _flags(options: Mapping[str, str]) -> list[str]:
+def flags(options: Mapping[str, str]) -> list[str]:
+    """Return options as a program of Kubernetes takes them."""
     return [f"--{name}={value}" for name, value in options.items()]

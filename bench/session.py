@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from bench.contender import Contender
-from bench.contenders import LIFE, STREAMS, taking_part
+from bench.contenders import LIFE, PODS, STREAMS, taking_part, with_pods
 from bench.contenders.bare import Bare
 from bench.results import Result, Run
 from bench.stage import Stage
-from bench.suites import backlog, delete, drift, edit, idle, restart, streams
+from bench.suites import backlog, delete, drift, edit, idle, ready, restart, streams
 from bench.suites.figures import Figures
 from tools.cluster import shell
 
@@ -30,6 +30,7 @@ _SIMPLE: Final[Mapping[str, Callable[[Stage], Awaitable[Figures]]]] = {
     "restart": restart.run,
     "delete": delete.run,
     "noisy": streams.noisy,
+    "ready": ready.run,
 }
 
 
@@ -46,8 +47,8 @@ class Session:
 def missing(run: Run, contender: Contender, *, n: int, round: int, suites: Sequence[str]) -> list[Session]:
     """Return the sessions for what this run does not have yet."""
     wanted = [one for one in taking_part(contender, suites) if not run.has(one, contender.name, n_of(one, n), round)]
-    kinds = ([one for one in wanted if one in kind] for kind in (LIFE, STREAMS))
-    return [Session(contender, n, round, kind) for kind in kinds if kind]
+    kinds = ([one for one in wanted if one in kind] for kind in (LIFE, STREAMS, PODS))
+    return [Session(with_pods(contender) if kind[0] in PODS else contender, n, round, kind) for kind in kinds if kind]
 
 
 def n_of(suite: str, n: int) -> int:
@@ -65,12 +66,12 @@ class Sessions:
 
     async def run(self, session: Session) -> None:
         """Run the suites of a session, and keep each result at once."""
-        life = session.suites[0] in LIFE
+        first = session.suites[0]
         try:
-            async with Stage(self._work, session.contender, n=session.n if life else 0) as stage:
-                if not life:
+            async with Stage(self._work, session.contender, n=n_of(first, session.n)) as stage:
+                if first in STREAMS:
                     await stage.start()
-                elif "backlog" not in session.suites:
+                elif first in LIFE and "backlog" not in session.suites:
                     await backlog.run(stage)  # measured in a run before; the others need its stacks
                 for suite in session.suites:
                     begun = time.monotonic()

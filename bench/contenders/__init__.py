@@ -13,13 +13,17 @@ LIFE: Final = ("backlog", "edit", "drift", "restart", "idle", "delete")
 """Suites that follow each other on one control plane, with N stacks."""
 STREAMS: Final = ("streams", "noisy")
 """Suites that begin with none."""
-SUITES: Final = (*LIFE, *STREAMS)
+PODS: Final = ("ready",)
+"""Suites in which each stack wants a pod: for the loop and for AppStack."""
+SUITES: Final = (*LIFE, *STREAMS, *PODS)
 
-_LOOP: Final[Mapping[str, frozenset[str]]] = {
+_SUITES: Final[Mapping[str, frozenset[str]]] = {
     "bare": frozenset({"backlog"}),
-    "bare-status": frozenset({"backlog", "edit", "delete", *STREAMS}),
+    "bare-status": frozenset({"backlog", "edit", "delete", *STREAMS, *PODS}),
+    "appstack": frozenset(SUITES),
 }
-"""The loop repairs nothing, keeps nothing, and without a status nobody can say when an edit is done."""
+"""All others take part in all but the suites with pods. The loop repairs nothing and keeps nothing, and without a
+status nobody can say when an edit is done."""
 
 
 def contenders(*, in_flight: int) -> list[Contender]:
@@ -27,7 +31,14 @@ def contenders(*, in_flight: int) -> list[Contender]:
     return [Bare(status=False, in_flight=in_flight), Bare(status=True, in_flight=in_flight), AppStack()]
 
 
+def with_pods(contender: Contender) -> Contender:
+    """Return a contender whose stacks want a pod each."""
+    if isinstance(contender, Bare):
+        return Bare(status=True, in_flight=contender.in_flight, pods=1)
+    return AppStack(pods=1)
+
+
 def taking_part(contender: Contender, suites: Iterable[str]) -> list[str]:
     """Return those of the suites that make sense for a contender, in the order in which they are run."""
     asked = set(suites)
-    return [suite for suite in SUITES if suite in asked and suite in _LOOP.get(contender.name, SUITES)]
+    return [suite for suite in SUITES if suite in asked and suite in _SUITES.get(contender.name, {*LIFE, *STREAMS})]

@@ -27,14 +27,14 @@ CONTENT: Final = "[shop]\ndebug = false\ngreeting = 'hello'\n"
 _RESOURCES: Final = {"ConfigMap": CONFIG_MAPS, "Service": SERVICES, "Deployment": DEPLOYMENTS}
 
 
-def manifest(namespace: str, name: str) -> Manifest:
-    """Return the stack that is measured: it becomes a ConfigMap, a Service and a Deployment."""
+def manifest(namespace: str, name: str, *, pods: int = 0) -> Manifest:
+    """Return the stack that is measured: it becomes a ConfigMap, a Service and a Deployment that wants so many pods."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
-            "replicas": 0,
+            "replicas": pods,
             "backend": {
                 "image": "registry.example/shop:1",
                 "command": ["/srv/shop", "--listen", ":8000"],
@@ -66,6 +66,13 @@ def is_true(seen: Manifest) -> bool:
     return current and not stalled and len(status.get("resources", ())) == len(_RESOURCES)
 
 
+def is_ready(seen: Manifest) -> bool:
+    """Tell whether the stack says that its present generation is Ready."""
+    conditions = (seen.get("status") or {}).get("conditions", ())
+    ready = (one for one in conditions if (one["type"], one["status"]) == ("Ready", "True"))
+    return any(one["observedGeneration"] == seen["metadata"]["generation"] for one in ready)
+
+
 def install(plane: Plane) -> None:
     """Bring in the CRD."""
     plane.apply_crd(yaml.safe_load((ROOT / "crds/appstack.dev_appstacks.yaml").read_text()))
@@ -77,8 +84,8 @@ class AppStack:
     name = "appstack"
     stacks = STACKS
 
-    def __init__(self) -> None:
-        self._plane: Plane
+    def __init__(self, *, pods: int = 0) -> None:
+        self._pods = pods
         self._process: Process
         self._health = self._metrics = 0
 
@@ -94,7 +101,6 @@ class AppStack:
 
     def prepare(self, plane: Plane) -> None:
         """Bring in the CRD."""
-        self._plane = plane
         install(plane)
 
     def start(self, plane: Plane) -> Sequence[Process]:
@@ -124,7 +130,7 @@ class AppStack:
 
     def manifest(self, namespace: str, name: str) -> Manifest:
         """Return the stack."""
-        return manifest(namespace, name)
+        return manifest(namespace, name, pods=self._pods)
 
     def edited(self, manifest: Manifest, n: int) -> Manifest:
         """Return the stack with another image."""

@@ -16,16 +16,17 @@ class Bare:
 
     stacks = appstack.STACKS
 
-    def __init__(self, *, status: bool, in_flight: int) -> None:
+    def __init__(self, *, status: bool, in_flight: int, pods: int = 0) -> None:
         self.name = "bare-status" if status else "bare"
         self._status = status
-        self._in_flight = in_flight
+        self.in_flight = in_flight
+        self._pods = pods
         self._process: Process
 
     def settings(self) -> Mapping[str, str]:
         """Return its settings."""
         return {
-            "requests in flight": str(self._in_flight),
+            "requests in flight": str(self.in_flight),
             "python": sys.version.split()[0],
             "requests a stack": "3 applies and a status" if self._status else "3 applies",
         }
@@ -36,7 +37,14 @@ class Bare:
 
     def start(self, plane: Plane) -> Sequence[Process]:
         """Start the loop."""
-        flags = ["--kubeconfig", str(plane.kubeconfig(self.name)), "--in-flight", str(self._in_flight)]
+        flags = [
+            "--kubeconfig",
+            str(plane.kubeconfig(self.name)),
+            "--in-flight",
+            str(self.in_flight),
+            "--pods",
+            str(self._pods),
+        ]
         form = ["--status"] if self._status else []
         python_path = {"PYTHONPATH": f"{appstack.ROOT / 'operator'}:{appstack.ROOT}"}
         command = [sys.executable, "-m", "bench.contenders.loop", *flags, *form]
@@ -49,7 +57,7 @@ class Bare:
 
     def manifest(self, namespace: str, name: str) -> Manifest:
         """Return an AppStack."""
-        return appstack.manifest(namespace, name)
+        return appstack.manifest(namespace, name, pods=self._pods)
 
     def edited(self, manifest: Manifest, n: int) -> Manifest:
         """Return the stack with another image."""

@@ -31,14 +31,13 @@ _IMAGE: Final = "registry.example/the-image"
 class Template:
     """What a stack becomes, with places for what differs from stack to stack."""
 
-    def __init__(self) -> None:
-        stack = appstack.manifest(_NAMESPACE, _NAME)
+    def __init__(self, *, pods: int) -> None:
+        stack = appstack.manifest(_NAMESPACE, _NAME, pods=pods)
         stack["metadata"]["uid"] = _UID
         stack["spec"]["backend"]["image"] = _IMAGE
         objects = appstack.rendered(stack)
         self._objects = [json.dumps(one) for one in objects]
         self._status = json.dumps(_status(objects))
-        self._size = len(objects)
 
     def objects(self, stack: Manifest) -> list[Manifest]:
         """Return all objects of a stack, or its Deployment alone where it was written before: what an edit changes."""
@@ -95,9 +94,9 @@ def _status(objects: Iterable[Manifest]) -> Manifest:
 class Loop:
     """Writes every stack that it is shown, so many requests at once."""
 
-    def __init__(self, client: Client, *, stacks_at_once: int, status: bool) -> None:
+    def __init__(self, client: Client, *, template: Template, stacks_at_once: int, status: bool) -> None:
         self._client = client
-        self._template = Template()
+        self._template = template
         self._slots = asyncio.Semaphore(stacks_at_once)
         self._with_status = status
         self._generations: dict[str, int] = {}
@@ -169,7 +168,8 @@ async def _main(given: argparse.Namespace) -> None:
     os.environ["KUBECONFIG"] = given.kubeconfig
     client = Client(Credentials(load()), in_flight=given.in_flight)
     try:
-        await Loop(client, stacks_at_once=2 * given.in_flight, status=given.status).run()
+        template = Template(pods=given.pods)
+        await Loop(client, template=template, stacks_at_once=2 * given.in_flight, status=given.status).run()
     finally:
         await client.close()
 
@@ -178,6 +178,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.contenders.loop", description=__doc__)
     parser.add_argument("--kubeconfig", required=True, metavar="FILE")
     parser.add_argument("--in-flight", required=True, type=int, metavar="N", help="how many requests at once")
+    parser.add_argument("--pods", default=0, type=int, metavar="N", help="how many a Deployment wants")
     parser.add_argument("--status", action="store_true", help="apply the status, too")
     return parser.parse_args()
 

@@ -45,6 +45,11 @@ Killed with SIGKILL and started again, with N stacks and nothing to do. `all loo
 All stacks are deleted by a user with 16 requests in flight; Kubernetes' garbage collector takes children that have
 an owner reference. Time runs from the first delete of a stack to the answer to the last delete of a child.
 """,
+    "ready": """\
+As the backlog, but every stack wants a pod. kwok plays twenty nodes and their kubelets; the scheduler and the
+Deployments' controllers are Kubernetes' own, with client limits raised to 1,000 requests a second. `bare-status` tells
+how long they take by themselves; a rolling stack's status is written once a second at most.
+""",
     "noisy": """\
 150 stacks come at 5 a second, alone and then while one stack in another namespace is edited 20 times a second. Time
 runs from the write of a stack to its true status.
@@ -60,7 +65,8 @@ loop does not sustain is left out.
 NOT_MEASURED: Final = """\
 ## What is not measured
 
-- Pods: no Deployment wants one, so neither a scheduler nor kubelets take part, and `true status` is not `Ready`.
+- Pods, outside of `Ready`: elsewhere no Deployment wants one, no controller of Kubernetes takes part, and a true
+  status is not `Ready`. Peers are not measured with pods.
 - A network: everything is on one machine and shares its cores, the API server and etcd with it.
 - More than one API server, admission webhooks, encryption at rest.
 - The peers' own defaults: they run with the settings below, which are faster.

@@ -207,6 +207,18 @@ def requests(findings: Findings, n: int) -> str:
     return rows(["requests per stack", *names], body)
 
 
+def _ready(n: int) -> list[Column]:
+    return [
+        Column("last available s", seconds("last available"), ("bare-status",)),
+        Column("last Ready s", seconds("last Ready")),
+        Column("told after available p50 ms", latency("told after", "p50")),
+        Column("p99 ms", latency("told after", "p99")),
+        Column("writes per stack", per(n, WRITES)),
+        Column("reads", READS),
+        Column("CPU s", cpu("contender")),
+    ]
+
+
 COLUMNS: Final[dict[str, Sequence[Callable[[int], list[Column]]]]] = {
     "backlog": (_backlog, _costs),
     "edit": (_edit,),
@@ -215,4 +227,5 @@ COLUMNS: Final[dict[str, Sequence[Callable[[int], list[Column]]]]] = {
     "idle": (_idle,),
     "delete": (_delete,),
     "noisy": (_noisy,),
+    "ready": (_ready,),
 }
