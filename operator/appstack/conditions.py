@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
+from appstack.meta import Ref
 from appstack.model.status import MAX_MESSAGE, Condition
 
 
@@ -25,6 +26,7 @@ class Verdict(IntEnum):
 CONTESTED: Final = "Contested"
 """The reason of a child that does not stay as it was applied, in conditions and problems."""
 
+_MOST_WAITING: Final = 300  # characters
 _ABNORMAL: Mapping[Verdict, str] = {Verdict.RECONCILING: "Reconciling", Verdict.STALLED: "Stalled"}
 
 
@@ -102,9 +104,13 @@ def failed(error: Exception) -> Outcome:
     return Outcome(Verdict.RECONCILING, "Failed", f"{error}; tried again soon")
 
 
-def paused(outcome: Outcome) -> Outcome:
-    """Return the same outcome of a stack for which nothing is written."""
-    return replace(outcome, reason="Paused", message=f"{outcome.message}; paused: AppStack writes nothing")
+def paused(outcome: Outcome, waiting: Sequence[Ref]) -> Outcome:
+    """Return the same outcome of a stack for which nothing is written, and which objects wait for it."""
+    told = f"{outcome.message}; paused: AppStack writes nothing"
+    if waiting:
+        names = listed([f"{ref.kind} {ref.name}" for ref in waiting], limit=_MOST_WAITING)
+        told = f"{told}, and what has changed waits: {names}"
+    return replace(outcome, reason="Paused", message=told)
 
 
 def worst(outcomes: Sequence[Outcome]) -> Outcome:

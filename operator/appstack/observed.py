@@ -93,6 +93,7 @@ class Action(StrEnum):
     REPLACED = "Replaced"  # deleted, to be made anew as soon as it is gone
     AWAITED = "Awaited"  # on its way out, and made anew as soon as it is gone
     RESTING = "Resting"  # not as it should be, and put right a little later: somebody fights for it
+    WITHHELD = "Withheld"  # not as it should be, and the stack is paused
     PRUNED = "Pruned"
     FAILED = "Failed"
 

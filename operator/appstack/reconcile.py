@@ -13,7 +13,7 @@ from appstack import incidents, metrics
 from appstack.check import check
 from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Key
-from appstack.cluster.carry import WRITTEN, Hands
+from appstack.cluster.carry import WRITTEN, Hands, withheld
 from appstack.cluster.client import Client
 from appstack.cluster.stacks import Stack, Stacks, told
 from appstack.contests import Contests, contested, wake
@@ -48,7 +48,7 @@ class Understood:
     def wanted(self) -> AppStack | None:
         """The stack, if it may be carried out as it is."""
         wrong = any(fault.severity is Severity.ERROR for fault in self.faults)
-        return None if self.stack is None or wrong or self.stack.spec.paused else self.stack
+        return None if wrong else self.stack
 
 
 class Reconciler:
@@ -123,7 +123,7 @@ class Reconciler:
         contests = self._contests.of(held.uid, generation=held.generation, now=now)
         resting = {ref for ref, contest in contests.items() if contest.rests(now)}
         todo = plan(owner, desired=desired, observed=observed, recorded=held.recorded(), resting=resting)
-        return await self._hands.carry_out(todo, owner)
+        return withheld(todo) if stack.spec.paused else await self._hands.carry_out(todo, owner)
 
     def _remember(self, key: Key, held: Stack, changes: Sequence[Change]) -> None:
         """Keep what was applied until a status tells it; a repair may pass without a status at all."""
@@ -173,7 +173,7 @@ class Reconciler:
 
     def _tell(self, key: Key, changes: Sequence[Change]) -> None:
         for change in changes:
-            if change.action in (Action.UNCHANGED, Action.AWAITED, Action.RESTING):
+            if change.action in (Action.UNCHANGED, Action.AWAITED, Action.RESTING, Action.WITHHELD):
                 continue
             metrics.CHANGES.labels(change.action.value, change.ref.kind).inc()
             if change.action is Action.REPAIRED:

@@ -59,7 +59,7 @@ def report(
     if any(change.action is Action.RESTING for change in changes):
         outcome = c.worst([c.contested(c.listed([one.message for one in contested])), outcome])
     if stack is not None and stack.spec.paused:
-        outcome = c.paused(outcome)
+        outcome = c.paused(outcome, [change.ref for change in changes if change.action is Action.WITHHELD])
     conditions = c.conditions(
         c.warned(outcome, faults), before=former.get("conditions") or (), generation=generation, now=now
     )
@@ -149,8 +149,9 @@ def _away(workload: Child | None, *, changes: tuple[Change, ...], ended: End | N
 
 def _resources(changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]]) -> tuple[Resource, ...]:
     """Return the record of what is applied: of what this run did not reach, the former record stays."""
-    reached = {_key(change.ref.api_version, change.ref.kind, change.ref.name) for change in changes}
-    complete = bool(changes) and all(change.action is not Action.FAILED for change in changes)
+    done = [change for change in changes if change.action is not Action.WITHHELD]
+    reached = {_key(change.ref.api_version, change.ref.kind, change.ref.name) for change in done}
+    complete = bool(done) and done == list(changes) and all(change.action is not Action.FAILED for change in done)
     applied = (change.applied for change in changes if change.applied is not None)
     records = {
         _key(one.ref.api_version, one.ref.kind, one.ref.name): Resource(

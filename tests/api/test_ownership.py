@@ -143,7 +143,7 @@ def test_paused_writes_nothing_and_goes_on_reporting(space: Space, audit: Audit,
     with audit.counting(space.name) as count:
         space.edit(service={"metadata": {"annotations": {"a": "b"}}})
         space.patch("Service", "shop", {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}})
-        eventually(lambda: space.condition("Ready").get("reason") == "Paused")
+        eventually(lambda: space.condition("Ready")["message"].endswith("what has changed waits: Service shop"))
 
     assert set(count) == {"patch appstacks/status 200"}
     assert len(space.status()["resources"]) == 4, "what was applied stays on record"

@@ -188,6 +188,17 @@ def test_a_paused_stack_is_reported_as_it_is_and_says_that_nothing_is_written() 
     assert why(status)[1].endswith("AppStack writes nothing")
 
 
+def test_a_paused_stack_names_what_waits_and_keeps_its_records() -> None:
+    before = told(changes=(change(SERVICE), change()))
+    old = Change(SERVICE, Action.WITHHELD)
+
+    status = told(document(before, paused=True), changes=(change(action=Action.WITHHELD), old))
+
+    assert conditions(status) == READY
+    assert why(status)[1].endswith("writes nothing, and what has changed waits: Deployment shop; Service shop")
+    assert status["resources"] == before["resources"]
+
+
 def test_the_first_problem_stands_in_the_message() -> None:
     away = {"name": "backend", "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
     pod = child(Ref("v1", "Pod", "team-a", "shop-1"), status={"containerStatuses": [away]})

@@ -177,6 +177,15 @@ def _failed(changes: Iterable[Change]) -> bool:
     return any(change.action is Action.FAILED for change in changes)
 
 
+def withheld(plan: Plan) -> tuple[Change, ...]:
+    """Return what a plan would do to each child, where nothing may be written."""
+    steps = (
+        Change(step.ref, Action.WITHHELD, step.former) if isinstance(step, Apply | Replace) else _untouched(step)
+        for step in plan.steps
+    )
+    return (*steps, *(Change(child.ref, Action.WITHHELD) for child in plan.prune))
+
+
 def _untouched(step: Step) -> Change:
     """Return that a child was left as it is."""
     match step:
