@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from appstack.errors import Fault
 from appstack.model import AppStack
+from appstack.model.service import Service
 from appstack.model.volumes import Claim
 from appstack.observed import Child, Observed
 from appstack.quantity import amount
@@ -37,7 +38,21 @@ def fixed(stack: AppStack, observed: Observed) -> tuple[Fault, ...]:
             found += _claim(volume.claim, held.spec, path=path)
         if stateful:
             found += _per_replica(volume.name, volume.claim, stateful, path=path)
+    service = there.get(("Service", name))
+    found += _service(stack.spec.service or Service(), service) if service else ()
     return (*found, *(_stateful(stack, stateful) if stateful else ()))
+
+
+def _service(wanted: Service, held: Child) -> Iterator[Fault]:
+    """Yield another address than the one that a Service has; the API server even takes the loss of `None` silently."""
+    has = held.spec.get("clusterIP")
+    if not has or not wanted.enabled or wanted.type == "ExternalName":
+        return
+    changed = wanted.cluster_ip != has if wanted.cluster_ip else has == "None"
+    if changed:
+        what = f"{wanted.cluster_ip or 'an address'}: the Service was made with {has}, and keeps it"
+        hint = f"kubectl delete service {held.ref.name} lets AppStack make it anew"
+        yield Fault("spec.service.clusterIP", what, hint)
 
 
 def _claim(claim: Claim, held: Mapping[str, Any], *, path: str) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ FORMS: dict[str, Manifest] = {
     "node-port": NODE_PORT,
     "balanced": {"type": "LoadBalancer", "ports": [{"port": 80}]},
     "sticky": {"sessionAffinity": "ClientIP"},
+    "elsewhere": {"type": "ExternalName", "externalName": "kubernetes.default.svc.cluster.local"},
     "none": {"enabled": False},
 }
 
@@ -60,6 +61,12 @@ def test_a_headless_one_names_the_pods_themselves(served: Space) -> None:
         assert pod["status"]["podIP"] in told
 
 
+def test_an_external_name_is_another_name_for_it(served: Space) -> None:
+    told = served.exec("client", "client", "nslookup", f"elsewhere.{served.name}.svc.cluster.local")
+
+    assert Space("default").get("service", "kubernetes")["spec"]["clusterIP"] in told
+
+
 def test_a_node_port_answers_at_every_node(served: Space) -> None:
     (port,) = served.get("service", "node-port")["spec"]["ports"]
 
@@ -94,11 +101,14 @@ def test_one_form_becomes_another_and_keeps_its_address(served: Space) -> None:
     assert {uid_of(pod) for pod in served.pods("plain")} == pods
 
 
-def test_what_kubernetes_never_changes_is_told_and_the_service_goes_on(served: Space) -> None:
+def test_an_address_that_kubernetes_never_changes_is_refused_until_the_service_is_deleted(served: Space) -> None:
     served.apply(serving("several", {"clusterIP": "None"}))
 
     served.until("it is Stalled", lambda: condition(served.stack("several"), "Stalled") == "True", 30)
-
     (told,) = [each for each in served.stack("several")["status"]["conditions"] if each["type"] == "Stalled"]
-    assert "clusterIP" in told["message"]
+    assert "spec.service.clusterIP" in told["message"]
     assert served.page("http://several/").startswith("Hello from several-")
+
+    served.kubectl("delete", "service", "several")
+    served.ready("several")
+    assert served.get("service", "several")["spec"]["clusterIP"] == "None"

@@ -93,3 +93,24 @@ def test_what_is_not_there_or_not_ours_fixes_nothing() -> None:
 
     assert () == fixed(_with(_storage("1Gi")), Observed())
     assert () == fixed(_with(_storage("1Gi")), _held(other))
+
+
+@pytest.mark.parametrize(
+    ("sentence", "has", "service", "refused"),
+    [
+        ("the same, whichever it got", "10.96.0.7", {}, False),
+        ("the same, written", "10.96.0.7", {"clusterIP": "10.96.0.7"}, False),
+        ("another", "10.96.0.7", {"clusterIP": "10.96.0.8"}, True),
+        ("it would become headless", "10.96.0.7", {"clusterIP": "None"}, True),
+        ("headless as before", "None", {"clusterIP": "None"}, False),
+        ("headless, and no longer written", "None", {}, True),
+        ("a name of elsewhere has no address", "10.96.0.7", {"type": "ExternalName", "externalName": "a.b"}, False),
+        ("nor had it one", None, {"clusterIP": "None"}, False),
+        ("it goes", "None", {"enabled": False}, False),
+    ],
+)
+def test_a_service_keeps_its_address(sentence: str, has: str | None, service: dict[str, Any], refused: bool) -> None:
+    held = Child(Ref("v1", "Service", "team", "shop"), "1", "1", "shop", fields="f", spec={"clusterIP": has})
+    faults = fixed(_with(SPEC, service=service), _held(held))
+
+    assert ["spec.service.clusterIP"] * refused == [fault.path for fault in faults], sentence

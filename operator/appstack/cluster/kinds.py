@@ -105,7 +105,7 @@ WATCHED: Final[tuple[Kind, ...]] = (
         "persistentvolumeclaims",
         slim=_keeping(spec=("resources", "storageClassName", "accessModes"), status=("phase",)),
     ),
-    Kind("v1", "Service", "services", slim=_keeping(spec=("type", "ports"))),
+    Kind("v1", "Service", "services", slim=_keeping(spec=("type", "ports", "clusterIP"))),
     Kind("apps/v1", "Deployment", "deployments", slim=_keeping(spec=("replicas",)), wave=1),
     Kind("apps/v1", "StatefulSet", "statefulsets", slim=_keeping(spec=_STATEFUL_SET), wave=1),
     Kind("apps/v1", "DaemonSet", "daemonsets", slim=_keeping(spec=("updateStrategy",)), wave=1),
