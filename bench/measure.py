@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import audit, prometheus
@@ -46,14 +46,13 @@ class Moment:
 class Meter:
     """Reads all counters of one contender on one control plane."""
 
-    def __init__(self, plane: Plane, contender: Contender, log: Log) -> None:
+    def __init__(self, plane: Plane, contender: Contender, log: Log, *, own_events: Callable[[], int]) -> None:
         self._plane = plane
         self._contender = contender
         self._log = log
         self.processes: Sequence[Process] = ()
         """Those of the contender, as long as it runs."""
-        self.own_events = 0
-        """How many events the bench's own watch has had."""
+        self._own_events = own_events  # how many events the bench's own watch has had
 
     def now(self) -> Moment:
         """Read all counters."""
@@ -68,7 +67,7 @@ class Meter:
             at=time.time(),
             record=len(self._log.read()),
             usages=usages,
-            watch_events=prometheus.sums(self._plane.text("/metrics")).get(_SENT, 0.0) - self.own_events,
+            watch_events=prometheus.sums(self._plane.text("/metrics")).get(_SENT, 0.0) - self._own_events(),
             counters=self._contender.counters() if running else {},
         )
 

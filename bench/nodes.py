@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from bench.plane import Manifest, Plane, flags, free_port
@@ -14,6 +15,12 @@ _CONTROLLERS: Final = (
     "replicaset-controller",
     "serviceaccount-controller",
     "node-lifecycle-controller",
+)
+_STAGES: Final = (
+    "node/fast/node-initialize.yaml",
+    "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+    "pod/fast/pod-ready.yaml",
+    "pod/fast/pod-delete.yaml",
 )
 _NODES: Final = "/api/v1/nodes"
 
@@ -32,11 +39,20 @@ def start(plane: Plane) -> None:
         "secure-port": str(free_port()),
     }
     plane.run("kube-scheduler", [built["kube-scheduler"], *flags(scheduler)])
-    plane.run("kwok", [built["kwok"], *flags({"kubeconfig": login, "manage-all-nodes": "true"})])
+    kwok = {"kubeconfig": login, "manage-all-nodes": "true", "config": str(_stages(plane))}
+    plane.run("kwok", [built["kwok"], *flags(kwok)])
     for number in range(NODES):
         plane.create(_NODES, _node(number))
     if not shell.wait_until(lambda: all(_schedulable(one) for one in plane.request("GET", _NODES)["items"]), 60):
         raise shell.Failure(f"kwok's nodes do not get ready (see {plane.folder}/kwok.log)")
+
+
+def _stages(plane: Plane) -> Path:
+    """Return kwok's own stages, in one file: nodes and pods that get ready as soon as they are there."""
+    folder = programs.module_folder(programs.SOURCES["kwok"]) / "kustomize/stage"
+    file = plane.folder / "stages.yaml"
+    file.write_text("\n---\n".join((folder / stage).read_text() for stage in _STAGES))
+    return file
 
 
 def _node(number: int) -> Manifest:

@@ -44,7 +44,7 @@ class Stage:
         self.contender = contender
         self.n = n
         self.log = Log(self.plane.audit_log)
-        self.meter = Meter(self.plane, contender, self.log)
+        self.meter = Meter(self.plane, contender, self.log, own_events=lambda: self.observer.events)
         self.user: User
         self.observer: Observer
         self.stacks: dict[Key, Manifest] = {}
@@ -146,7 +146,6 @@ class Stage:
         """Wait until these stacks are true at the generation that the user has written last."""
         wanted = {key: self.generations[key] for key in keys}
         await self.observer.until_true(wanted, what=what, within=self.patience, check=self.check)
-        self.meter.own_events = self.observer.events
 
     async def until(self, done: Callable[[], bool], *, within: float) -> bool:
         """Wait until something is so, asked again after each look into the audit log; tell whether it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from bench.audit import Record
@@ -64,7 +64,7 @@ class Timeline:
         write = self.last(f"{plural}/status", key.namespace, key.name, until=seen)
         return min(write.completed, seen) if write else seen
 
-    @property
-    def begin(self) -> float | None:
-        """When the first write came in."""
-        return min((writes[0].received for writes in self._writes.values()), default=None)
+    def begin(self, resources: Collection[str]) -> float | None:
+        """Return when the first write of such resources came in: a controller may note this and that beforehand."""
+        found = (writes[0].received for (resource, *_), writes in self._writes.items() if resource in resources)
+        return min(found, default=None)

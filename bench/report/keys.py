@@ -28,6 +28,7 @@ def keys(findings: Findings) -> dict[str, float | None]:
         "idle_reads": _ours(findings, "idle", cost(lambda one: one.reads)),
         "restart_writes_10000": _at(findings, "restart", 10000, cost(lambda one: one.writes)),
         "restart_seconds_10000": _at(findings, "restart", 10000, seconds("ready")),
+        "restart_looked_seconds_10000": _at(findings, "restart", 10000, seconds("all looked at")),
         "peak_rss_mib_10000": peak_rss(findings, 10000),
         "time_10000_over_1000": _growth(findings),
         "drift_p99_ms": _ours(findings, "drift", latency("one by one", "p99")),

@@ -21,7 +21,7 @@ async def run(stage: Stage) -> Figures:
         await _until_written(stage, what)
     cost = stage.meter.since(before)
     mine = stage.mine()
-    begin = min(started.ready, mine.begin or started.ready)
+    begin = begun(stage, mine, started)
     return Figures(
         seconds=_seconds(stage, mine, started, begin),
         numbers={
@@ -35,6 +35,13 @@ async def run(stage: Stage) -> Figures:
 def tells_status(contender: Contender) -> bool:
     """Tell whether there is a status to wait for: the loop in its shorter form writes none."""
     return contender.name != "bare"
+
+
+def begun(stage: Stage, mine: Timeline, started: Started) -> float:
+    """Return when a contender began to work: it said so, or wrote a child, or the stack to put a finalizer on it."""
+    children = stage.contender.children(next(iter(stage.stacks.values())))
+    written = {stage.contender.stacks.plural, *(child.resource.plural for child in children)}
+    return min(started.ready, mine.begin(written) or started.ready)
 
 
 async def _until_written(stage: Stage, what: str) -> None:

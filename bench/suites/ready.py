@@ -7,6 +7,7 @@ from bench.contender import DEPLOYMENTS, Manifest
 from bench.contenders import appstack
 from bench.stage import Stage
 from bench.stats import Latencies
+from bench.suites.backlog import begun
 from bench.suites.figures import Figures
 from bench.timeline import Key
 
@@ -22,7 +23,7 @@ async def run(stage: Stage) -> Figures:
     what = f"{stage.contender.name}: {stage.n} with a pod each"
     deployments = {key: 1 for manifest in stage.stacks.values() for key in _deployments(stage, manifest)}
     await available.until_true(deployments, what=f"{what}, available", within=stage.patience, check=stage.check)
-    begin = min(started.ready, stage.mine().begin or started.ready)
+    begin = begun(stage, stage.mine(), started)
     seconds = {"last available": max(available.true_at(key, 1) or 0.0 for key in deployments) - begin}
     lags = []
     if stage.contender.name == appstack.AppStack.name:

@@ -125,7 +125,13 @@ def test_a_stack_is_complete_with_the_answer_to_its_last_child() -> None:
 
     assert mine.complete(both) == 6
     assert mine.complete([*both, Child(DEPLOYMENTS, "ns", "b")]) is None
-    assert mine.begin == 1
+
+
+def test_work_begins_with_a_write_that_is_part_of_it() -> None:
+    mine = Timeline([record("patch", "definitions/status", at=1), record("patch", "deployments", at=5)])
+
+    assert mine.begin({"configmaps", "deployments"}) == 5
+    assert mine.begin({"configmaps"}) is None
 
 
 def test_a_child_counts_from_a_moment_on_and_a_refused_write_does_not() -> None:
