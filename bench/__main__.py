@@ -89,12 +89,12 @@ async def _measure(given: argparse.Namespace, run: Run) -> None:
         todo = _plan(given, run, in_flight=await sessions.sweep())
         for number, session in enumerate(todo, 1):
             name, suites = session.contender.name, ", ".join(session.suites)
-            shell.say(f"  [{number}/{len(todo)}] round {session.round}, N={session.n}, {name}: {suites}")
+            run.say(f"  [{number}/{len(todo)}] round {session.round}, N={session.n}, {name}: {suites}")
             try:
                 await sessions.run(session)
             except* (shell.Failure, Refused, aiohttp.ClientError, OSError) as failures:
                 for failure in failures.exceptions:
-                    shell.say(f"    failed: {failure}")
+                    run.say(f"    failed: {failure}")
 
 
 def _cancel(task: asyncio.Task[None] | None) -> None:
@@ -130,7 +130,7 @@ def main() -> int:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
     _report(run, given.docs)
-    shell.say(f"measured in {time.monotonic() - begun:.0f} s; results are in {given.out}, plots in {given.docs}")
+    run.say(f"measured in {time.monotonic() - begun:.0f} s; results are in {given.out}, plots in {given.docs}")
     return 0
 
 

@@ -6,12 +6,14 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from bench.measure import Cost
 from bench.stats import Latencies
 from bench.suites.figures import Figures
+from tools.cluster import shell
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,13 @@ class Run:
         """Tell whether this was measured already."""
         return (self.folder / Result(suite, contender, n, round, "").file).exists()
 
+    def say(self, text: str) -> None:
+        """Tell how far it is, and keep what was told in the run's log."""
+        shell.say(text)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log.txt").open("a") as log:
+            log.write(f"{datetime.now(UTC):%H:%M:%S} {text}\n")
+
     def keep(self, result: Result) -> None:
         """Write a result: all of it or nothing."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -84,11 +93,13 @@ class Run:
         return found
 
     def made_on(self, found: Mapping[str, str]) -> None:
-        """Keep on which machine this run is made, the first time."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file = self.folder / "machine.json"
-        if not file.exists():
-            file.write_text(json.dumps(found, indent=1) + "\n")
+        """Keep on which machine this run is made, the first time; say what is different later on."""
+        before = self.machine()
+        for name in [one for one in found if before.get(one, found[one]) != found[one]]:
+            self.say(f"  this run was begun with {name} {before[name]}, and goes on with {found[name]}")
+        if not before:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "machine.json").write_text(json.dumps(found, indent=1) + "\n")
 
     def results(self) -> Iterator[Result]:
         """Read all that is there."""

@@ -16,7 +16,6 @@ from bench.results import Result, Run
 from bench.stage import Stage
 from bench.suites import backlog, delete, drift, edit, idle, ready, restart, streams
 from bench.suites.figures import Figures
-from tools.cluster import shell
 
 SWEEP: Final = (8, 16, 32, 64)
 """Numbers of requests in flight, of which the loop gets the best."""
@@ -77,10 +76,10 @@ class Sessions:
                     begun = time.monotonic()
                     figures = await self._measure(stage, suite)
                     self._keep(session, suite, figures)
-                    shell.say(f"    {suite}: {_brief(figures)} (took {time.monotonic() - begun:.0f} s)")
+                    self._run.say(f"    {suite}: {_brief(figures)} (took {time.monotonic() - begun:.0f} s)")
         except BaseException:
             logs = self._run.keep_logs(self._work, f"{session.contender.name}-{session.n}-{session.round}")
-            shell.say(f"    not finished; the logs of its programs are in {logs}")
+            self._run.say(f"    not finished; the logs of its programs are in {logs}")
             raise
 
     async def _measure(self, stage: Stage, suite: str) -> Figures:
@@ -108,14 +107,14 @@ class Sessions:
     async def sweep(self) -> int:
         """Return the loop's best number of requests in flight: measured once per run."""
         if not self._rates():
-            shell.say(f"  the loop's best concurrency, with {SWEEP_N} stacks")
+            self._run.say(f"  the loop's best concurrency, with {SWEEP_N} stacks")
             rates = {str(in_flight): await self._rate(in_flight) for in_flight in SWEEP}
             now = datetime.now(UTC).isoformat(timespec="seconds")
             self._run.keep(Result("sweep", "bare-status", SWEEP_N, 1, now, figures=Figures(numbers=rates)))
         rates = self._rates()
         best = max(rates, key=lambda in_flight: rates[in_flight])
         told = ", ".join(f"{in_flight}: {rate:.0f}/s" for in_flight, rate in rates.items())
-        shell.say(f"  the loop's best concurrency is {best} ({told})")
+        self._run.say(f"  the loop's best concurrency is {best} ({told})")
         return int(best)
 
     async def _rate(self, in_flight: int) -> float:
