@@ -57,6 +57,42 @@ def test_a_name_that_only_python_knows_is_refused_as_the_api_server_does(
     assert "did you mean 'workingDir'?" in capsys.readouterr().out
 
 
+WRONG = """
+backend: {image: s, ports: [{containerPort: 8000}], imagePullPolice: Always}
+replicas: three
+sidecars: [{name: a, role: Ambasador, volumeMounts: [{name: none, mountPath: /a}]}]
+proxy: {upstream: admin}
+volumes: [{name: v, emptyDir: {}, nodeCache: {}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("sentence", "more", "paths"),
+    [
+        (
+            "a wrong word does not hide what else is wrong",
+            {},
+            ["backend.imagePullPolice", "replicas", "sidecars[0].role", "volumes[0]", "proxy.upstream"],
+        ),
+        (
+            "what everything hangs on does",
+            {"workload": {"kind": "Deploymnt"}},
+            ["backend.imagePullPolice", "workload.kind", "replicas", "sidecars[0].role"],
+        ),
+    ],
+)
+def test_the_shape_and_the_meaning_are_told_at_once(
+    sentence: str, more: dict[str, Any], paths: list[str], file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = yaml.safe_load(GOOD) | {"spec": yaml.safe_load(WRONG) | more}
+    file.write_text(yaml.safe_dump(document))
+
+    assert main(["validate", "-f", str(file)]) == 1
+
+    told = [line.split(": ")[1] for line in capsys.readouterr().out.splitlines()]
+    assert sorted(f"spec.{path}" for path in paths) == sorted(told), sentence
+
+
 def test_a_warning_is_shown_and_fails_only_when_strict(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text(GOOD.replace('"s:1"}', '"s:1"}, volumes: [{name: spare, emptyDir: {}}]'))
 

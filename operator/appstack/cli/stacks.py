@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +12,11 @@ from appstack.cli import documents
 from appstack.errors import Fault, InvalidSpec, OperatorError, Severity
 from appstack.meta import GROUP, KIND
 from appstack.model import AppStack, parse
+from appstack.model.parsing import rest
 from appstack.settings import Settings
 from appstack.unknown import UNKNOWN, unknown_fields
+
+_ENTRY = re.compile(r"spec\.\w+\[\d+\]")  # of a list: one volume, one sidecar
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,17 @@ def _look(document: documents.Document, *, source: str, settings: Settings, name
     try:
         stack = parse(document)
     except InvalidSpec as error:
-        return Looked(source, None, _together(unknown, error.faults))
+        beyond = _beyond(rest(document), error.faults, settings)
+        return Looked(source, None, _together(unknown, (*error.faults, *beyond)))
     return Looked(source, stack, _together(unknown, check(stack, settings)))
+
+
+def _beyond(stack: AppStack | None, faults: tuple[Fault, ...], settings: Settings) -> Iterator[Fault]:
+    """Yield what else is wrong, as far as that does not hang on the fields of wrong shape."""
+    judged = [(_ENTRY.match(fault.path) or [fault.path])[0] for fault in faults]
+    for fault in check(stack, settings) if stack else ():
+        if fault.severity is Severity.ERROR and not any(fault.path.startswith(path) for path in judged):
+            yield fault
 
 
 def _together(unknown: tuple[Fault, ...], then: tuple[Fault, ...]) -> tuple[Fault, ...]:

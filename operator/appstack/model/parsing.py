@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final
 
 import pydantic
@@ -14,6 +14,15 @@ from appstack.model.stack import AppStack
 # Kubernetes takes a number where it wants a quantity (`cpu: 2`); the client's models want the string.
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "overhead"})
 _QUANTITIES: Final = frozenset({"sizeLimit", "divisor"})
+
+_OF_ONE_VALUE: Final = frozenset(
+    {
+        *("extra_forbidden", "string_type", "string_pattern_mismatch", "string_too_long", "string_too_short"),
+        *("int_type", "int_from_float", "int_parsing", "greater_than_equal", "less_than_equal"),
+        *("bool_type", "bool_parsing", "enum"),
+    }
+)
+"""What is wrong with a word or a number: what else is wrong can be told without it."""
 
 FORMS: Final[Mapping[str, tuple[str, str]]] = {
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": ("a name", "a-z, 0-9 and -, with a letter or digit at both ends"),
@@ -34,8 +43,36 @@ def parse(document: Mapping[str, Any]) -> AppStack:
     try:
         return AppStack.model_validate(_with_quantities(document))
     except pydantic.ValidationError as error:
-        details = error.errors(include_url=False, include_context=True)
-        raise InvalidSpec(_faults(details, document)) from None
+        raise InvalidSpec(_faults(_details(error), document)) from None
+
+
+def rest(document: Mapping[str, Any]) -> AppStack | None:
+    """Return the stack less its fields of wrong shape; None where those are more than single values."""
+    whole = _with_quantities(document)
+    try:
+        return AppStack.model_validate(whole)
+    except pydantic.ValidationError as error:
+        details = _details(error)
+    if any(detail["type"] not in _OF_ONE_VALUE for detail in details):
+        return None
+    try:
+        return AppStack.model_validate(_without(whole, {fault.path for fault in _faults(details, document)}))
+    except pydantic.ValidationError:
+        return None
+
+
+def _details(error: pydantic.ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=True)
+
+
+def _without(value: Any, paths: Set[str], *, at: str = "") -> Any:
+    """Return a document without the fields at these paths."""
+    if isinstance(value, list):
+        return [_without(item, paths, at=f"{at}[{index}]") for index, item in enumerate(value)]
+    if not isinstance(value, Mapping):
+        return value
+    located = {key: f"{at}.{key}".removeprefix(".") for key in value}
+    return {key: _without(value[key], paths, at=path) for key, path in located.items() if path not in paths}
 
 
 def _with_quantities(value: Any) -> Any:
