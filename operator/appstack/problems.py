@@ -6,7 +6,7 @@ A new kind is a class with `look` and its place in `KINDS`, where the likelier c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Final, Protocol
@@ -16,6 +16,7 @@ from appstack.conditions import clipped
 from appstack.meta import RESERVED_PREFIX
 from appstack.model.status import MAX_LOG, MAX_PROBLEMS, Problem
 from appstack.observed import Child
+from appstack.origin import by_container, of_container
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +252,12 @@ def _first(seen: Seen) -> tuple[int, Problem] | None:
 
 def _containers(spec: Mapping[str, Any], pod: Child, *, now: str) -> Iterable[Seen]:
     """Yield the pod's containers in the order in which they start."""
-    fields = fields_by_container(spec)
+    fields = by_container(spec)
     for key in _STATUSES:
         for status in pod.status.get(key) or ():
             name = status["name"]
             lasting = name in fields and not fields[name].startswith("spec.initContainers")
-            at = fields.get(name) or _own(name)
+            at = of_container(name, spec)
             yield _seen(status, pod=pod.ref.name, at=at, spec=spec, lasting=lasting, now=now)
 
 
@@ -277,23 +278,3 @@ def _seen(status: Mapping[str, Any], *, pod: str, at: str, spec: Mapping[str, An
         last_words=str(ended.get("message") or "").strip(),
         again=waiting.get("reason") == "CrashLoopBackOff" or (started_again and (lasting or ended["exitCode"] != 0)),
     )
-
-
-def fields_by_container(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Return where each container's text stands in the AppStack."""
-    fields = {"backend": "spec.backend", "proxy": "spec.proxy"}
-    for key in ("initContainers", "sidecars"):
-        entries: Sequence[Mapping[str, Any]] = spec.get(key) or ()
-        fields |= {entry.get("name", ""): f"spec.{key}[{index}]" for index, entry in enumerate(entries)}
-    return fields
-
-
-_OWN = ((f"{RESERVED_PREFIX}nginx-check", "spec.proxy"), (f"{RESERVED_PREFIX}cache", "spec.volumes"))
-
-
-def _own(container: str) -> str:
-    """Return the field for which AppStack wrote one of its own containers."""
-    static, _, number = container.partition(f"{RESERVED_PREFIX}static-")
-    if not static and number.isdecimal():
-        return f"spec.proxy.static[{number}]"
-    return dict(_OWN).get(container, "")

@@ -22,6 +22,7 @@ from appstack.fixed import fixed
 from appstack.meta import API_VERSION, KIND, Manifest, Ref
 from appstack.model import AppStack, parse
 from appstack.observed import Action, Change, Observed, Owner
+from appstack.origin import as_written
 from appstack.plan import plan
 from appstack.problems import SETTLED, restarting
 from appstack.queue import DONE, Again
@@ -123,7 +124,11 @@ class Reconciler:
         contests = self._contests.of(held.uid, generation=held.generation, now=now)
         resting = {ref for ref, contest in contests.items() if contest.rests(now)}
         todo = plan(owner, desired=desired, observed=observed, recorded=held.recorded(), resting=resting)
-        return withheld(todo) if stack.spec.paused else await self._hands.carry_out(todo, owner)
+        if stack.spec.paused:
+            return withheld(todo)
+        rendered = {Ref.of(manifest): manifest for manifest in desired}
+        changes = await self._hands.carry_out(todo, owner)
+        return tuple(_as_written(change, rendered.get(change.ref), held.doc["spec"]) for change in changes)
 
     def _remember(self, key: Key, held: Stack, changes: Sequence[Change]) -> None:
         """Keep what was applied until a status tells it; a repair may pass without a status at all."""
@@ -196,6 +201,15 @@ def _again(changes: Sequence[Change], *, unsettled: bool, contests: float | None
         return Again(after=max(waits, default=None), failed=True)
     waits = [SETTLED] * unsettled + ([] if contests is None else [contests])
     return Again(after=min(waits)) if waits else DONE
+
+
+def _as_written(change: Change, manifest: Manifest | None, spec: Mapping[str, Any]) -> Change:
+    """Return a change of which a refusal names the fields that the author wrote."""
+    error = change.error
+    if manifest is None or type(error) is not Refused:
+        return change
+    said = as_written(error.message, manifest, spec)
+    return replace(change, error=Refused(error.ref, status=error.status, reason=error.reason, message=said))
 
 
 def _as_seen(change: Change) -> Change:

@@ -180,7 +180,8 @@ def test_a_job_is_not_given_up_for_one_that_would_be_refused(space: Space, opera
         }
     )
 
-    assert space.condition("Stalled") or eventually(lambda: space.condition("Stalled"))
+    stalled = eventually(lambda: space.condition("Stalled"))
+    assert "spec.backend.env[0].valueFrom.fieldRef.fieldPath: Invalid value" in stalled["message"]
     assert space.get("Job", "shop")["metadata"]["uid"] == uid
     assert "deletionTimestamp" not in space.get("Job", "shop")["metadata"]
 

@@ -1,0 +1,74 @@
+"""From what the API server says of a rendered object to the fields that its author wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from appstack.origin import as_written
+from appstack.render import render
+from appstack.settings import Settings
+from tests.unit.stacks import stack
+
+SPEC = """
+backend: {image: s, ports: [{containerPort: 8000}], volumeMounts: [{name: v, mountPath: /v}]}
+proxy: {static: [{path: /s/, from: /srv}]}
+initContainers: [{name: first, command: [a]}]
+sidecars:
+  - {name: plain, native: false, command: [b]}
+  - {name: db, role: Ambassador, image: d, ports: [{containerPort: 1}]}
+volumes: [{name: w, emptyDir: {}}, {name: v, emptyDir: {}}]
+files: [{path: /f, content: f}]
+"""
+CRON = "workload: {kind: CronJob, cronJob: {schedule: '@daily'}}\nsidecars: []"
+
+
+def rendered(kind: str, *texts: str) -> dict[str, Any]:
+    objects = render(stack(SPEC, *texts), settings=Settings(), namespace_uid="n")
+    return next(one for one in objects if one["kind"] == kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "written"),
+    [
+        ("Deployment", "spec.template.spec.containers[0].resources.limits[cpu]", "spec.backend.resources.limits[cpu]"),
+        ("Deployment", "spec.template.spec.containers[1].env[0].name", "spec.sidecars[0].env[0].name"),
+        ("Deployment", "spec.template.spec.initContainers[2].ports[0]", "spec.sidecars[1].ports[0]"),
+        ("Deployment", "spec.template.spec.initContainers[3].image", "spec.initContainers[0].image"),
+        ("Deployment", "spec.template.spec.initContainers[4].image", "spec.proxy.image"),
+        ("Deployment", "spec.template.spec.initContainers[0].image", "spec.proxy.image"),
+        ("Deployment", "spec.template.spec.initContainers[1].image", "spec.proxy.static[0].image"),
+        ("Deployment", "spec.template.spec.initContainers[9].image", "spec.template.spec.initContainers[9].image"),
+        ("Deployment", "spec.template.spec.volumes[0].emptyDir", "spec.volumes[0].emptyDir"),
+        ("Deployment", "spec.template.spec.volumes[2].configMap", "spec.template.spec.volumes[2].configMap"),
+        ("Deployment", "spec.template.spec.dnsPolicy", "spec.pod.dnsPolicy"),
+        ("Deployment", "spec.template.metadata.labels", "spec.pod.metadata.labels"),
+        ("Deployment", "spec.minReadySeconds", "spec.workload.deployment.minReadySeconds"),
+        ("Deployment", "metadata.labels", "metadata.labels"),
+        ("Service", "spec.ports[0].nodePort", "spec.service.ports[0].nodePort"),
+    ],
+)
+def test_a_field_is_named_as_its_author_wrote_it(kind: str, said: str, written: str) -> None:
+    message = "it is invalid: [{0}: Invalid value: 1, {0}: too]"
+
+    told = as_written(message.format(said), rendered(kind), yaml.safe_load(SPEC))
+
+    assert message.format(written) == told
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "said", "written"),
+    [
+        ("CronJob", CRON, "spec.schedule", "spec.workload.cronJob.schedule"),
+        ("CronJob", CRON, "spec.jobTemplate.spec.backoffLimit", "spec.workload.job.backoffLimit"),
+        ("CronJob", CRON, "spec.jobTemplate.spec.template.spec.containers[0].env", "spec.backend.env"),
+        ("Pod", "workload: {kind: Pod}", "spec.containers[0].env", "spec.backend.env"),
+        ("Pod", "workload: {kind: Pod}", "spec.priority", "spec.pod.priority"),
+    ],
+)
+def test_every_kind_has_its_own_way_to_the_pod(kind: str, text: str, said: str, written: str) -> None:
+    spec = yaml.safe_load(SPEC) | yaml.safe_load(text)
+
+    assert written == as_written(said, rendered(kind, text), spec)
