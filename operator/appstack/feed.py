@@ -40,15 +40,14 @@ class Feed:
         self._session = partial(client.session, self._listen, beside)
         self._seen = seen
         self._served = served  # raises where the cluster does not know AppStacks
-        self._paces = {"list": Pace(), "watch": Pace()}
+        self._paces = {"": Pace(), "list": Pace(), "watch": Pace()}  # of kopf itself, and of what it asks
         self._events = metrics.WATCH_EVENTS.labels(STACK.plural)
 
     async def run(self, stop: asyncio.Event, *, started: Callable[[], None]) -> None:
         """Follow until told to stop; call `started` each time that kopf has taken over the signals."""
-        pace = Pace()
         while not stop.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pace.pause())
+                await asyncio.wait_for(stop.wait(), self._paces[""].pause())
                 return
             self.pulse.turn()
             try:
@@ -97,14 +96,20 @@ class Feed:
             metrics.requested(verb, STACK.plural, code=code, seconds=time.monotonic() - began)
         if response.status >= 400:
             self.pulse.trouble(f"{self._client.server}: {code} {response.reason}")
+        elif verb == "list":
+            self._paces["list"].progress()
+            self._paces[""].progress()
         elif verb == "watch":
-            self.pulse.beat()
+            self.pulse.filled()
             response.content = cast(StreamReader, _Heard(response.content, self._hear))
         return response
 
     def _hear(self, chunk: bytes) -> None:
         self._events.inc(chunk.count(b"\n"))
-        if not chunk.startswith(_ERROR):
+        if chunk.startswith(_ERROR):
+            self.pulse.trouble(f"the watch ended: {chunk[:300]!r}")
+        else:
+            self._paces["watch"].progress()
             self.pulse.beat()
 
 

@@ -16,19 +16,16 @@ from appstack.meta import GROUP, PLURAL, VERSION, Manifest
 Seen = Callable[[str | None, Manifest], None]
 """Takes in an AppStack, with the type of the event: None while kopf lists."""
 
-_LONGEST: Final = 1.0  # seconds; lists and watches have a pace of their own beside it (feed.py)
 _SPOKEN_FOR: Final = ("kopf._cogs.clients.watching", "kopf._core.reactor.orchestration")
 """kopf's loggers of what fails and is tried again: feed.py says it, once, in the words of all watches."""
 
 
 class _Forever:
-    """Waits between the tries of a request: without an end, for a finite list ends the process after a minute."""
+    """Waits between the tries of a request: without an end, for a finite list ends kopf after a minute."""
 
     def __iter__(self) -> Iterator[float]:
-        delay = 0.5
         while True:
-            yield delay * random.uniform(0.5, 1.5)
-            delay = min(delay * 2, _LONGEST)
+            yield random.uniform(0.25, 0.75)  # lists and watches have a pace of their own beside it: feed.py
 
 
 class _NoProgress(kopf.ProgressStorage):

@@ -30,5 +30,7 @@ def configure(settings: Settings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     text = logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")
     handler.setFormatter(_Json() if settings.log_format == "json" else text)
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.basicConfig(
+        level=logging.DEBUG if settings.log_level == "debug" else logging.WARNING, handlers=[handler], force=True
+    )
     logging.getLogger("appstack").setLevel(settings.log_level.upper())

@@ -230,6 +230,8 @@ class Operator:
         """Take in that these stacks have lost a child."""
         for key in keys:
             self._stacks.lost(key, at=time.monotonic())
+            if not self._feed.pulse.steady:
+                self._stacks.doubt(key)  # it may have gone itself, and kopf has yet to notice
         self._touched(keys)
 
     def _doubt(self, keys: Keys) -> None:

@@ -59,12 +59,35 @@ def test_trouble_is_told_once_and_its_end_once(clock: Clock, caplog: pytest.LogC
     pulse = Pulse("pods", now=clock)
 
     pulse.beat()
-    pulse.trouble("no answer")
-    pulse.trouble("still no answer")
+    for _ in range(3):
+        pulse.trouble("no answer")
+    pulse.filled()  # a list says nothing of the watch
     pulse.beat()
     pulse.beat()
 
     assert ["Watch of pods: no answer", "Watch of pods: well again"] == [record.message for record in caplog.records]
+
+
+def test_a_connection_that_is_made_again_at_once_is_not_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "appstack")
+    pulse = Pulse("pods", now=clock)
+
+    pulse.trouble("cut")
+    pulse.beat()
+
+    assert [] == [record.message for record in caplog.records]
+
+
+def test_a_watch_is_steady_a_while_after_it_failed(clock: Clock) -> None:
+    pulse = Pulse("pods", now=clock)
+    assert pulse.steady
+
+    pulse.trouble("cut")
+    pulse.beat()
+    assert not pulse.steady
+
+    clock.now += 15
+    assert pulse.steady
 
 
 def test_rounds_that_end_at_once_follow_each_other_ever_more_slowly(clock: Clock) -> None:
@@ -89,6 +112,16 @@ def test_after_a_round_that_lasted_the_next_begins_at_once(clock: Clock) -> None
 
     assert 0.0 == pace.pause()
     assert pace.pause() <= 0.75, "and the pauses grow anew"
+
+
+def test_a_round_that_brought_something_is_soon_followed(clock: Clock) -> None:
+    pace = Pace(now=clock)
+    for _ in range(5):
+        clock.now += pace.pause()
+
+    pace.progress()
+
+    assert 0.25 <= pace.pause() <= 0.75
 
 
 @pytest.mark.parametrize(("asked", "given"), [(20.0, 20.0), (3600.0, 60.0)])

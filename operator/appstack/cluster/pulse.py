@@ -18,6 +18,8 @@ SILENCE: Final = 90.0
 STALE: Final = 150.0
 """Seconds after which what a watch has shown no longer counts as what is."""
 
+_TOLD: Final = 2  # failures in a row: a connection that is cut and made again is not worth a word
+_STEADY: Final = 15.0  # seconds; by then a list that became necessary is over
 _HELD: Final = 10.0  # seconds; a watch that lasted so long is begun again at once
 _LONGEST: Final = 60.0  # seconds; how long the server may send us away
 
@@ -30,7 +32,8 @@ class Pulse:
         self._now = now
         self._beat = float("-inf")
         self._turn = now()
-        self._troubled = False
+        self._troubles = 0  # in a row
+        self._failed = float("-inf")
         metrics.WATCH_AGE.labels(resource).set_function(lambda: self.age)
 
     @property
@@ -48,40 +51,54 @@ class Pulse:
         """Whether it still tries, be it in vain: the server may be down."""
         return self._now() - self._turn < STALE
 
+    @property
+    def steady(self) -> bool:
+        """Whether it has not failed for a while: nothing that it should have shown is still under way."""
+        return self._now() - self._failed >= _STEADY
+
     def turn(self) -> None:
         """Take in that it tries."""
         self._turn = self._now()
 
-    def beat(self) -> None:
-        """Take in a sign from the server; say so where there was trouble."""
+    def filled(self) -> None:
+        """Take in that all there is was shown; whether the watch holds is yet to be seen."""
         self._beat = self._turn = self._now()
-        if self._troubled:
-            self._troubled = False
+
+    def beat(self) -> None:
+        """Take in a sign of life of a watch; say so where trouble was told."""
+        self.filled()
+        if self._troubles >= _TOLD:
             logger.info("Watch of %s: well again", self.resource)
+        self._troubles = 0
 
     def trouble(self, why: str) -> None:
-        """Take in that it failed; say so once, until it is well again."""
-        logger.log(logging.DEBUG if self._troubled else logging.WARNING, "Watch of %s: %s", self.resource, why)
-        self._troubled = True
+        """Take in that it failed; say so once, where it was not got over at once, until it is well again."""
+        self._troubles += 1
+        self._failed = self._now()
+        level = logging.WARNING if self._troubles == _TOLD else logging.DEBUG
+        logger.log(level, "Watch of %s: %s", self.resource, why)
 
 
 class Pace:
-    """Lets rounds follow each other at once where they last, and more and more slowly where they don't."""
+    """Lets rounds follow each other at once where they last, and more and more slowly where they come to nothing."""
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._began = float("-inf")
         self._delays = _delays()
+        self._progress = False
+
+    def progress(self) -> None:
+        """Take in that this round has brought something."""
+        self._progress = True
 
     def pause(self, *, at_least: float = 0.0) -> float:
         """Return the seconds to wait before the next round, which begins then."""
-        delay = 0.0
-        if self._now() - self._began < _HELD:
-            delay = next(self._delays)
-        else:
+        held = self._now() - self._began >= _HELD
+        if held or self._progress:
             self._delays = _delays()
-        delay = max(delay, min(at_least, _LONGEST))
-        self._began = self._now() + delay
+        delay = max(0.0 if held else next(self._delays), min(at_least, _LONGEST))
+        self._began, self._progress = self._now() + delay, False
         return delay
 
 

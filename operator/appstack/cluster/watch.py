@@ -16,14 +16,14 @@ from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Keys
 from appstack.cluster.client import Client
 from appstack.cluster.kinds import Kind
-from appstack.cluster.pulse import Pace, Pulse
+from appstack.cluster.pulse import STALE, Pace, Pulse
 from appstack.errors import MissingKind, Refused, Unavailable
 from appstack.meta import Manifest, Ref
 
 logger = logging.getLogger(__name__)
 
 _GONE: Final = 410  # what the server answers to a version that is too old
-_ANEW: Final = 50.0  # seconds until a kind that the cluster does not know is asked for again
+_ANEW: Final = STALE / 3  # seconds until a kind that the cluster does not know is asked for again
 _SHOWN: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 
 
@@ -128,7 +128,7 @@ class Watch:
         self._version = page["metadata"]["resourceVersion"]
         self._lost(self._cache.listed(self.kind, refs, int(self._version)))
         self._touched(self._cache.found(self.kind))
-        self.pulse.beat()
+        self.pulse.filled()
 
     async def _follow(self) -> None:
         seconds = random.randint(240, 480)
@@ -148,4 +148,5 @@ class Watch:
             self._touched(self._cache.show(self.kind, event.object))
         self._cache.mark(self.kind, int(event.version))
         self._version = event.version
+        self._pace.progress()
         self.pulse.beat()

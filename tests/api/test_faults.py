@@ -1,0 +1,181 @@
+"""Every fault between the operator and the API server is survived: nothing is missed, and nobody is stormed."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from tests.api.conftest import SYSTEM, WORKER, namespace
+from tests.api.faults import (
+    ALL,
+    READS,
+    Fault,
+    Proxy,
+    answers_late,
+    cuts_lines,
+    error_event,
+    hangs_up,
+    says,
+    streams,
+)
+from tests.api.harness import Cluster, Operator, Space, eventually
+
+FAULTS = [
+    Fault("a connection ends in the middle of a line", cuts_lines),
+    Fault("a connection ends without an answer", hangs_up, READS),
+    Fault("410 Gone in the stream", streams(error_event(410))),
+    Fault("410 Gone as an answer", says(410), READS),
+    Fault("another error in the stream", streams(error_event(500))),
+    Fault("500 to everything", says(500), ALL),
+    Fault("503 to everything", says(503, Retry_After="1"), ALL),
+    Fault("429 to everything", says(429, Retry_After="1"), ALL),
+    Fault("a watch that ends at once", streams()),
+    Fault("a line that is no JSON", streams(b"<html>go away</html>\n")),
+    Fault("an event of nothing", streams(b'{"type": "ADDED", "object": {}}\n')),
+    Fault("a list that is no JSON", says(200, "go away"), READS),
+    Fault("a definition that is gone", says(404), READS, frozenset({"appstacks"})),
+    Fault("slow answers", answers_late, ALL, times=1),
+]
+MOST_A_SECOND = 4  # lists, or watches, of one resource
+
+
+@dataclass
+class Proxied:
+    """An operator, and its way to the API server."""
+
+    operator: Operator
+    proxy: Proxy
+    cluster: Cluster
+    pattern: str
+
+    def stacks(self) -> int:
+        """Return how many AppStacks the operator knows."""
+        text = self.operator.fetch(self.operator.metrics, "/metrics")
+        family = next(family for family in parse(text) if family.name == "appstack_stacks")
+        return int(sum(sample.value for sample in family.samples if sample.labels["condition"] == "Ready"))
+
+
+def running(cluster: Cluster, kubeconfig: Path, folder: Path, name: str, *, before: str = "") -> Iterator[Proxied]:
+    """Give an operator at work behind a proxy."""
+    with Proxy(cluster) as proxy:
+        pattern = f"{name}-{WORKER}-"
+        operator = Operator(
+            folder,
+            proxy.kubeconfig(kubeconfig, folder),
+            before=before,
+            identity=name,
+            operatorNamespace=SYSTEM,
+            namespaces=[f"{pattern}*"],
+            logLevel="debug",
+        )
+        operator.start()
+        yield Proxied(operator, proxy, cluster, pattern)
+        assert 0 == operator.stop(), operator.words()[-3000:]
+        assert "Traceback" not in operator.words()
+
+
+@pytest.fixture(scope="module")
+def proxied(cluster: Cluster, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+    """Give an operator behind a proxy."""
+    yield from running(cluster, kubeconfig, tmp_path_factory.mktemp("proxied"), "fault")
+
+
+@pytest.fixture(scope="module")
+def impatient(cluster: Cluster, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+    """Give one that waits for seconds where others wait for minutes."""
+    before = "from appstack.cluster import pulse; pulse.SILENCE, pulse.STALE = 4.0, 10.0"
+    yield from running(cluster, kubeconfig, tmp_path_factory.mktemp("impatient"), "impatient", before=before)
+
+
+@pytest.fixture
+def behind(proxied: Proxied) -> Iterator[Space]:
+    """Give a namespace of the operator behind the proxy."""
+    with namespace(proxied.cluster, f"{proxied.pattern}{secrets.token_hex(3)}") as space:
+        yield space
+
+
+class Happening:
+    """What happens to AppStacks and their children while the way is broken, and how it should end."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        for name in ("edited", "deleted"):
+            space.stack(name)
+        for name in ("edited", "deleted"):
+            space.ready(name)
+
+    def happen(self) -> None:
+        """Edit one, create one, delete one, and take a child away."""
+        self.space.edit("edited", backend={"image": "busybox:1.36.0"})
+        self.space.stack("created")
+        self.space.delete("AppStack", "deleted")
+        self.space.delete("Service", "edited")
+
+    def ends_well(self) -> None:
+        """Wait until all is as it should be."""
+        self.space.ready("created", within=30)
+        eventually(lambda: "busybox:1.36.0" in self._images("edited"))
+        eventually(lambda: self.space.exists("Service", "edited"))
+        eventually(lambda: not self.space.exists("Deployment", "deleted"))
+
+    def _images(self, name: str) -> list[str]:
+        pod = self.space.get("Deployment", name)["spec"]["template"]["spec"]
+        return [container["image"] for container in pod["containers"]]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
+def test_what_happens_meanwhile_is_carried_out(proxied: Proxied, behind: Space, fault: Fault) -> None:
+    happening, since = Happening(behind), time.monotonic()
+
+    with proxied.proxy.broken(fault):
+        happening.happen()
+        proxied.proxy.befallen("appstacks", *(() if fault.resources else ("deployments",)), times=fault.times)
+        assert proxied.operator.fetch(proxied.operator.health, "/livez") == "ok\n"
+    happening.ends_well()
+
+    assert proxied.proxy.busiest(since) <= MOST_A_SECOND
+    assert not proxied.operator.exited()
+
+
+def test_an_api_server_that_is_away(proxied: Proxied, behind: Space) -> None:
+    happening, since = Happening(behind), time.monotonic()
+    said = proxied.operator.words().count("Watch of appstacks: ")
+
+    with proxied.proxy.away():
+        happening.happen()
+        eventually(lambda: proxied.operator.words().count("Watch of appstacks: ") > said)
+    happening.ends_well()
+
+    assert proxied.proxy.busiest(since) <= MOST_A_SECOND
+
+
+def test_what_was_deleted_meanwhile_is_forgotten(proxied: Proxied) -> None:
+    eventually(lambda: proxied.stacks() == 0, within=60)
+
+
+def test_a_watch_that_falls_silent_is_begun_anew(impatient: Proxied) -> None:
+    with namespace(impatient.cluster, f"{impatient.pattern}half-open") as space:
+        happening, since = Happening(space), time.monotonic()
+
+        assert impatient.proxy.freeze() >= 18
+        happening.happen()
+        happening.ends_well()
+
+        assert impatient.proxy.busiest(since) <= MOST_A_SECOND
+
+
+def test_ready_tells_the_truth_about_appstacks(impatient: Proxied) -> None:
+    operator = impatient.operator
+    fault = replace(FAULTS[6], resources=frozenset({"appstacks"}))
+
+    with impatient.proxy.broken(fault):
+        eventually(lambda: "appstacks" in operator.fetch(operator.health, "/readyz"))
+        assert operator.fetch(operator.health, "/livez") == "ok\n"
+
+    eventually(lambda: "appstacks" not in operator.fetch(operator.health, "/readyz"))
