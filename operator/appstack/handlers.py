@@ -16,7 +16,12 @@ from appstack.meta import GROUP, PLURAL, VERSION, Manifest
 Seen = Callable[[str | None, Manifest], None]
 """Takes in an AppStack, with the type of the event: None while kopf lists."""
 
-_SPOKEN_FOR: Final = ("kopf._cogs.clients.watching", "kopf._core.reactor.orchestration")
+_SPOKEN_FOR: Final = (
+    "kopf._cogs.clients.watching",
+    "kopf._core.reactor.observation",
+    "kopf._core.reactor.orchestration",
+    "kopf._core.reactor.running",
+)
 """kopf's loggers of what fails and is tried again: feed.py says it, once, in the words of all watches."""
 
 

@@ -79,7 +79,7 @@ class Reconciler:
         changes: tuple[Change, ...] = ()
         if understood.wanted is not None:
             changes = await self._carry_out(held, understood.wanted, observed)
-            self._tell(key, changes)
+            self._tell(changes)
             await self._post(held.doc, incidents.replacements(changes))
         shown = await self._hands.settle(changes)
         self._remember(key, held, changes)
@@ -165,7 +165,7 @@ class Reconciler:
         if error.status == 404:
             self._stacks.forget(key, uid=held.uid)  # deleted, and the watch will say so or has missed it
             return DONE
-        logger.warning("Status of %s: %s", key, error)
+        logger.warning("Status: %s", error)
         return Again(failed=True)
 
     async def _post(self, doc: Manifest, found: Sequence[incidents.Incident]) -> None:
@@ -176,7 +176,7 @@ class Reconciler:
             except (Refused, Unavailable) as error:
                 logger.warning("Event %s: %s", incident.reason, error)  # the status has it all
 
-    def _tell(self, key: Key, changes: Sequence[Change]) -> None:
+    def _tell(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if change.action in (Action.UNCHANGED, Action.AWAITED, Action.RESTING, Action.WITHHELD):
                 continue
@@ -184,9 +184,9 @@ class Reconciler:
             if change.action is Action.REPAIRED:
                 metrics.DRIFT_REPAIRED.inc()
             if change.action is Action.FAILED:
-                logger.warning("%s: %s %s: %s", key, change.ref.kind, change.ref.name, change.error)
+                logger.warning("%s %s: %s", change.ref.kind, change.ref.name, change.error)
             else:
-                logger.info("%s: %s %s %s", key, change.ref.kind, change.ref.name, change.action.value.lower())
+                logger.info("%s %s %s", change.ref.kind, change.ref.name, change.action.value.lower())
 
 
 def _ref(key: Key) -> Ref:

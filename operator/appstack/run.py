@@ -191,7 +191,8 @@ class Operator:
     async def _worker(self) -> None:
         while (key := await self._queue.get()) is not None:
             started = time.monotonic()
-            again = await self._look(key)
+            with log.about(key.namespace, key.name):
+                again = await self._look(key)
             metrics.RECONCILE_DURATION.observe(time.monotonic() - started)
             self._queue.done(key, again)
 
@@ -199,10 +200,10 @@ class Operator:
         try:
             again = await self._reconciler.look(key)
         except (Refused, Unavailable) as error:
-            logger.warning("%s: %s", key, error)
+            logger.warning("%s", error)
             again = Again(failed=True)
         except Exception:
-            logger.exception("%s: a look at it failed; this is a defect of AppStack", key)
+            logger.exception("a look at it failed; this is a defect of AppStack")
             metrics.RECONCILES.labels("crashed").inc()
             return Again(failed=True)
         metrics.RECONCILES.labels("failed" if again.failed else "done").inc()

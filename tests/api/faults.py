@@ -150,11 +150,12 @@ class Proxy:
         return file
 
     @contextmanager
-    def broken(self, fault: Fault) -> Iterator[None]:
+    def broken(self, fault: Fault, *, cut: bool = True) -> Iterator[None]:
         """Let a fault befall what is asked in the block; open watches are cut when it begins."""
         self.hits.clear()
         self._fault = fault
-        self._do(self._cut())
+        if cut:
+            self._do(self._cut())
         try:
             yield
         finally:

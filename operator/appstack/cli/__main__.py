@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from appstack.cli import crd, render, run, validate, version
+from appstack.cli import UNUSABLE, crd, render, run, validate, version
 from appstack.errors import AppStackError
 
 WORDS = {"render": render, "validate": validate, "crd": crd, "run": run, "version": version}
@@ -19,7 +19,7 @@ examples:
   appstack render -f stack.yaml        what it becomes
   appstack run                         the operator, against the current kubeconfig
 """
-INTERRUPTED, UNUSABLE = 130, 2
+INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:

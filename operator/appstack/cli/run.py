@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 
 from pydantic.alias_generators import to_camel
 
-from appstack.cli import settings
+from appstack.cli import UNUSABLE, settings
+from appstack.errors import AppStackError
 
 HELP = "run the operator: in a pod, or from a shell against the current kubeconfig"
 EXAMPLES = """\
@@ -42,5 +44,11 @@ def run(args: argparse.Namespace) -> int:
         os.environ["KUBECONFIG"] = args.kubeconfig
     from appstack.run import run as operate  # noqa: PLC0415  # an operator's worth of imports, for this word only
 
-    operate(chosen)
+    try:
+        operate(chosen)
+    except AppStackError as error:
+        if chosen.log_format == "text":
+            raise
+        logging.getLogger("appstack").critical("%s", error)
+        return UNUSABLE
     return 0
