@@ -25,6 +25,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the se
 REGISTRY: Final = CollectorRegistry()
 
 RESULTS: Final = ("done", "failed", "crashed")
+VERBS: Final = ("list", "get", "apply", "create", "update", "delete")
 CONDITIONS: Final = ("Ready", "Reconciling", "Stalled")
 STATES: Final = ("True", "False", "Unknown")
 
@@ -136,6 +137,8 @@ ProcessCollector(registry=REGISTRY)
 BUILD.labels(__version__, platform.python_version()).set(1)
 for _result in RESULTS:
     RECONCILES.labels(_result)  # a rate needs a beginning
+for _verb in VERBS:
+    REQUEST_DURATION.labels(_verb)
 
 
 def states(status: Mapping[str, Any]) -> dict[str, str]:

@@ -7,10 +7,12 @@ import json
 import logging
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from appstack import log
+from appstack.cli.__main__ import main
 from appstack.settings import Settings
 
 
@@ -94,3 +96,15 @@ def test_people_read_first_which_stack_it_is(capsys: pytest.CaptureFixture[str])
         logging.getLogger("appstack").info("Deployment shop created")
 
     assert capsys.readouterr().err.endswith("INFO    team/shop: Deployment shop created\n")
+
+
+def test_that_it_can_not_run_is_a_line_like_all_others(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", "")
+
+    code = main(["run", "--log-format", "json", "--kubeconfig", str(tmp_path / "none")])
+
+    entry = json.loads(capsys.readouterr().err)
+    assert (2, "critical") == (code, entry["level"])
+    assert "KUBECONFIG names no file" in entry["msg"]
