@@ -8,6 +8,8 @@ from typing import Final
 from bench.contender import Contender
 from bench.contenders.appstack import AppStack
 from bench.contenders.bare import Bare
+from bench.contenders.go import Go
+from bench.contenders.kro import Kro
 
 LIFE: Final = ("backlog", "edit", "drift", "restart", "idle", "delete")
 """Suites that follow each other on one control plane, with N stacks."""
@@ -28,7 +30,8 @@ status nobody can say when an edit is done."""
 
 def contenders(*, in_flight: int) -> list[Contender]:
     """Return all of them, the loops with so many requests at once."""
-    return [Bare(status=False, in_flight=in_flight), Bare(status=True, in_flight=in_flight), AppStack()]
+    loops = (Bare(status=False, in_flight=in_flight), Bare(status=True, in_flight=in_flight))
+    return [*loops, AppStack(), Kro(), Go()]
 
 
 def with_pods(contender: Contender) -> Contender:

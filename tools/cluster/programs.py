@@ -87,6 +87,12 @@ SOURCES = {
             ("k8s.io/client-go/pkg/version.gitVersion={version}",),
         ),
         Source(
+            "kro",
+            "github.com/kubernetes-sigs/kro",
+            {"kro": "github.com/kubernetes-sigs/kro/cmd/controller"},
+            ("sigs.k8s.io/release-utils/version.gitVersion={version}",),
+        ),
+        Source(
             "cadvisor",
             "github.com/google/cadvisor",
             {"cadvisor": "github.com/google/cadvisor"},
