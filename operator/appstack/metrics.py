@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -28,6 +28,9 @@ RESULTS: Final = ("done", "failed", "crashed")
 VERBS: Final = ("list", "get", "apply", "create", "update", "delete")
 CONDITIONS: Final = ("Ready", "Reconciling", "Stalled")
 STATES: Final = ("True", "False", "Unknown")
+
+Conditions = Iterable[tuple[str, str]]
+"""The conditions that a status holds, each with its state."""
 
 REQUESTS: Final = Counter(
     "appstack_requests_total",
@@ -104,11 +107,11 @@ class Stacks(Collector):
     """Counts the stacks by condition, when it is asked: every state is a series, also one of no stack."""
 
     def __init__(self) -> None:
-        self._statuses: Callable[[], Iterable[Mapping[str, Any]]] = tuple
+        self._conditions: Callable[[], Iterable[Conditions]] = tuple
 
-    def set_function(self, statuses: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
-        """Take in where the status of every stack is found."""
-        self._statuses = statuses
+    def set_function(self, conditions: Callable[[], Iterable[Conditions]]) -> None:
+        """Take in where the conditions of every stack are found."""
+        self._conditions = conditions
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Yield what it is, without a count."""
@@ -117,8 +120,8 @@ class Stacks(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the count."""
         counts = {(condition, state): 0 for condition in CONDITIONS for state in STATES}
-        for status in self._statuses():
-            for found in states(status).items():
+        for conditions in self._conditions():
+            for found in states(conditions).items():
                 counts[found] = counts.get(found, 0) + 1
         family = self._family()
         for labels, count in counts.items():
@@ -141,9 +144,9 @@ for _verb in VERBS:
     REQUEST_DURATION.labels(_verb)
 
 
-def states(status: Mapping[str, Any]) -> dict[str, str]:
+def states(conditions: Conditions) -> dict[str, str]:
     """Return each condition's state: those that are not there while they don't hold are False."""
-    told = {condition["type"]: condition["status"] for condition in status.get("conditions") or ()}
+    told = dict(conditions)
     absent = "False" if told else "Unknown"
     return {condition: told.get(condition, absent) for condition in CONDITIONS}
 

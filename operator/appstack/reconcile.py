@@ -5,28 +5,25 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from appstack import incidents, metrics
-from appstack.check import check
 from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Key
 from appstack.cluster.carry import WRITTEN, Hands, withheld
 from appstack.cluster.client import Client
-from appstack.cluster.stacks import Stack, Stacks, told
+from appstack.cluster.stacks import Stack, Stacks
 from appstack.contests import Contests, contested, wake
-from appstack.errors import Fault, InvalidSpec, MissingKind, Refused, Severity, Unavailable
-from appstack.fixed import fixed
+from appstack.errors import MissingKind, Refused, Unavailable
+from appstack.intents import Intent, Intents
 from appstack.meta import API_VERSION, KIND, Manifest, Ref
-from appstack.model import AppStack, parse
 from appstack.observed import Action, Change, Observed, Owner
 from appstack.origin import as_written
 from appstack.plan import plan
 from appstack.problems import SETTLED, restarting
 from appstack.queue import DONE, Again
-from appstack.render import render
 from appstack.report import report
 from appstack.settings import Settings
 
@@ -38,31 +35,17 @@ _STRIKES: Final = 3  # tries before a status tells that the API server is not av
 _TIMES: Final = frozenset({"lastTransitionTime"})
 
 
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """What the author wants, as far as it can be told."""
-
-    stack: AppStack | None
-    faults: tuple[Fault, ...]
-
-    @property
-    def wanted(self) -> AppStack | None:
-        """The stack, if it may be carried out as it is."""
-        wrong = any(fault.severity is Severity.ERROR for fault in self.faults)
-        return None if wrong else self.stack
-
-
 class Reconciler:
     """Has a look at one stack at a time, and leaves it as it should be."""
 
     def __init__(self, *, settings: Settings, client: Client, cache: Cache, stacks: Stacks, instance: str) -> None:
-        self._settings = settings
         self._client = client
         self._cache = cache
         self._stacks = stacks
         self._hands = Hands(client=client, cache=cache)
         self._instance = instance
         self._contests = Contests()
+        self._intents = Intents(settings)
 
     async def look(self, key: Key) -> Again:
         """Bring a stack to what its author wants, and its status to what is; return when to look again."""
@@ -75,27 +58,28 @@ class Reconciler:
         observed = self._cache.observed(key)
         if not observed.namespace_uid:
             return Again(after=0.2, untried=True)  # the watch of namespaces lags behind
-        understood = self._understand(held.doc, observed)
+        doc = held.doc
+        intent = self._intents.of(doc, namespace_uid=observed.namespace_uid).meeting(observed)
         changes: tuple[Change, ...] = ()
-        if understood.wanted is not None:
-            changes = await self._carry_out(held, understood.wanted, observed)
+        if not intent.wrong:
+            changes = await self._carry_out(held, doc, intent, observed)
             self._tell(changes)
-            await self._post(held.doc, incidents.replacements(changes))
+            await self._post(doc, incidents.replacements(changes))
         shown = await self._hands.settle(changes)
         self._remember(key, held, changes)
         seen, now, clock = self._cache.observed(key), _now("seconds"), time.time()
         contests = self._contests.of(held.uid, generation=held.generation, now=clock)
         status = report(
-            held.doc,
-            stack=understood.stack,
+            doc,
+            stack=intent.stack,
             observed=seen,
             changes=tuple(_as_seen(change) for change in changes) if shown else changes,
-            faults=understood.faults,
+            faults=intent.faults,
             contested=contested(contests, changes),
             now=now,
         )
         again = _again(changes, unsettled=restarting(seen.pods, now=now), contests=wake(contests, clock))
-        return await self._publish(key, held, status, again)
+        return await self._publish(key, doc, status, again)
 
     async def _held(self, key: Key) -> Stack | None:
         """Return the stack as last seen; where a list did not bring it, as it is."""
@@ -110,25 +94,17 @@ class Reconciler:
             self._stacks.forget(key, uid=held.uid)
         return self._stacks.get(key)
 
-    def _understand(self, doc: Manifest, observed: Observed) -> Understood:
-        try:
-            stack = parse(doc)
-        except InvalidSpec as error:
-            return Understood(None, error.faults)
-        return Understood(stack, (*check(stack, self._settings), *fixed(stack, observed)))
-
-    async def _carry_out(self, held: Stack, stack: AppStack, observed: Observed) -> tuple[Change, ...]:
-        owner = Owner(name=stack.metadata.name, uid=held.uid, spec=held.doc["spec"])
-        desired = render(stack, settings=self._settings, namespace_uid=observed.namespace_uid)
+    async def _carry_out(self, held: Stack, doc: Manifest, intent: Intent, observed: Observed) -> tuple[Change, ...]:
+        owner = Owner(name=doc["metadata"]["name"], uid=held.uid, spec=doc["spec"])
         now = time.time()
         contests = self._contests.of(held.uid, generation=held.generation, now=now)
         resting = {ref for ref, contest in contests.items() if contest.rests(now)}
-        todo = plan(owner, desired=desired, observed=observed, recorded=held.recorded(), resting=resting)
-        if stack.spec.paused:
+        recorded = held.recorded(doc)
+        todo = plan(owner, desired=intent.desired, observed=observed, recorded=recorded, resting=resting)
+        if intent.paused:
             return withheld(todo)
-        rendered = {Ref.of(manifest): manifest for manifest in desired}
         changes = await self._hands.carry_out(todo, owner)
-        return tuple(_as_written(change, rendered.get(change.ref), held.doc["spec"]) for change in changes)
+        return tuple(_as_written(change, intent.desired, doc["spec"]) for change in changes)
 
     def _remember(self, key: Key, held: Stack, changes: Sequence[Change]) -> None:
         """Keep what was applied until a status tells it; a repair may pass without a status at all."""
@@ -137,33 +113,33 @@ class Reconciler:
         self._stacks.applied(key, uid=held.uid, records=records)
         available = not any(isinstance(change.error, Unavailable) for change in changes)
         self._stacks.struck(key, uid=held.uid, available=available)
-        if told(held.doc) and written:
+        if held.told and written:
             causes = {change.ref: change.cause for change in written if change.cause}
             self._contests.repaired(held.uid, generation=held.generation, causes=causes, now=time.time())
             self._stacks.hold_back(key, uid=held.uid, at=time.monotonic())
 
-    async def _publish(self, key: Key, held: Stack, status: Manifest, again: Again) -> Again:
+    async def _publish(self, key: Key, doc: Manifest, status: Manifest, again: Again) -> Again:
         """Write the status when it differs, a second after the one before at the earliest."""
-        former = held.doc.get("status") or {}
+        former, uid = doc.get("status") or {}, doc["metadata"]["uid"]
         latest = self._stacks.get(key)
-        if latest is None or 0 < latest.strikes < _STRIKES or _timeless(former) == _timeless(status):
+        if latest is None or 0 < latest.strikes < _STRIKES or _alike(former, status):
             return again
         wait = latest.reported + _STATUS_PAUSE - time.monotonic()
         if wait > 0:
             return again if again.failed else Again(after=min(wait, again.after or wait))
         try:
-            answer = await self._client.send(requests.apply_status(_ref(key), uid=held.uid, status=status))
+            answer = await self._client.send(requests.apply_status(_ref(key), uid=uid, status=status))
         except Unavailable as error:
             return Again(after=error.retry_after, failed=True)
         except Refused as error:
-            return self._not_published(key, held, error)
+            return self._not_published(key, uid, error)
         self._stacks.reported(key, answer, status=status, at=time.monotonic())
-        await self._post(held.doc, incidents.incidents(former, status))
+        await self._post(doc, incidents.incidents(former, status))
         return again
 
-    def _not_published(self, key: Key, held: Stack, error: Refused) -> Again:
+    def _not_published(self, key: Key, uid: str, error: Refused) -> Again:
         if error.status == 404:
-            self._stacks.forget(key, uid=held.uid)  # deleted, and the watch will say so or has missed it
+            self._stacks.forget(key, uid=uid)  # deleted, and the watch will say so or has missed it
             return DONE
         logger.warning("Status: %s", error)
         return Again(failed=True)
@@ -203,10 +179,13 @@ def _again(changes: Sequence[Change], *, unsettled: bool, contests: float | None
     return Again(after=min(waits)) if waits else DONE
 
 
-def _as_written(change: Change, manifest: Manifest | None, spec: Mapping[str, Any]) -> Change:
+def _as_written(change: Change, desired: Sequence[Manifest], spec: Mapping[str, Any]) -> Change:
     """Return a change of which a refusal names the fields that the author wrote."""
     error = change.error
-    if manifest is None or type(error) is not Refused:
+    if type(error) is not Refused:
+        return change
+    manifest = next((one for one in desired if Ref.of(one) == change.ref), None)
+    if manifest is None:
         return change
     said = as_written(error.message, manifest, spec)
     return replace(change, error=Refused(error.ref, status=error.status, reason=error.reason, message=said))
@@ -217,11 +196,14 @@ def _as_seen(change: Change) -> Change:
     return replace(change, action=Action.UNCHANGED) if change.action in WRITTEN else change
 
 
-def _timeless(value: Any) -> Any:
-    """Return a status without its times."""
-    if isinstance(value, Mapping):
-        return {key: _timeless(member) for key, member in value.items() if key not in _TIMES}
-    return [_timeless(member) for member in value] if isinstance(value, list | tuple) else value
+def _alike(one: Any, other: Any) -> bool:
+    """Tell whether two statuses say the same, whenever it became so."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = (one.keys() | other.keys()) - _TIMES
+        return all(key in one and key in other and _alike(one[key], other[key]) for key in keys)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return bool(one == other)
 
 
 def _now(precision: str) -> str:

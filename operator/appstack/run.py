@@ -17,7 +17,7 @@ from appstack.cluster.kinds import STACK, WATCHED, Role
 from appstack.cluster.lease import Lease
 from appstack.cluster.login import Credentials, load
 from appstack.cluster.pulse import Pulse
-from appstack.cluster.stacks import Stacks, key_of, told
+from appstack.cluster.stacks import Stacks, key_of
 from appstack.cluster.sweep import Sweep
 from appstack.cluster.watch import Watch
 from appstack.errors import OperatorError, Refused, Unavailable
@@ -109,7 +109,7 @@ class Operator:
         self._workers: list[asyncio.Task[None]] = []
         metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
         metrics.QUEUE_AGE.set_function(self._queue.age)
-        metrics.STACKS.set_function(lambda: (stack.doc.get("status") or {} for stack in self._stacks.values()))
+        metrics.STACKS.set_function(lambda: (stack.conditions for stack in self._stacks.values()))
         metrics.LEADER.set_function(lambda: float(self._lease.holds()))
 
     def dead(self) -> str:
@@ -182,8 +182,8 @@ class Operator:
     def _work(self) -> None:
         """Have a look at every stack, and from now on at each that something happens to."""
         self._leads = True
-        for stack in self._stacks.values():
-            self._wake(key_of(stack.doc), later=told(stack.doc))
+        for key in self._stacks:
+            self._wake(key, later=self._told(key))
         self._workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
         scope = ", ".join(self._settings.namespaces) or "all namespaces"
         logger.info("Reconciling %s at %s", scope, self._client.server)
@@ -219,7 +219,12 @@ class Operator:
             self._stacks.forget(key, uid=doc["metadata"]["uid"])
             self._queue.forget(key)
         elif self._stacks.show(doc):
-            self._wake(key, later=event is None and told(doc))
+            self._wake(key, later=event is None and self._told(key))
+
+    def _told(self, key: Key) -> bool:
+        """Tell whether the status of a stack speaks of its spec already."""
+        held = self._stacks.get(key)
+        return held is not None and held.told
 
     def _touched(self, keys: Keys) -> None:
         """Take in that something of these stacks has changed."""

@@ -80,7 +80,7 @@ def test_what_was_applied_counts_before_a_status_tells_it(stacks: Stacks) -> Non
 
     held = stacks.get(KEY)
     assert held
-    assert {REF: Applied(REF, "r2", "f2")} == held.recorded()
+    assert {REF: Applied(REF, "r2", "f2")} == held.recorded(held.doc)
 
 
 def test_a_loss_is_of_the_stack_that_is_there(stacks: Stacks) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from appstack.cluster.children import child_of
 from appstack.cluster.kinds import Kind, Role, of
+from appstack.cluster.packed import packed, whole
 from appstack.meta import Manifest, Ref
 from appstack.observed import Child, Observed
 
@@ -49,14 +50,14 @@ class Cache:
         """Return all that is known of a stack at this moment."""
         roles: dict[Role, dict[Ref, Child]] = {role: {} for role in Role}
         for ref, child in self._by_stack.get(key, {}).items():
-            roles[of(ref).role][ref] = child
+            roles[of(ref).role][ref] = whole(child)
         own = {ref: child for ref, child in roles[Role.POD].items() if child.fields}
         return Observed(
             children=roles[Role.CHILD] | own,
             revisions=tuple(roles[Role.REVISION].values()),
             pods=tuple(roles[Role.POD].values()),
             namespace_uid=self._namespaces.get(key.namespace, ""),
-            ended=dict(self._ended.get(key, {})),
+            ended={ref: whole(child) for ref, child in self._ended.get(key, {}).items()},
             missing=frozenset((kind.api_version, kind.kind) for kind in self._missing),
         )
 
@@ -156,6 +157,7 @@ class Cache:
         return True
 
     def _hold(self, child: Child) -> Keys:
+        child = packed(child)
         held = self._held.get(child.ref)
         if held is not None and (held == child or int(held.resource_version) > int(child.resource_version)):
             return _NONE

@@ -44,7 +44,9 @@ class Hands:
         for _, wave in groupby(sorted(plan.steps, key=_wave), key=_wave):
             steps = tuple(wave)
             act = self._peek if _failed(changes) else self._do
-            changes += await asyncio.gather(*(act(step, owner) for step in steps))
+            acting = [act(step, owner) for step in steps if isinstance(step, Apply | Replace)]
+            changes += [_untouched(step) for step in steps if not isinstance(step, Apply | Replace)]
+            changes += await asyncio.gather(*acting) if acting else ()
         if not _failed(changes) and all(change.action is not Action.REPLACED for change in changes):
             changes += await asyncio.gather(*(self._prune(child) for child in plan.prune))
         return tuple(changes)
@@ -52,6 +54,8 @@ class Hands:
     async def settle(self, changes: Sequence[Change]) -> bool:
         """Wait until the watches have shown what was written; tell whether they have."""
         written = [change.ref for change in changes if change.action in WRITTEN]
+        if not written:
+            return True
         shown = await asyncio.gather(
             *(self._cache.shown(of(ref), self._cache.version(ref), within=_SHOWN_WITHIN) for ref in written)
         )

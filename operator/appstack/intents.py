@@ -1,0 +1,76 @@
+"""What the authors of stacks want: worked out once for each spec, and kept of those that were looked at last. PURE."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Final
+
+from appstack.check import check
+from appstack.errors import Fault, InvalidSpec, Severity
+from appstack.fixed import fixed
+from appstack.meta import Manifest
+from appstack.model import AppStack, parse
+from appstack.observed import Observed
+from appstack.render import render
+from appstack.settings import Settings
+
+MOST: Final = 256
+"""A stack is looked at several times while it settles, and then for long not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One spec: what it says, what is wrong with it, and what it becomes where nothing is."""
+
+    stack: AppStack | None
+    faults: tuple[Fault, ...]
+    desired: tuple[Manifest, ...] = ()
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it can't be carried out."""
+        return any(fault.severity is Severity.ERROR for fault in self.faults)
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing may be written for it."""
+        return self.stack is not None and self.stack.spec.paused
+
+    def meeting(self, observed: Observed) -> Intent:
+        """Return it with what is wrong with it beside what is there already."""
+        found = fixed(self.stack, observed) if self.stack else ()
+        return replace(self, faults=(*self.faults, *found)) if found else self
+
+
+class Intents:
+    """The intents of stacks; a generation of a stack has but one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._kept: OrderedDict[tuple[str, int, str], Intent] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        return len(self._kept)
+
+    def of(self, doc: Manifest, *, namespace_uid: str) -> Intent:
+        """Return what an AppStack is to become."""
+        which = (doc["metadata"]["uid"], doc["metadata"]["generation"], namespace_uid)
+        intent = self._kept.get(which)
+        if intent is None:
+            intent = self._kept[which] = self._work_out(doc, namespace_uid)
+        self._kept.move_to_end(which)
+        if len(self._kept) > MOST:
+            self._kept.popitem(last=False)
+        return intent
+
+    def _work_out(self, doc: Manifest, namespace_uid: str) -> Intent:
+        try:
+            stack = parse(doc)
+        except InvalidSpec as error:
+            return Intent(None, error.faults)
+        intent = Intent(stack, check(stack, self._settings))
+        if intent.wrong:
+            return intent
+        return replace(intent, desired=render(stack, settings=self._settings, namespace_uid=namespace_uid))

@@ -1,0 +1,83 @@
+"""What is worked out once, and what is held in little memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from appstack.cluster.packed import Packed, packed, whole
+from appstack.intents import MOST, Intents
+from appstack.meta import Manifest, Ref
+from appstack.observed import Child
+from appstack.settings import Settings
+
+CHILD = Child(Ref("v1", "Service", "team", "shop"), uid="u", resource_version="1", stack="shop")
+
+
+def doc(generation: int = 1, *, uid: str = "u1", **spec: Any) -> Manifest:
+    metadata = {"name": "shop", "namespace": "team", "uid": uid, "generation": generation, "resourceVersion": "1"}
+    spec = {"backend": {"image": "shop:1"}} | spec
+    return {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": metadata, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "other", "namespace_uid", "same"),
+    [
+        ("the same generation", doc(), "n1", True),
+        ("its status has changed", doc() | {"status": {"a": 1}}, "n1", True),
+        ("it was edited", doc(2), "n1", False),
+        ("another stack of this name", doc(uid="u2"), "n1", False),
+        ("its namespace was made anew", doc(), "n2", False),
+    ],
+)
+def test_an_intent_is_worked_out_once_for_each_spec(
+    sentence: str, other: Manifest, namespace_uid: str, same: bool
+) -> None:
+    intents = Intents(Settings())
+    first = intents.of(doc(), namespace_uid="n1")
+
+    assert same is (first is intents.of(other, namespace_uid=namespace_uid)), sentence
+
+
+@pytest.mark.parametrize(
+    ("sentence", "spec", "kinds", "paths"),
+    [
+        ("all is well", {}, ["Deployment"], []),
+        ("of wrong shape", {"replicas": "many"}, [], ["spec.replicas"]),
+        ("of wrong meaning", {"proxy": {}}, [], ["spec.proxy"]),
+    ],
+)
+def test_a_spec_becomes_objects_where_nothing_is_wrong(
+    sentence: str, spec: Manifest, kinds: list[str], paths: list[str]
+) -> None:
+    intent = Intents(Settings()).of(doc(**spec), namespace_uid="n1")
+
+    assert kinds == [manifest["kind"] for manifest in intent.desired], sentence
+    assert paths == [fault.path for fault in intent.faults], sentence
+
+
+def test_only_the_last_intents_are_kept() -> None:
+    intents = Intents(Settings())
+    first = intents.of(doc(), namespace_uid="n1")
+    for number in range(MOST):
+        assert first is intents.of(doc(), namespace_uid="n1"), "what is looked at stays"
+        intents.of(doc(uid=f"other-{number}"), namespace_uid="n1")
+
+    assert MOST == len(intents)
+
+
+@pytest.mark.parametrize("status", [{}, {"a": 1, "b": [{"c": None}]}, {"ü": "\u2028"}])
+def test_a_packed_child_is_the_same_child(status: Manifest) -> None:
+    child = replace(CHILD, status=status)
+    small = packed(child)
+
+    assert isinstance(small.status, Packed)
+    assert (status, list(status), len(status)) == (dict(small.status), list(small.status), len(small.status))
+    assert child == small == packed(small)
+    assert child == whole(small)
+
+
+def test_packed_children_differ_where_they_do() -> None:
+    assert packed(replace(CHILD, status={"a": 1})) != packed(replace(CHILD, status={"a": 2}))
