@@ -18,7 +18,7 @@ from appstack.meta import STACK_LABEL, Manifest, Ref
 from appstack.model.status import Problem
 from appstack.observed import Action, Cause, Change, Child
 
-AT_ONCE: Final = 5  # repairs of a child before it rests for the first time
+AT_ONCE: Final = 8  # repairs of a child before it rests for the first time
 FIRST: Final = 1.0  # seconds
 LONGEST: Final = 120.0
 QUIET: Final = 300.0  # after so many seconds without a repair the next one comes at once

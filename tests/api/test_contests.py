@@ -11,7 +11,7 @@ import pytest
 from tests.api.harness import JSON_PATCH, Audit, Cluster, Failure, Operator, Space, eventually
 
 SELECTOR = "/spec/selector/appstack.dev~1stack"
-REPAIRS = 5 + 5  # at once, and after 1, 2, 4, 8 and 16 s: a fight of half a minute
+REPAIRS = 8 + 5  # at once, and after 1, 2, 4, 8 and 16 s: a fight of half a minute
 
 
 def _change(space: Space) -> None:
@@ -74,7 +74,7 @@ def test_a_fight_costs_little_and_is_told_and_once_it_is_over_all_is_well(
 
     with fighting(space, act):
         message = eventually(lambda: _contested(space), within=15)
-        eventually(lambda: "8 times" in space.status()["problems"][0]["message"], within=15)
+        eventually(lambda: "11 times" in space.status()["problems"][0]["message"], within=15)
     eventually(lambda: _right(space), within=20)
     eventually(lambda: space.condition("Ready"))
 
@@ -82,7 +82,7 @@ def test_a_fight_costs_little_and_is_told_and_once_it_is_over_all_is_well(
     assert " times within " in message
     assert "tried again at " in message
     words = audit.of(space.name)[before:]
-    assert 8 <= words.count(repair) <= REPAIRS
+    assert 11 <= words.count(repair) <= REPAIRS
     assert words.count("patch appstacks/status 200") <= 2 * REPAIRS
     (event,) = [one for one in space.list("Event") if one["reason"] == "Contested"]
     assert "Warning" == event["type"]
@@ -93,7 +93,7 @@ def test_an_edit_is_carried_out_at_once_in_the_middle_of_a_fight(space: Space, o
     space.ready()
 
     with fighting(space, _change):
-        eventually(lambda: "8 times" in _contested(space), within=20)
+        eventually(lambda: "11 times" in _contested(space), within=20)
         assert not _right(space)
         space.edit(service={"metadata": {"annotations": {"a": "b"}}})
         eventually(lambda: space.get("Service", "shop")["metadata"]["annotations"]["a"] == "b", within=2)

@@ -36,7 +36,7 @@ def fought(times: int, *, every: float = 0.125, generation: int = 1) -> tuple[Co
 
 @pytest.mark.parametrize(
     ("times", "rest"),
-    [(0, None), (1, None), (4, None), (5, 1), (6, 2), (7, 4), (11, 64), (12, 120), (2000, 120)],
+    [(0, None), (1, None), (7, None), (8, 1), (9, 2), (10, 4), (14, 64), (15, 120), (2000, 120)],
 )
 def test_the_first_repairs_come_at_once_and_further_ones_later_and_later(times: int, rest: float | None) -> None:
     contests, last = fought(times)
@@ -87,7 +87,7 @@ def test_what_is_quiet_takes_no_memory() -> None:
     assert QUIET == len(contests)
 
 
-@pytest.mark.parametrize(("times", "at", "seconds"), [(4, 0, None), (6, 0.5, 1.5), (6, 2, QUIET - 2)])
+@pytest.mark.parametrize(("times", "at", "seconds"), [(7, 0, None), (9, 0.5, 1.5), (9, 2, QUIET - 2)])
 def test_a_look_comes_when_there_is_something_to_do_or_to_tell(times: int, at: float, seconds: float | None) -> None:
     contests, last = fought(times)
 
@@ -182,17 +182,17 @@ def test_a_child_that_is_gone_was_deleted_or_lost_its_label() -> None:
     [
         (
             Action.RESTING,
-            "Service shop was changed by kubectl-edit (spec.selector), after it was put right 7 times within 60 s; "
-            "tried again at 00:18:08Z",
+            "Service shop was changed by kubectl-edit (spec.selector), after it was put right 10 times within 90 s; "
+            "tried again at 00:18:38Z",
         ),
         (
             Action.UNCHANGED,
-            "Service shop was put right 7 times within 60 s; last, it was changed by kubectl-edit (spec.selector)",
+            "Service shop was put right 10 times within 90 s; last, it was changed by kubectl-edit (spec.selector)",
         ),
     ],
 )
 def test_status_tells_what_how_often_who_and_when_again(action: Action, message: str) -> None:
-    contests, last = fought(7, every=10)
+    contests, last = fought(10, every=10)
     (problem,) = contested(contests.of("u1", generation=1, now=last), [Change(SERVICE, action, cause=FOUND)])
 
     assert {"resource": "Service/shop", "reason": "Contested", "message": message, "hint": "Stop it"} == (
