@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pytest
 from prometheus_client.metrics_core import Metric
@@ -35,9 +34,9 @@ def test_labels_are_of_a_bounded_set(family: Metric) -> None:
     assert labels <= known | {"version", "python_version"}
 
 
-def told(**conditions: str) -> dict[str, Any]:
-    """Return a status with these conditions."""
-    return {"conditions": [{"type": kind, "status": status} for kind, status in conditions.items()]}
+def told(**conditions: str) -> metrics.Conditions:
+    """Return the conditions of a status, each with its state."""
+    return tuple(conditions.items())
 
 
 def test_a_condition_that_is_not_there_does_not_hold() -> None:
@@ -45,12 +44,12 @@ def test_a_condition_that_is_not_there_does_not_hold() -> None:
 
 
 def test_of_a_stack_that_has_no_status_nothing_is_known() -> None:
-    assert {"Unknown"} == set(metrics.states({}).values())
+    assert {"Unknown"} == set(metrics.states(()).values())
 
 
 def test_stacks_are_counted_by_condition_and_what_no_stack_has_is_0() -> None:
     counted = metrics.Stacks()
-    counted.set_function(lambda: [told(Ready="True"), told(Ready="True"), told(Ready="False", Stalled="True"), {}])
+    counted.set_function(lambda: [told(Ready="True"), told(Ready="True"), told(Ready="False", Stalled="True"), ()])
 
     (family,) = counted.collect()
 
