@@ -1,5 +1,5 @@
-"""Write what follows from the model: the CRD, the chart's copies, the reference, the table of kinds, and the examples'
-objects.
+"""Write what follows from the model: the CRD, the chart's copies, the reference, the tables of kinds and metrics, and
+the examples' objects.
 
 python3 -m tools.generate            # what `make generate` runs
 python3 -m tools.generate --check    # what `make check` runs: is everything as it would be written?
@@ -22,7 +22,7 @@ from appstack.meta import KIND
 from appstack.model import parse
 from appstack.render import render
 from appstack.settings import Settings
-from tools import chart, kinds, reference
+from tools import chart, kinds, metrics, reference
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "make generate"
@@ -31,6 +31,7 @@ CRD = Path("crds/appstack.dev_appstacks.yaml")
 CHART_CRD = Path("deploy/appstack/templates/crd.yaml")
 REFERENCE = Path("docs/reference.md")
 KINDS = Path("docs/kinds.md")
+METRICS = Path("docs/metrics.md")
 SHOWN_LINES = 20
 
 
@@ -71,6 +72,7 @@ def generated(root: Path) -> Iterator[tuple[Path, str]]:
     yield chart.SCHEMA.relative_to(ROOT), chart.values_schema()
     yield REFERENCE, reference.text(NOTE)
     yield KINDS, kinds.text(NOTE)
+    yield METRICS, metrics.text(NOTE)
     for stack in sorted((root / "examples").glob("*/appstack.yaml")):
         path = stack.relative_to(root)
         head = f"# {NOTE}\n# It is what `appstack render -f {path}` prints.\n"

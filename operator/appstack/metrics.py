@@ -106,6 +106,8 @@ BUILD: Final = Gauge(
 class Stacks(Collector):
     """Counts the stacks by condition, when it is asked: every state is a series, also one of no stack."""
 
+    _labelnames = ("condition", "status")
+
     def __init__(self) -> None:
         self._conditions: Callable[[], Iterable[Conditions]] = tuple
 
@@ -128,10 +130,9 @@ class Stacks(Collector):
             family.add_metric(labels, count)
         yield family
 
-    @staticmethod
-    def _family() -> GaugeMetricFamily:
+    def _family(self) -> GaugeMetricFamily:
         about = "AppStacks of this operator by condition; Unknown where it has said nothing yet."
-        return GaugeMetricFamily("appstack_stacks", about, labels=("condition", "status"))
+        return GaugeMetricFamily("appstack_stacks", about, labels=self._labelnames)
 
 
 STACKS: Final = Stacks()
