@@ -20,6 +20,9 @@ from bench.plane import Plane, Refused
 ACCOUNT: Final = "user"
 IN_FLIGHT: Final = 16
 MERGE: Final = "application/merge-patch+json"
+_BUSY: Final = frozenset({429, 503})  # what any client tries again
+_TRIES: Final = 60
+_PAUSE: Final = 1.0
 _CHUNK: Final = 1 << 18
 
 Call = Callable[[], Awaitable[object]]
@@ -46,7 +49,17 @@ class User:
         await self._session.close()
 
     async def send(self, method: str, path: str, body: object = None, *, kind: str = "application/json") -> Any:
-        """Send a request and return the answer's JSON; raise Refused."""
+        """Send a request and return the answer's JSON; once more while the server is too busy; raise Refused."""
+        for _ in range(_TRIES):
+            try:
+                return await self._send(method, path, body, kind=kind)
+            except Refused as error:
+                if error.status not in _BUSY:
+                    raise
+            await asyncio.sleep(_PAUSE)
+        return await self._send(method, path, body, kind=kind)
+
+    async def _send(self, method: str, path: str, body: object, *, kind: str) -> Any:
         data = None if body is None else json.dumps(body).encode()
         async with self._session.request(
             method, self._server + path, data=data, headers={"Content-Type": kind}
