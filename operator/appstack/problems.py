@@ -227,8 +227,8 @@ def problems(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str, failed
     for pod in sorted(pods, key=lambda pod: pod.ref.name):
         if pod.deleting or _silent(pod, failed):
             continue
-        for place, seen in enumerate(_containers(spec, pod, now=now)):
-            ranked = _first(seen)
+        ranks = [_first(seen) for seen in _containers(spec, pod, now=now)]
+        for place, ranked in enumerate([*ranks, _unschedulable(pod)]):
             if ranked is not None:
                 rank, problem = ranked
                 common = (problem.container, problem.reason, problem.exit_code, problem.field)
@@ -239,7 +239,19 @@ def problems(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str, failed
 
 def _silent(pod: Child, failed: str) -> bool:
     tells = bool(failed) and failed in (pod.uid, pod.owner_uid)
-    return pod.status.get("phase") in ("Succeeded", "" if tells else "Failed")  # it is over: another is at work
+    over = ("Succeeded",) if tells else ("Succeeded", "Failed")  # another is at work
+    return pod.status.get("phase") in over
+
+
+def _unschedulable(pod: Child) -> tuple[int, Problem] | None:
+    """Return that no node takes the pod, in the scheduler's own words."""
+    waits = pod.status.get("phase", "Pending") == "Pending"
+    for one in (waits and pod.status.get("conditions")) or ():
+        if (one.get("type"), one.get("status"), one.get("reason")) == ("PodScheduled", "False", "Unschedulable"):
+            hint = "Look at what the pod asks for: resources.requests, claims, and in spec.pod where it may run"
+            message = clipped(one.get("message") or "No node takes the pod")
+            return len(KINDS), Problem(pod=pod.ref.name, reason="Unschedulable", message=message, hint=hint)
+    return None
 
 
 def _first(seen: Seen) -> tuple[int, Problem] | None:

@@ -226,6 +226,17 @@ def test_a_pod_that_goes_has_no_problems() -> None:
     assert found(SPEC, [pod(waiting("backend", "ErrImagePull"), deleting=True)]) == ()
 
 
+def test_a_pod_that_no_node_takes_is_told_once_in_the_schedulers_words() -> None:
+    said = "0/3 nodes are available: 3 Insufficient cpu."
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
+    pods = [replace(pod(name=name), status={"phase": "Pending", "conditions": [condition]}) for name in ("a", "b")]
+
+    problem = only(*pods)
+
+    assert ("a", "", "Unschedulable", said) == (problem.pod, problem.container, problem.reason, problem.message)
+    assert () == found(SPEC, [replace(pods[0], status={"conditions": [{**condition, "status": "True"}]})])
+
+
 @pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
 def test_a_pod_that_is_over_has_no_problems(phase: str) -> None:
     over = pod({**ended("backend", exitCode=1), "restartCount": 1})
