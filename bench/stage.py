@@ -92,17 +92,24 @@ class Stage:
                 raise process.failure()
 
     async def until_quiet(self, *, within: float, processes: Sequence[Process] = ()) -> float:
-        """Wait until the contender, or other programs, used next to no CPU for a second; return when that began."""
+        """Wait until the contender, or other programs, used next to no CPU for a second; return when that began.
+
+        The contender must have asked for nothing in that second either: one that waits for answers is not quiet.
+        """
         deadline, window = time.time() + within, 10
         watched = processes or self.meter.processes
-        samples = [(time.time(), _cpu(watched))]
+        looked_at = requests = 0
+        samples: list[tuple[float, float, int]] = []
         while time.time() < deadline:
-            await asyncio.sleep(_POLL)
-            samples.append((time.time(), _cpu(watched)))
+            records = self.log.read()
+            requests += len(self.meter.mine(records[looked_at:]))
+            looked_at = len(records)
+            samples.append((time.time(), _cpu(watched), requests))
             if len(samples) > window:
-                (begun, before), (now, used) = samples[-window - 1], samples[-1]
-                if (used - before) / (now - begun) < _QUIET:
+                (begun, before, asked), (now, used, asked_now) = samples[-window - 1], samples[-1]
+                if asked == asked_now and (used - before) / (now - begun) < _QUIET:
                     return begun
+            await asyncio.sleep(_POLL)
         raise shell.Failure(f"{watched[0].name} is not quiet after {within:.0f} s")
 
     # --- the user ---
