@@ -40,14 +40,14 @@ class Feed:
         self._session = partial(client.session, self._listen, beside)
         self._seen = seen
         self._served = served  # raises where the cluster does not know AppStacks
-        self._paces = {"": Pace(), "list": Pace(), "watch": Pace()}  # of kopf itself, and of what it asks
+        self._paces = {"kopf": Pace(), "list": Pace(), "watch": Pace()}
         self._events = metrics.WATCH_EVENTS.labels(STACK.plural)
 
     async def run(self, stop: asyncio.Event, *, started: Callable[[], None]) -> None:
         """Follow until told to stop; call `started` each time that kopf has taken over the signals."""
         while not stop.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._paces[""].pause())
+                await asyncio.wait_for(stop.wait(), self._paces["kopf"].pause())
                 return
             self.pulse.turn()
             try:
@@ -57,7 +57,7 @@ class Feed:
                 if stop.is_set():
                     logger.debug("kopf, while it was stopped: %s", error)  # it closes what its own tasks still use
                 else:
-                    self.pulse.trouble(f"begun anew: {said(error)}")
+                    self.pulse.trouble(f"kopf gave up, and is begun anew: {said(error)}")
 
     async def _follow(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
         """Let kopf watch until it fails or is told to stop; of all tasks only its own are ended."""
@@ -98,7 +98,7 @@ class Feed:
             self.pulse.trouble(f"{self._client.server}: {code} {response.reason}")
         elif verb == "list":
             self._paces["list"].progress()
-            self._paces[""].progress()
+            self._paces["kopf"].progress()
         elif verb == "watch":
             self.pulse.filled()
             response.content = cast(StreamReader, _Heard(response.content, self._hear))
@@ -108,7 +108,7 @@ class Feed:
         self._events.inc(chunk.count(b"\n"))
         if chunk.startswith(_ERROR):
             self.pulse.trouble(f"the watch ended: {chunk[:300]!r}")
-        else:
+        elif chunk.startswith(b"{"):  # else it is the rest of an event, or nothing that the API server says
             self._paces["watch"].progress()
             self.pulse.beat()
 
