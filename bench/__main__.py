@@ -31,7 +31,7 @@ suites:
   edit      every stack is edited
   drift     one child of every tenth stack is changed or deleted
   restart   killed and started again, with nothing to do
-  idle      nothing happens
+  idle      nothing happens; in the first round only
   delete    every stack is deleted
   streams   stacks come at 5, 20 and 50 a second
   ready     N stacks with a pod each are there (nodes by kwok), then the contender is started
@@ -111,7 +111,8 @@ def _plan(given: argparse.Namespace, run: Run, *, in_flight: int) -> list[Sessio
         for round in range(1, given.rounds + 1):
             first = (round - 1) % len(everybody)
             for contender in everybody[first:] + everybody[:first]:
-                todo += missing(run, contender, n=n, round=round, suites=given.only)
+                found = missing(run, contender, n=n, round=round, suites=given.only)
+                todo += [session for session in found if session not in todo]  # streams are the same for every N
     return todo
 
 

@@ -44,10 +44,15 @@ class Session:
 
 
 def missing(run: Run, contender: Contender, *, n: int, round: int, suites: Sequence[str]) -> list[Session]:
-    """Return the sessions for what this run does not have yet."""
-    wanted = [one for one in taking_part(contender, suites) if not run.has(one, contender.name, n_of(one, n), round)]
+    """Return the sessions for what this run does not have yet; minutes of silence are enough once."""
+    asked = [one for one in taking_part(contender, suites) if one != "idle" or round == 1]
+    wanted = [one for one in asked if not run.has(one, contender.name, n_of(one, n), round)]
     kinds = ([one for one in wanted if one in kind] for kind in (LIFE, STREAMS, PODS))
-    return [Session(with_pods(contender) if kind[0] in PODS else contender, n, round, kind) for kind in kinds if kind]
+    return [
+        Session(with_pods(contender) if kind[0] in PODS else contender, n_of(kind[0], n), round, kind)
+        for kind in kinds
+        if kind
+    ]
 
 
 def n_of(suite: str, n: int) -> int:
@@ -67,7 +72,7 @@ class Sessions:
         """Run the suites of a session, and keep each result at once."""
         first = session.suites[0]
         try:
-            async with Stage(self._work, session.contender, n=n_of(first, session.n)) as stage:
+            async with Stage(self._work, session.contender, n=session.n) as stage:
                 if first in STREAMS:
                     await stage.start()
                 elif first in LIFE and "backlog" not in session.suites:
@@ -96,7 +101,7 @@ class Sessions:
             Result(
                 suite=suite,
                 contender=session.contender.name,
-                n=n_of(suite, session.n),
+                n=session.n,
                 round=session.round,
                 at=datetime.now(UTC).isoformat(timespec="seconds"),
                 settings=session.contender.settings(),

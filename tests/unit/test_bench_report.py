@@ -133,6 +133,13 @@ def test_what_is_finished_is_not_measured_again(tmp_path: Path) -> None:
     (life, streams) = missing(run, ours, n=100, round=1, suites=["backlog", "restart", "streams"])
 
     assert (["restart"], ["streams"]) == (life.suites, streams.suites)
+    assert (100, 0) == (life.n, streams.n), "streams begin with no stacks, whatever N is"
+
+
+def test_silence_is_measured_once(tmp_path: Path) -> None:
+    ours = next(one for one in contenders(in_flight=8) if one.name == "appstack")
+
+    assert [1, 0] == [len(missing(Run(tmp_path), ours, n=100, round=round, suites=["idle"])) for round in (1, 2)]
 
 
 def test_the_loop_takes_part_in_what_it_can_do() -> None:
