@@ -109,6 +109,14 @@ NETWORK = {
             "spec.networkPolicy.from[1].ipBlock: excludes selectors (make two entries of it)",
         ],
     ),
+    "ranges of addresses that are none": (
+        "networkPolicy: {from: [{ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/33]}}, {ipBlock: {cidr: 10.0.0.1}}]}",
+        [
+            "spec.networkPolicy.from[0].ipBlock.except[0]: '10.1.0.0/33' is not a range of addresses "
+            "(for example 10.0.0.0/8)",
+            "spec.networkPolicy.from[1].ipBlock.cidr: '10.0.0.1' is not a range of addresses (for example 10.0.0.0/8)",
+        ],
+    ),
     "a set's ports without names": (
         "{workload: {kind: StatefulSet}, service: {enabled: false}, "
         "backend: {image: x, ports: [{containerPort: 1}, {containerPort: 2}]}}",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Final
 
 from appstack.check.subject import Subject, repeated
 from appstack.errors import Fault, Severity
+from appstack.model.kube import IPBlock
 
 _NO_SERVICE: Final = "leads to the stack's Service, and there is none"
 _NOT_TCP: Final = "leads to the Service's first port, which speaks {}"
@@ -88,6 +90,21 @@ def policy(subject: Subject) -> Iterator[Fault]:
             yield Fault(where, "names nobody", hint)
         elif peer.ip_block is not None and selects:
             yield Fault(f"{where}.ipBlock", "excludes selectors", "make two entries of it")
+        if peer.ip_block is not None:
+            yield from _ranges(f"{where}.ipBlock", peer.ip_block)
+
+
+def _ranges(where: str, block: IPBlock) -> Iterator[Fault]:
+    """Yield what is no range of addresses."""
+    excepted = [(f"{where}.except[{index}]", each) for index, each in enumerate(block.var_except or [])]
+    for field, text in [(f"{where}.cidr", block.cidr), *excepted]:
+        try:
+            ip_network(text, strict=False)
+            is_range = "/" in text
+        except ValueError:
+            is_range = False
+        if not is_range:
+            yield Fault(field, f"{text!r} is not a range of addresses", "for example 10.0.0.0/8")
 
 
 CHECKS: Final = (leads_somewhere, ingress, http_route, policy)

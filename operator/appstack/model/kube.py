@@ -10,6 +10,7 @@ from kubernetes.client.models.v1_daemon_set_spec import V1DaemonSetSpec as Daemo
 from kubernetes.client.models.v1_deployment_spec import V1DeploymentSpec as DeploymentSpec
 from kubernetes.client.models.v1_empty_dir_volume_source import V1EmptyDirVolumeSource as EmptyDir
 from kubernetes.client.models.v1_http_get_action import V1HTTPGetAction as HTTPGetAction
+from kubernetes.client.models.v1_ip_block import V1IPBlock as IPBlock
 from kubernetes.client.models.v1_job_spec import V1JobSpec as JobSpec
 from kubernetes.client.models.v1_lifecycle import V1Lifecycle as Lifecycle
 from kubernetes.client.models.v1_lifecycle_handler import V1LifecycleHandler as LifecycleHandler
@@ -45,6 +46,7 @@ __all__ = [
     "EmptyDir",
     "HTTPGetAction",
     "HorizontalPodAutoscalerSpec",
+    "IPBlock",
     "JobSpec",
     "Lifecycle",
     "LifecycleHandler",
