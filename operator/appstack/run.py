@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -38,6 +39,7 @@ _END: Final = 5.0  # seconds for the rest
 def run(settings: Settings) -> None:
     """Run the operator until it is told to stop; raise OperatorError when it can't."""
     log.configure(settings)
+    gc.freeze()  # what is loaded by now stays: the collector need not look through it each time
     asyncio.run(_run(settings))
 
 
@@ -183,7 +185,7 @@ class Operator:
         """Have a look at every stack, and from now on at each that something happens to."""
         self._leads = True
         for key in self._stacks:
-            self._wake(key, later=self._told(key))
+            self._wake(key, later=self._stacks.told(key))
         self._workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
         scope = ", ".join(self._settings.namespaces) or "all namespaces"
         logger.info("Reconciling %s at %s", scope, self._client.server)
@@ -219,12 +221,7 @@ class Operator:
             self._stacks.forget(key, uid=doc["metadata"]["uid"])
             self._queue.forget(key)
         elif self._stacks.show(doc):
-            self._wake(key, later=event is None and self._told(key))
-
-    def _told(self, key: Key) -> bool:
-        """Tell whether the status of a stack speaks of its spec already."""
-        held = self._stacks.get(key)
-        return held is not None and held.told
+            self._wake(key, later=event is None and self._stacks.told(key))
 
     def _touched(self, keys: Keys) -> None:
         """Take in that something of these stacks has changed."""

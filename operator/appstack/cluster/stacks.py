@@ -96,6 +96,11 @@ class Stacks:
         """Return a stack, if it is there."""
         return self._held.get(key)
 
+    def told(self, key: Key) -> bool:
+        """Tell whether a stack's status speaks of its spec as it is."""
+        held = self._held.get(key)
+        return held is not None and held.told
+
     def show(self, doc: Mapping[str, Any]) -> bool:
         """Take in an AppStack from the watch; tell whether it is news."""
         key, held = key_of(doc), self._held.get(key_of(doc))

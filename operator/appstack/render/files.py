@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -81,9 +82,14 @@ def files(context: Context, generated: dict[str, str]) -> Files:
 
 def _key(file: File) -> str:
     """Return a ConfigMap key that tells a reader which file it is, and is no other file's."""
-    exact = hashlib.sha256(f"{file.container}\0{file.path}".encode()).hexdigest()[:8]
-    readable = re.sub(r"[^-._A-Za-z0-9]", "_", PurePosixPath(file.path).name)[:64]
-    return f"{file.container}-{exact}-{readable}"
+    return _key_of(file.container, file.path)
+
+
+@lru_cache(maxsize=1024)  # each file asks several times, and stacks that are alike have the same
+def _key_of(container: str, path: str) -> str:
+    exact = hashlib.sha256(f"{container}\0{path}".encode()).hexdigest()[:8]
+    readable = re.sub(r"[^-._A-Za-z0-9]", "_", PurePosixPath(path).name)[:64]
+    return f"{container}-{exact}-{readable}"
 
 
 def _mounted(file: File, *, volume: str) -> Mounted:
