@@ -133,3 +133,12 @@ def _verb(request: ClientRequest) -> str:
     if not request.url.path.endswith(f"/{STACK.plural}"):
         return "get"  # what the cluster serves
     return "watch" if "watch" in request.url.query else "list"
+
+
+async def end_others(*, within: float) -> None:
+    """End what kopf leaves behind: it would go on over connections that are closed."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=within)

@@ -20,11 +20,13 @@ from appstack.cluster.login import Credentials, load
 from appstack.cluster.pulse import Pulse
 from appstack.cluster.stacks import Stacks, key_of
 from appstack.cluster.sweep import Sweep
+from appstack.cluster.territory import Territory
 from appstack.cluster.watch import Watch
 from appstack.errors import OperatorError, Refused, Unavailable
-from appstack.feed import Feed
+from appstack.feed import Feed, end_others
 from appstack.health import Health, Server
 from appstack.meta import API_VERSION, Manifest
+from appstack.moves import Moves
 from appstack.queue import Again, WorkQueue
 from appstack.reconcile import Reconciler
 from appstack.settings import Settings
@@ -33,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 _DRAIN: Final = 0.4  # seconds for looks under way when we are told to stop: another waits for the Lease
 _LAND: Final = 15.0  # seconds for requests under way, after which no other is sent
-_END: Final = 5.0  # seconds for the rest
+_END: Final = 2.0  # seconds for the rest
 
 
 def run(settings: Settings) -> None:
@@ -61,17 +63,8 @@ async def _run(settings: Settings) -> None:
         await operator.run()
     finally:
         await server.stop()
-        await _end_others()
+        await end_others(within=_END)
         await client.close()
-
-
-async def _end_others() -> None:
-    """End what kopf leaves behind: it would go on over connections that are closed."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    if others:
-        await asyncio.wait(others, timeout=_END)
 
 
 class Operator:
@@ -84,7 +77,8 @@ class Operator:
         self._stop = asyncio.Event()
         self._queue: WorkQueue[Key] = WorkQueue(loop, group=lambda key: key.namespace)
         self._stacks = Stacks()
-        self._cache = Cache(accepts=settings.reconciles)
+        self._territory = Territory(settings, loop)
+        self._cache = Cache(accepts=self._territory.owns, labelled=self._territory.show)
         self._watches = [
             Watch(
                 kind,
@@ -95,9 +89,11 @@ class Operator:
             )
             for kind in WATCHED
         ]
+        moves = Moves(client, watches=self._watches, cache=self._cache, stacks=self._stacks, doubt=self._doubt)
+        self._territory.follow(entered=moves.entered, left=moves.left)
         self._lease = Lease(settings, client)
         self._leads = False
-        client.fence = self._lease.passes
+        client.fence, client.owns = self._lease.passes, self._territory.owns
         self._sweep = Sweep(loop, known=lambda: self._stacks, doubt=self._doubt)
         self._reconciler = Reconciler(
             settings=settings,
@@ -148,7 +144,9 @@ class Operator:
         """List everything once: whether the cluster answers, knows AppStacks and lets us see is found out here."""
         try:
             await self._find_appstacks()
-            await asyncio.gather(*(watch.fill() for watch in self._watches))
+            namespaces, *rest = self._watches
+            await namespaces.fill()  # first, for they tell whose all the others are
+            await asyncio.gather(*(watch.fill() for watch in rest))
         except Unavailable as error:
             raise OperatorError(
                 f"The API server does not answer: {error}",
@@ -187,8 +185,7 @@ class Operator:
         for key in self._stacks:
             self._wake(key, later=self._stacks.told(key))
         self._workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
-        scope = ", ".join(self._settings.namespaces) or "all namespaces"
-        logger.info("Reconciling %s at %s", scope, self._client.server)
+        logger.info("Reconciling %s at %s", self._lease.scope, self._client.server)
 
     async def _worker(self) -> None:
         while (key := await self._queue.get()) is not None:
@@ -214,7 +211,7 @@ class Operator:
     def _seen(self, event: str | None, doc: Manifest) -> None:
         """Take in an AppStack from kopf."""
         key = key_of(doc)
-        if not self._settings.reconciles(key.namespace):
+        if not self._territory.owns(key.namespace):
             return
         self._sweep.saw(key, listing=event is None)
         if event == "DELETED":
@@ -266,7 +263,7 @@ class Operator:
             task.result()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run it in the background; when it fails, everything stops."""
+        """Run it in the background; when it ends, everything does."""
         task = asyncio.create_task(work)
         task.add_done_callback(lambda _: self._stop.set())
         self._background.append(task)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from appstack.selectors import Selector, disjoint, parse
+
 _SINGLE: Final = ""  # a token for any one character
 _STAR: Final = "*"
 
@@ -17,11 +19,21 @@ class Scope:
 
     namespaces: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    selector: str = ""  # of the namespaces' labels
 
     def __str__(self) -> str:
         """The scope as a part of a sentence."""
         names = ", ".join(self.namespaces) if self.namespaces else "all namespaces"
-        return f"{names} except {', '.join(self.excluded)}" if self.excluded else names
+        named = f"{names} except {', '.join(self.excluded)}" if self.excluded else names
+        return f"{named} labelled {self.selector}" if self.selector else named
+
+    @property
+    def labels(self) -> Selector:
+        """The selector; one that can't be read selects everything."""
+        try:
+            return parse(self.selector)
+        except ValueError:
+            return ()
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -31,6 +43,8 @@ class Scope:
 
 def overlap(one: Scope, other: Scope) -> bool:
     """Tell whether a namespace may exist that both reconcile; in doubt, yes."""
+    if disjoint(one.labels, other.labels):
+        return False
     excluded = (*one.excluded, *other.excluded)
     return any(
         meet(left, right) and not _covered(left, excluded) and not _covered(right, excluded)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
+
+from appstack import selectors
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 AbsolutePath = Annotated[str, Field(pattern=r"^/", max_length=1024)]
@@ -39,6 +41,9 @@ class Settings(BaseModel):
     """Patterns (`team-*`) of the namespaces that this operator reconciles; empty means all."""
     exclude_namespaces: tuple[str, ...] = ()
     """Patterns of namespaces that this operator leaves alone; they win over `namespaces`."""
+    namespace_selector: Annotated[str, Field(max_length=1024)] = ""
+    """A label selector of the namespaces that this operator reconciles (`shard=a`): operators whose selectors have no
+    namespace in common share a cluster; empty means all."""
     operator_namespace: str = "appstack-system"
     """Where the operator keeps its Lease and writes nothing else."""
     identity: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=63)] = ""
@@ -59,8 +64,14 @@ class Settings(BaseModel):
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    @field_validator("namespace_selector")
+    @classmethod
+    def _selects(cls, text: str) -> str:
+        selectors.parse(text)
+        return text
+
     def reconciles(self, namespace: str) -> bool:
-        """Tell whether stacks of this namespace are this operator's."""
+        """Tell whether a namespace is this operator's by its name; its labels may still say otherwise."""
         if any(fnmatchcase(namespace, pattern) for pattern in self.exclude_namespaces):
             return False
         return not self.namespaces or any(fnmatchcase(namespace, pattern) for pattern in self.namespaces)

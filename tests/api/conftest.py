@@ -17,6 +17,7 @@ from tests.api.harness import AUDIT_LOG, KUBECONFIG, ROOT, Audit, Cluster, Failu
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "one") + secrets.token_hex(2)  # others may run the tests, too
 SYSTEM = f"api-system-{WORKER}"
 ACCOUNT = "operator"
+CREW = ("one", "two", "three")  # accounts of operators that share something: the audit log tells them apart
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
@@ -61,8 +62,9 @@ def system(cluster: Cluster) -> Iterator[Space]:
     cluster.request("PATCH", path, crd, kind="application/apply-patch+yaml", fieldManager="tests", force="true")
     eventually(lambda: cluster.request("GET", "/apis/appstack.dev/v1alpha1/appstacks", limit="1"))
     with namespace(cluster, SYSTEM) as space:
-        space.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}})
-        subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": SYSTEM}
+        for account in (ACCOUNT, *CREW):
+            space.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
+        subjects = [{"kind": "ServiceAccount", "name": name, "namespace": SYSTEM} for name in (ACCOUNT, *CREW)]
         for kind, collection in (
             ("ClusterRole", f"{RBAC}/clusterroles"),
             ("Role", f"{RBAC}/namespaces/{SYSTEM}/roles"),
@@ -70,7 +72,7 @@ def system(cluster: Cluster) -> Iterator[Space]:
             meta = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": SYSTEM}}
             _made_anew(cluster, collection, meta | {"kind": kind, "rules": rules(kind)})
             role = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": SYSTEM}
-            binding = meta | {"kind": f"{kind}Binding", "roleRef": role, "subjects": [subject]}
+            binding = meta | {"kind": f"{kind}Binding", "roleRef": role, "subjects": subjects}
             _made_anew(cluster, collection.replace("roles", "rolebindings"), binding)
         yield space
     cluster.request("DELETE", f"{RBAC}/clusterroles/{SYSTEM}")

@@ -318,9 +318,25 @@ class Operator:
     def _said(self) -> int:
         return self.log.read_text().count("Reconciling ") if self.log.exists() else 0
 
+    def running(self) -> bool:
+        """Tell whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def exited(self) -> bool:
         """Tell whether it has ended."""
         return self._process is not None and self._process.poll() is not None
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self._process
+        return self._process.pid
+
+    def send(self, how: signal.Signals) -> float:
+        """Send it a signal; return when, by the clock of the audit log."""
+        assert self._process
+        self._process.send_signal(how)
+        return time.time()
 
     def stop(self) -> int:
         """Tell it to stop; return its exit code."""
@@ -331,9 +347,8 @@ class Operator:
         return self._end(signal.SIGKILL)
 
     def _end(self, how: signal.Signals) -> int:
-        assert self._process
-        self._process.send_signal(how)
-        return self._process.wait(30)
+        self.send(how)
+        return self.wait()
 
     def wait(self, *, within: float = 30.0) -> int:
         """Wait for its end; return its exit code."""

@@ -78,6 +78,7 @@ def anywhere() -> Iterator[requests.Request]:
             yield requests.keep_replicas(Ref.of(child), uid="1", replicas=1)
             yield requests.rehearse(child)
             yield requests.delete(Ref.of(child), uid="1")
+    yield requests.appstacks("team")
     yield requests.post_event(of_kind(requests.EVENTS))
     yield requests.leases("label")
 

@@ -35,8 +35,11 @@ _MOST_RUNS: Final = 5
 class Cache:
     """Children by the stack whose label they bear. Nothing here waits or talks."""
 
-    def __init__(self, *, accepts: Callable[[str], bool]) -> None:
+    def __init__(
+        self, *, accepts: Callable[[str], bool], labelled: Callable[[Manifest], None] = lambda _: None
+    ) -> None:
         self._accepts = accepts  # whether a namespace is this operator's
+        self._labelled = labelled  # takes in a namespace as it is now
         self._held: dict[Ref, Child] = {}
         self._by_stack: dict[Key, dict[Ref, Child]] = {}
         self._namespaces: dict[str, str] = {}
@@ -71,6 +74,7 @@ class Cache:
             self._namespaces[manifest["metadata"]["name"]] = manifest["metadata"]["uid"]
             if "deletionTimestamp" in manifest["metadata"]:
                 self._ending.add(manifest["metadata"]["uid"])
+            self._labelled(manifest)
         namespace = manifest["metadata"].get("namespace", "")
         return self._hold(child_of(kind, manifest)) if namespace and self._accepts(namespace) else _NONE
 
@@ -96,6 +100,13 @@ class Cache:
             self._ending &= set(self._namespaces.values())
         self.mark(kind, version)
         return frozenset[Key]().union(*(self._lose(child) for child in lost))
+
+    def leave(self, namespace: str) -> None:
+        """Drop what is in a namespace that is another operator's from now on."""
+        for child in [child for ref, child in self._held.items() if ref.namespace == namespace]:
+            self._drop(child)
+        for key in [key for key in self._ended if key.namespace == namespace]:
+            del self._ended[key]
 
     def missing(self, kind: Kind) -> Keys:
         """Take in that the cluster does not know a kind; return the stacks that should look."""

@@ -17,6 +17,7 @@ from appstack.scope import Scope
 LABEL: Final = f"{GROUP}/operator"
 _NAMESPACES: Final = f"{GROUP}/namespaces"
 _EXCLUDED: Final = f"{GROUP}/exclude-namespaces"
+_SELECTOR: Final = f"{GROUP}/namespace-selector"
 
 _DURATION: Final = 15  # seconds for which a Lease holds that doesn't say so
 _CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -51,7 +52,11 @@ class Times:
 
 def notes(scope: Scope) -> dict[str, str]:
     """Return how a Lease says what its holder reconciles."""
-    return {_NAMESPACES: json.dumps(list(scope.namespaces)), _EXCLUDED: json.dumps(list(scope.excluded))}
+    return {
+        _NAMESPACES: json.dumps(list(scope.namespaces)),
+        _EXCLUDED: json.dumps(list(scope.excluded)),
+        _SELECTOR: scope.selector,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class Claim:
             holder=spec.get("holderIdentity") or "",
             renewed=spec.get("renewTime") or "",
             times=Times(spec.get("leaseDurationSeconds") or _DURATION),
-            scope=Scope(_patterns(said, _NAMESPACES), _patterns(said, _EXCLUDED)),
+            scope=Scope(_patterns(said, _NAMESPACES), _patterns(said, _EXCLUDED), said.get(_SELECTOR, "")),
             version=lease["metadata"]["resourceVersion"],
         )
 

@@ -35,6 +35,7 @@ class Client:
         login = credentials.login
         self.server = login.server
         self.fence: Callable[[], bool] = lambda: True  # whether anything may be sent at this moment
+        self.owns: Callable[[str], bool] = lambda _: True  # whether a namespace is ours at this moment
         self._credentials = credentials
         self._login = login
         self._in_flight = in_flight
@@ -65,6 +66,8 @@ class Client:
         async with self._slots:
             if self._halted:
                 raise Unavailable(f"{request.ref}: not sent, for the operator stops")
+            if request.writes and not self.owns(request.ref.namespace):
+                raise Unavailable(f"{request.ref}: not written, for its namespace is another operator's now")
             return await self._send(request, _TIMEOUT)
 
     async def halt(self, *, within: float) -> bool:

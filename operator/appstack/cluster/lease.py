@@ -34,7 +34,7 @@ class Lease:
 
     def __init__(self, settings: Settings, client: Client) -> None:
         self._client = client
-        self._scope = Scope(settings.namespaces, settings.exclude_namespaces)
+        self.scope = Scope(settings.namespaces, settings.exclude_namespaces, settings.namespace_selector)
         self._stands_by = bool(settings.identity)
         name = settings.identity or _slug(f"run-{socket.gethostname()}")
         self.ref = Ref(requests.LEASES.api_version, "Lease", settings.operator_namespace, name)
@@ -191,7 +191,7 @@ class Lease:
             "name": self.ref.name,
             "namespace": self.ref.namespace,
             "labels": {LABEL: self.ref.name},
-            "annotations": notes(self._scope),
+            "annotations": notes(self.scope),
         }
         if before is not None:
             metadata["resourceVersion"] = before["metadata"]["resourceVersion"]
@@ -224,14 +224,15 @@ class Lease:
             raise self._denied(error) from error
         claims = (Claim.of(lease) for lease in answer["items"])
         return [
-            claim for claim in claims if claim.ref != self.ref and claim.holder and overlap(self._scope, claim.scope)
+            claim for claim in claims if claim.ref != self.ref and claim.holder and overlap(self.scope, claim.scope)
         ]
 
     def _rival(self, claim: Claim) -> OperatorError:
         return OperatorError(
             f"Another operator reconciles {claim.scope} ({claim.ref}, held by {claim.holder}), "
-            f"and this one would reconcile {self._scope}: two must not meet in one namespace",
-            "Set `namespaces` or `excludeNamespaces` so that they can't, or stop the other; "
+            f"and this one would reconcile {self.scope}: two must not meet in one namespace",
+            "Set `namespaces` or `excludeNamespaces` so that they can't, or give both a `namespaceSelector` with "
+            "other values of one label, or stop the other; "
             f"if it is dead already, wait {claim.times.duration} seconds",
         )
 

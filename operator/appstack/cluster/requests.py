@@ -154,6 +154,11 @@ def discover() -> Request:
     return Request("get", STACK, _whole(STACK), "GET", f"/apis/{API_VERSION}")
 
 
+def appstacks(namespace: str) -> Request:
+    """List the whole AppStacks of a namespace."""
+    return Request("list", STACK, Ref(STACK.api_version, STACK.kind, namespace, ""), "GET", STACK.path(namespace))
+
+
 def page(kind: Kind, *, limit: int = PAGE, after: str = "") -> Request:
     """List one page of a kind in the whole cluster."""
     query = {"limit": str(limit)} | _selection(kind) | ({"continue": after} if after else {})

@@ -157,6 +157,10 @@ class Stacks:
         if held is not None and held.uid == uid:
             self._held[key] = replace(held, reported=at)
 
+    def leave(self, namespace: str) -> None:
+        """Drop the AppStacks of a namespace that is another operator's from now on."""
+        self._held = {key: stack for key, stack in self._held.items() if key.namespace != namespace}
+
     def forget(self, key: Key, *, uid: str) -> None:
         """Drop an AppStack that is gone, unless a later one bears its name."""
         held = self._held.get(key)

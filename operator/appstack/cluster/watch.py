@@ -69,6 +69,9 @@ class Watch:
         self._touched = touched
         self._lost = lost
         self._version = ""  # from where to go on; empty: from a list
+        self._follows: asyncio.Timeout | None = None
+        self._wanted = self._listed = 0  # lists
+        self._missing = False
         self._pace = Pace()
         self._events = metrics.WATCH_EVENTS.labels(kind.plural)
 
@@ -85,6 +88,8 @@ class Watch:
         try:
             if not self._version or not self.pulse.fresh:  # what can't be resumed for so long is listed
                 await self.list()
+            while self.outdated:
+                await self.list()
             await self._follow()
         except MissingKind as error:
             self._miss(error)
@@ -98,6 +103,17 @@ class Watch:
             return error.retry_after or 0.0
         return 0.0
 
+    @property
+    def outdated(self) -> bool:
+        """Whether a list that was asked for has yet to come; of a kind that is missing there is nothing to list."""
+        return self._listed < self._wanted and not self._missing
+
+    def anew(self) -> None:
+        """List again, for objects were passed over that are ours by now."""
+        self._wanted += 1
+        if self._follows is not None:
+            self._follows.reschedule(asyncio.get_running_loop().time())
+
     async def fill(self) -> None:
         """List for the first time; that the cluster does not know the kind is no failure."""
         try:
@@ -109,14 +125,14 @@ class Watch:
         """Take in that the cluster does not know the kind: nothing is there, and that is the truth."""
         lost = self._cache.missing(self.kind)
         logger.debug("Watch of %s: %s", self.kind.plural, error.message)
-        self._version = ""
+        self._version, self._missing = "", True
         self.pulse.beat()
         self._touched(lost)
 
     async def list(self) -> None:
         """Take in every object of the kind, and forget those that are gone."""
         refs: list[Ref] = []
-        after = ""
+        after, wanted = "", self._wanted
         while True:
             page = await self._client.send(requests.page(self.kind, after=after))
             for item in page["items"] or ():  # Kubernetes says null for an empty list of metadata
@@ -125,7 +141,7 @@ class Watch:
             after = page["metadata"].get("continue", "")
             if not after:
                 break
-        self._version = page["metadata"]["resourceVersion"]
+        self._version, self._listed, self._missing = page["metadata"]["resourceVersion"], wanted, False
         self._lost(self._cache.listed(self.kind, refs, int(self._version)))
         self._touched(self._cache.found(self.kind))
         self.pulse.filled()
@@ -133,9 +149,14 @@ class Watch:
     async def _follow(self) -> None:
         seconds = random.randint(240, 480)
         request = requests.watch(self.kind, version=self._version, seconds=seconds)
-        async with aclosing(self._client.lines(request)) as lines:
-            async for line in lines:
-                self._take(decode(line))
+        try:
+            async with asyncio.timeout(None) as self._follows, aclosing(self._client.lines(request)) as lines:
+                async for line in lines:
+                    self._take(decode(line))
+        except TimeoutError:
+            logger.debug("Watch of %s: begun anew", self.kind.plural)
+        finally:
+            self._follows = None
 
     def _take(self, event: Event) -> None:
         self._events.inc()

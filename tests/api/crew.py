@@ -1,0 +1,88 @@
+"""Several operators, each with an account of its own, so that the audit log tells which process sent what."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tests.api.conftest import SYSTEM, login
+from tests.api.harness import Audit, Cluster, Manifest, Operator, Space, eventually
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request that the API server received."""
+
+    at: float
+    account: str
+    verb: str
+    resource: str
+    namespace: str
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes anything but a Lease."""
+        return self.verb not in ("get", "list", "watch") and self.resource != "leases"
+
+
+@dataclass(frozen=True)
+class Member:
+    """An operator and what it has sent."""
+
+    account: str
+    operator: Operator
+    audit: Audit
+
+    def sent(self) -> list[Sent]:
+        """Return every request of its so far."""
+        return [_sent(self.account, entry) for entry in self.audit.read()]
+
+
+def _sent(account: str, entry: Manifest) -> Sent:
+    ref = entry.get("objectRef") or {}
+    at = datetime.fromisoformat(entry["requestReceivedTimestamp"]).timestamp()
+    return Sent(at, account, entry["verb"], ref.get("resource", ""), ref.get("namespace", ""))
+
+
+@contextmanager
+def member(cluster: Cluster, system: Space, account: str, folder: Path, **settings: Any) -> Iterator[Member]:
+    """Give an operator that is not started yet; end it afterwards."""
+    (folder / account).mkdir()
+    kubeconfig = login(cluster, system, account, folder / account)
+    operator = Operator(folder / account, kubeconfig, operatorNamespace=SYSTEM, **settings)
+    audit = Audit(f"system:serviceaccount:{SYSTEM}:{account}")
+    try:
+        yield Member(account, operator, audit)
+    finally:
+        audit.close()
+        if operator.running():
+            operator.send(signal.SIGCONT)
+            operator.kill()
+
+
+def leader(crew: list[Member], lease: Manifest) -> Member | None:
+    """Return who holds a Lease, if it is one of these."""
+    holder = lease["spec"]["holderIdentity"]
+    return next((one for one in crew if one.operator.running() and f"_{one.operator.pid}_" in holder), None)
+
+
+def standing_by(one: Member) -> None:
+    """Wait until an operator has warm caches."""
+    eventually(lambda: _ready(one.operator), within=40)
+
+
+def _ready(operator: Operator) -> bool:
+    try:
+        return operator.fetch(operator.health, "/readyz") == "ok\n"
+    except OSError:  # it does not listen yet
+        return False
+
+
+def merged(crew: list[Member]) -> list[Sent]:
+    """Return what all have sent, in the order in which the API server received it."""
+    return sorted((one for each in crew for one in each.sent()), key=lambda one: one.at)
