@@ -48,9 +48,14 @@ def run(settings: Settings) -> None:
 def _complaint(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Take in what the loop can hand to nobody: kopf's watch, left half-way when we stop, is no error."""
     if "asyncgen" in context:
-        logger.debug("At the end: %s", context["message"])
+        _at_the_end(loop, context)
     else:
         loop.default_exception_handler(context)
+
+
+def _at_the_end(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Take in what kopf's own tasks come to when it closes the session that they use."""
+    logger.debug("At the end: %s", context["message"])
 
 
 async def _run(settings: Settings) -> None:
@@ -271,6 +276,7 @@ class Operator:
     async def _leave(self) -> None:
         """Bring what is under way to its end, then let go of the Lease at once: another waits for it."""
         self._stop.set()
+        asyncio.get_running_loop().set_exception_handler(_at_the_end)
         self._queue.close()
         landed = await self._land()
         for task in (*self._background, *self._workers):
