@@ -288,9 +288,7 @@ class Operator:
 
     async def _land(self) -> bool:
         """End all looks, in the middle where they take longer; tell whether no request of theirs is under way."""
-        if not self._workers:
-            return True
-        _, late = await asyncio.wait(self._workers, timeout=_DRAIN)
+        _, late = await asyncio.wait(self._workers, timeout=_DRAIN) if self._workers else ((), ())
         return not late or await self._client.halt(within=_LAND)
 
     def _raise_failures(self) -> None:
