@@ -130,6 +130,7 @@ class Reconciler:
         try:
             answer = await self._client.send(requests.apply_status(_ref(key), uid=uid, status=status))
         except Unavailable as error:
+            logger.warning("Status: %s", error)
             return Again(after=error.retry_after, failed=True)
         except Refused as error:
             return self._not_published(key, uid, error)
