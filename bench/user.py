@@ -101,6 +101,16 @@ class User:
                 await asyncio.sleep(begun + number / per_second - time.monotonic())
                 group.create_task(_made(call))
 
+    async def one_by_one(self, calls: Iterable[Call], *, per_second: float) -> None:
+        """Make a call at each beat, or as soon after it as the one before has come back: as a single program does.
+
+        Writes of one object that overlap refuse one another, and the API server tries each again for half a minute.
+        """
+        begun = time.monotonic()
+        for number, call in enumerate(calls):
+            await asyncio.sleep(begun + number / per_second - time.monotonic())
+            await call()
+
     async def events(self, resource: Resource, version: str) -> AsyncGenerator[Manifest, None]:
         """Yield the events of a watch until the server ends it."""
         query = f"?watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds=7200"

@@ -41,7 +41,7 @@ async def noisy(stage: Stage) -> Figures:
     await _stream(stage, calm)
     before = stage.meter.now()
     edits = (partial(stage.edit, noisy, n) for n in range(1, NOISE * SECONDS + 1))
-    await asyncio.gather(_stream(stage, disturbed), stage.user.paced(edits, per_second=NOISE))
+    await asyncio.gather(_stream(stage, disturbed), stage.user.one_by_one(edits, per_second=NOISE))
     cost: Cost = stage.meter.since(before)
     alone, beside = (_latencies(stage, keys, name) for keys, name in ((calm, "alone"), (disturbed, "beside noise")))
     return Figures(
