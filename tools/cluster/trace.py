@@ -91,7 +91,7 @@ def links() -> list[str]:
 
 
 def _cgroup_names() -> list[str]:
-    return [str(path) for path in namespace.CGROUPS.rglob("*") if path.is_dir()]
+    return [folder for folder, _, _ in os.walk(namespace.CGROUPS)]  # some may vanish while we look
 
 
 def firewall() -> list[str] | None:

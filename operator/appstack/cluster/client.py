@@ -94,10 +94,13 @@ class Client:
         """Yield the lines of a watch until the server ends it; raise Unavailable when it falls silent."""
         async with self._answered(request, _WATCH_TIMEOUT) as response:
             rest = b""
-            async for chunk in response.content.iter_chunked(_CHUNK):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    yield line
+            try:
+                async for chunk in response.content.iter_chunked(_CHUNK):
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield line
+            finally:
+                _abort(response)  # where we end it, and not the server
 
     @asynccontextmanager
     async def _answered(self, request: Request, limits: aiohttp.ClientTimeout) -> AsyncIterator[ClientResponse]:
@@ -145,6 +148,12 @@ class Client:
             return response
         response.release()
         return await handler(_with(request, fresh))
+
+
+def _abort(response: ClientResponse) -> None:
+    """End a connection that is still in use without a farewell: the server would not answer it in time."""
+    if response.connection is not None and response.connection.transport is not None:
+        response.connection.transport.abort()
 
 
 def _with(request: ClientRequest, header: str | None) -> ClientRequest:
