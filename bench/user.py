@@ -101,15 +101,16 @@ class User:
                 await asyncio.sleep(begun + number / per_second - time.monotonic())
                 group.create_task(_made(call))
 
-    async def one_by_one(self, calls: Iterable[Call], *, per_second: float) -> None:
-        """Make a call at each beat, or as soon after it as the one before has come back: as a single program does.
-
-        Writes of one object that overlap refuse one another, and the API server tries each again for half a minute.
-        """
-        begun = time.monotonic()
-        for number, call in enumerate(calls):
-            await asyncio.sleep(begun + number / per_second - time.monotonic())
+    async def in_turn(self, calls: Iterable[Call], *, per_second: float, seconds: float) -> int:
+        """Make calls one after the other, at most so many a second; return how many there were."""
+        begun, made = time.monotonic(), 0
+        for call in calls:
+            if time.monotonic() - begun > seconds:
+                break
             await call()
+            made += 1
+            await asyncio.sleep(begun + made / per_second - time.monotonic())
+        return made
 
     async def events(self, resource: Resource, version: str) -> AsyncGenerator[Manifest, None]:
         """Yield the events of a watch until the server ends it."""

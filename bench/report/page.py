@@ -51,8 +51,8 @@ Deployments' controllers are Kubernetes' own, with client limits raised to 1,000
 how long they take by themselves; a rolling stack's status is written once a second at most.
 """,
     "noisy": """\
-150 stacks come at 5 a second, alone and then while one stack in another namespace is edited 20 times a second. Time
-runs from the write of a stack to its true status.
+150 stacks come at 5 a second, alone and then while one stack in another namespace is edited up to 20 times a second,
+each time after the API server's answer to the time before. Time runs from the write of a stack to its true status.
 """,
 }
 

@@ -177,6 +177,7 @@ def _noisy(_: int) -> list[Column]:
         Column("p50 beside noise ms", latency("status beside noise", "p50")),
         Column("p99 beside noise ms", latency("status beside noise", "p99")),
         Column("p99 ratio", number("p99 ratio")),
+        Column("edits", number("edits")),
         Column("writes", WRITES),
     ]
 
