@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from appstack.errors import AppStackError
 from appstack.fields import Path
@@ -116,3 +116,23 @@ class Change:
     error: AppStackError | None = None
     note: str = ""  # why it was replaced
     cause: Cause | None = None  # of what was written, or rests
+
+
+WRITTEN: Final = frozenset({Action.CREATED, Action.CONFIGURED, Action.REPAIRED})
+
+
+def caught_up(before: Observed, after: Observed, changes: Sequence[Change]) -> bool:
+    """Tell whether nothing was seen since `before` but our own writes: another look would find nothing to do."""
+    applied = {change.ref: change.applied for change in changes if change.action in WRITTEN}
+    if any(change.action not in WRITTEN | {Action.UNCHANGED} for change in changes):
+        return False
+    if replace(before, children={}) != replace(after, children={}):
+        return False
+    return after.children.keys() == before.children.keys() | applied.keys() and all(
+        _as_applied(child, applied[ref]) if ref in applied else child == before.children[ref]
+        for ref, child in after.children.items()
+    )
+
+
+def _as_applied(child: Child, applied: Applied | None) -> bool:
+    return applied is not None and child.fields == applied.fields and not child.deleting

@@ -148,6 +148,10 @@ class WorkQueue(Generic[K]):
             self._again.discard(key)
             self.add(key)
 
+    def caught_up(self, key: K) -> None:
+        """Take in from a key's worker that it has seen all that happened to the key until now."""
+        self._again.discard(key)
+
     def forget(self, key: K) -> None:
         """Drop what is remembered of a key that is gone."""
         self._failures.pop(key, None)

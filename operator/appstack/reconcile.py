@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,14 +12,14 @@ from typing import Any, Final
 from appstack import incidents, metrics
 from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Key
-from appstack.cluster.carry import WRITTEN, Hands, withheld
+from appstack.cluster.carry import Hands, withheld
 from appstack.cluster.client import Client
 from appstack.cluster.stacks import Stack, Stacks
 from appstack.contests import Contests, contested, wake
 from appstack.errors import MissingKind, Refused, Unavailable
 from appstack.intents import Intent, Intents
 from appstack.meta import API_VERSION, KIND, Manifest, Ref
-from appstack.observed import Action, Change, Observed, Owner
+from appstack.observed import WRITTEN, Action, Change, Observed, Owner, caught_up
 from appstack.origin import as_written
 from appstack.plan import plan
 from appstack.problems import SETTLED, restarting
@@ -38,8 +38,18 @@ _TIMES: Final = frozenset({"lastTransitionTime"})
 class Reconciler:
     """Has a look at one stack at a time, and leaves it as it should be."""
 
-    def __init__(self, *, settings: Settings, client: Client, cache: Cache, stacks: Stacks, instance: str) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        client: Client,
+        cache: Cache,
+        stacks: Stacks,
+        instance: str,
+        caught_up: Callable[[Key], None],
+    ) -> None:
         self._client = client
+        self._caught_up = caught_up  # told of a stack of which there is nothing new beyond our own writes
         self._cache = cache
         self._stacks = stacks
         self._hands = Hands(client=client, cache=cache)
@@ -68,6 +78,8 @@ class Reconciler:
         shown = await self._hands.settle(changes)
         self._remember(key, held, changes)
         seen, now, clock = self._cache.observed(key), _now("seconds"), time.time()
+        if self._stacks.unchanged(key, held) and caught_up(observed, seen, changes):
+            self._caught_up(key)
         contests = self._contests.of(held.uid, generation=held.generation, now=clock)
         status = report(
             doc,
@@ -128,7 +140,8 @@ class Reconciler:
         if wait > 0:
             return again if again.failed else Again(after=min(wait, again.after or wait))
         try:
-            answer = await self._client.send(requests.apply_status(_ref(key), uid=uid, status=status))
+            with self._stacks.publishing(key, status):
+                answer = await self._client.send(requests.apply_status(_ref(key), uid=uid, status=status))
         except Unavailable as error:
             logger.warning("Status: %s", error)
             return Again(after=error.retry_after, failed=True)

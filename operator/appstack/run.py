@@ -106,6 +106,7 @@ class Operator:
             cache=self._cache,
             stacks=self._stacks,
             instance=self._lease.me.host,
+            caught_up=self._queue.caught_up,
         )
         self._feed = Feed(client, seen=self._seen, served=self._find_appstacks, beside=self._sweep.watch)
         self._background: list[asyncio.Task[None]] = []

@@ -110,7 +110,9 @@ async def test_a_stack_whose_deletion_nobody_told_is_forgotten(bare: Space, clie
     stacks, cache = Stacks(), Cache(accepts=lambda _: True)
     for doc in (gone, there):
         stacks.show(doc)
-    reconciler = Reconciler(settings=Settings(), client=client, cache=cache, stacks=stacks, instance="test")
+    reconciler = Reconciler(
+        settings=Settings(), client=client, cache=cache, stacks=stacks, instance="test", caught_up=lambda _: None
+    )
     bare.delete("AppStack", "gone")
 
     for name in ("gone", "there"):

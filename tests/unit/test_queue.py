@@ -96,6 +96,23 @@ async def test_a_key_is_with_one_worker_and_what_happens_meanwhile_is_one_more_l
     assert 0 == len(queue)
 
 
+async def test_what_a_worker_has_seen_needs_no_further_look(queue: WorkQueue[str]) -> None:
+    queue.add("a")
+    await queue.get()
+    queue.add("a")
+
+    queue.caught_up("a")
+    queue.done("a")
+    assert 0 == len(queue)
+
+    queue.add("a")
+    await queue.get()
+    queue.caught_up("a")
+    queue.add("a")
+    queue.done("a")
+    assert 1 == len(queue)
+
+
 async def test_a_worker_waits_until_there_is_something_to_do(queue: WorkQueue[str]) -> None:
     first, second = asyncio.create_task(queue.get()), asyncio.create_task(queue.get())
     await asyncio.sleep(0)

@@ -55,6 +55,28 @@ def test_our_own_status_is_no_news(stacks: Stacks) -> None:
     assert not stacks.show(stack(7, status={"a": 1}))
 
 
+def test_a_status_that_the_watch_shows_before_its_answer_is_no_news(stacks: Stacks) -> None:
+    edited = stack(7, status={"a": 1})
+    edited["metadata"]["generation"] = 2
+    with stacks.publishing(KEY, {"a": 1}):
+        assert not stacks.show(stack(6, status={"a": 1}))
+        assert stacks.show(edited)
+        assert stacks.show(stack(8, status={"a": 2}))
+
+    assert stacks.show(stack(9, status={"a": 1}))
+
+
+def test_a_stack_is_unchanged_until_something_is_shown_or_doubted(stacks: Stacks) -> None:
+    held = stacks.get(KEY)
+    assert held
+    assert stacks.unchanged(KEY, held)
+
+    stacks.doubt(KEY)
+    assert not stacks.unchanged(KEY, held)
+    stacks.show(stack(6))
+    assert not stacks.unchanged(KEY, held)
+
+
 def test_a_spec_that_was_written_before_our_status_and_is_shown_after_it_is_news(stacks: Stacks) -> None:
     answer = stack(7)
     answer["metadata"]["generation"] = 2

@@ -15,7 +15,7 @@ from appstack.cluster.client import Client
 from appstack.cluster.kinds import of
 from appstack.contests import cause
 from appstack.errors import ForeignObject, MissingKind, Refused, Unavailable
-from appstack.observed import Action, Applied, Change, Child, Owner
+from appstack.observed import WRITTEN, Action, Applied, Change, Child, Owner
 from appstack.plan import Apply, Await, Foreign, Leave, Missing, Plan, Replace, Rest, Step, Why, decide
 
 _SHOWN_WITHIN: Final = 2.0  # seconds that a watch may lag behind our own write before we go on without it
@@ -26,9 +26,6 @@ _ACTIONS: Final[Mapping[Why, Action]] = {
     Why.REPAIR: Action.REPAIRED,
     Why.ADOPT: Action.CONFIGURED,
 }
-
-
-WRITTEN: Final = frozenset({Action.CREATED, Action.CONFIGURED, Action.REPAIRED})
 
 
 class Hands:

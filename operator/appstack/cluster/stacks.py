@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -79,6 +80,7 @@ class Stacks:
 
     def __init__(self) -> None:
         self._held: dict[Key, Stack] = {}
+        self._published: dict[Key, Mapping[str, Any]] = {}  # statuses whose write is under way
 
     def __len__(self) -> int:
         """How many there are."""
@@ -110,8 +112,23 @@ class Stacks:
         if held.version >= int(doc["metadata"]["resourceVersion"]):
             self._held[key] = replace(held, doubtful=False)
             return False
-        self._held[key] = _with(replace(held, doubtful=False), doc)
-        return True
+        self._held[key] = now = _with(replace(held, doubtful=False), doc)
+        ours = key in self._published and self._published[key] == doc.get("status")
+        return not ours or now.generation != held.generation or now.deleting != held.deleting
+
+    def unchanged(self, key: Key, held: Stack) -> bool:
+        """Tell whether an AppStack is still as it was when it was `held`."""
+        now = self._held.get(key)
+        return now is not None and (now.uid, now.version, now.doubtful) == (held.uid, held.version, held.doubtful)
+
+    @contextmanager
+    def publishing(self, key: Key, status: Mapping[str, Any]) -> Iterator[None]:
+        """While the block lasts, a status that the watch shows is no news if it is the one that we write."""
+        self._published[key] = status
+        try:
+            yield
+        finally:
+            del self._published[key]
 
     def doubt(self, key: Key) -> None:
         """Take in that an AppStack may be gone."""
