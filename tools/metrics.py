@@ -30,7 +30,7 @@ def text(note: str) -> str:
 
 def _rows() -> Iterator[str]:
     for each in vars(metrics).values():
-        if isinstance(each, MetricWrapperBase | metrics.Stacks):
+        if isinstance(each, MetricWrapperBase | metrics.StackCounts):
             (family,) = each.describe()
             name = f"{family.name}_total" if family.type == "counter" else family.name
             labels = ", ".join(f"`{label}`" for label in each._labelnames)

@@ -102,10 +102,11 @@ class Contests:
         return {ref: one for ref, one in held.items() if of == generation and not one.over(now)}
 
 
-def wake(contests: Mapping[Ref, Contest], now: float) -> float | None:
-    """Return in how many seconds there is something to do or to tell; never, when None."""
-    times = (one.due if one.rests(now) else one.last + QUIET for one in contests.values())
-    return min((when - now for when in times), default=None)
+def wake(contests: Mapping[Ref, Contest], changes: Iterable[Change], now: float) -> float | None:
+    """Return in how many seconds there is something to do or to tell, after a look; never, when None."""
+    resting = {change.ref for change in changes if change.action is Action.RESTING}
+    times = (one.due if ref in resting else one.last + QUIET for ref, one in contests.items())
+    return min((max(0.0, when - now) for when in times), default=None)
 
 
 def contested(contests: Mapping[Ref, Contest], changes: Iterable[Change]) -> tuple[Problem, ...]:

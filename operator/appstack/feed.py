@@ -15,6 +15,7 @@ import kopf
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse, StreamReader
 
 from appstack import handlers, metrics
+from appstack.cluster.answers import retry_after
 from appstack.cluster.client import Client, said
 from appstack.cluster.kinds import STACK
 from appstack.cluster.pulse import Pace, Pulse
@@ -41,6 +42,7 @@ class Feed:
         self._seen = seen
         self._served = served  # raises where the cluster does not know AppStacks
         self._paces = {"kopf": Pace(), "list": Pace(), "watch": Pace()}
+        self._asked = 0.0  # seconds that the server wants to be left alone
         self._events = metrics.WATCH_EVENTS.labels(STACK.plural)
 
     async def run(self, stop: asyncio.Event, *, started: Callable[[], None]) -> None:
@@ -83,7 +85,8 @@ class Feed:
         """Send a request of kopf's on, not too soon, and see what becomes of it."""
         verb = _verb(request)
         if verb in self._paces and "continue" not in request.url.query:
-            await asyncio.sleep(self._paces[verb].pause())
+            await asyncio.sleep(self._paces[verb].pause(at_least=self._asked))
+            self._asked = 0.0
         self.pulse.turn()
         code, began = "none", time.monotonic()
         try:
@@ -96,6 +99,10 @@ class Feed:
             metrics.requested(verb, STACK.plural, code=code, seconds=time.monotonic() - began)
         if response.status >= 400:
             self.pulse.trouble(f"{self._client.server}: {code} {response.reason}")
+            if response.status == 429:  # kopf would sleep for as long as the server says
+                self._asked = retry_after(response.headers) or 0.0
+                response.release()
+                raise aiohttp.ClientConnectionError("the API server is too busy")
         elif verb == "list":
             self._paces["list"].progress()
             self._paces["kopf"].progress()

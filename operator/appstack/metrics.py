@@ -103,7 +103,7 @@ BUILD: Final = Gauge(
 )
 
 
-class Stacks(Collector):
+class StackCounts(Collector):
     """Counts the stacks by condition, when it is asked: every state is a series, also one of no stack."""
 
     _labelnames = ("condition", "status")
@@ -135,7 +135,7 @@ class Stacks(Collector):
         return GaugeMetricFamily("appstack_stacks", about, labels=self._labelnames)
 
 
-STACKS: Final = Stacks()
+STACKS: Final = StackCounts()
 REGISTRY.register(STACKS)
 ProcessCollector(registry=REGISTRY)
 BUILD.labels(__version__, platform.python_version()).set(1)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-from appstack.turns import RATE, Pace, Rate, Turns
+from appstack.turns import RATE, Allowance, Rate, Turns
 
 K = TypeVar("K", bound=Hashable)
 
@@ -83,7 +83,7 @@ class WorkQueue(Generic[K]):
         self._live: Turns[K] = Turns(group)
         self._later: Turns[K] = Turns(group)
         self._taken = 0
-        self._pace: Pace[K] = Pace(rate)
+        self._allowance: Allowance[K] = Allowance(rate)
         self._again: set[K] = set()  # to be looked at again once its worker is done
         self._processing: set[K] = set()
         self._timers: dict[K, Timer] = {}
@@ -108,7 +108,7 @@ class WorkQueue(Generic[K]):
         if key in self._processing:
             self._again.add(key)
             return
-        wait = self._pace.wait(key, self._clock.time())
+        wait = self._allowance.wait(key, self._clock.time())
         if wait > 0:
             self.add_after(key, wait)
         else:
@@ -171,7 +171,7 @@ class WorkQueue(Generic[K]):
         rest = self._taken % _SHARE == 0
         key = (self._later if len(self._later) and (rest or not len(self._live)) else self._live).take()
         self._processing.add(key)
-        self._pace.took(key, self._clock.time())
+        self._allowance.took(key, self._clock.time())
         self._cancel(key)  # this look is the one that was wished for
         return key
 

@@ -90,7 +90,7 @@ class Reconciler:
             contested=contested(contests, changes),
             now=now,
         )
-        again = _again(changes, unsettled=restarting(seen.pods, now=now), contests=wake(contests, clock))
+        again = _again(changes, unsettled=restarting(seen.pods, now=now), contests=wake(contests, changes, clock))
         return await self._publish(key, doc, status, again)
 
     async def _held(self, key: Key) -> Stack | None:
@@ -128,7 +128,8 @@ class Reconciler:
         if held.told and written:
             causes = {change.ref: change.cause for change in written if change.cause}
             self._contests.repaired(held.uid, generation=held.generation, causes=causes, now=time.time())
-            self._stacks.hold_back(key, uid=held.uid, at=time.monotonic())
+            if not any(change.error for change in changes):  # else the next look comes only after its back-off
+                self._stacks.hold_back(key, uid=held.uid, at=time.monotonic())
 
     async def _publish(self, key: Key, doc: Manifest, status: Manifest, again: Again) -> Again:
         """Write the status when it differs, a second after the one before at the earliest."""

@@ -11,7 +11,7 @@ from appstack.endpoints import endpoints
 from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
 from appstack.meta import selector
 from appstack.model.status import MAX_IMAGE, MAX_IMAGES, MAX_PROBLEMS, Image, Problem, Resource, Run, Status
-from appstack.observed import Action, Change, Child, End, Observed, Owner
+from appstack.observed import WRITTEN, Action, Change, Child, End, Observed, Owner
 from appstack.problems import problems
 from appstack.rollouts import COUNTS, ROLLOUTS, Count
 from appstack.runs import failure, runs
@@ -26,7 +26,6 @@ _ERRORS: tuple[tuple[type[Exception], Callable[[Any], c.Outcome]], ...] = (
     (Unavailable, c.retrying),
     (Exception, c.failed),
 )
-_WRITTEN = frozenset({Action.CREATED, Action.CONFIGURED, Action.REPAIRED})
 
 
 def report(
@@ -120,7 +119,7 @@ def _rollout(
     """Return how far the workload is; what was written in this run has not been seen yet."""
     if workload is None or workload.deleting:
         return _away(workload, changes=changes, ended=ended)
-    if any(change.ref == workload.ref and change.action in _WRITTEN for change in changes):
+    if any(change.ref == workload.ref and change.action in WRITTEN for change in changes):
         return c.progressing(f"{workload.ref.kind} {workload.ref.name} was just written")
     outcome = ROLLOUTS[workload.ref.kind](workload)
     if not wrong:

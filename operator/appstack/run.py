@@ -191,6 +191,8 @@ class Operator:
         for key in self._stacks:
             self._wake(key, later=self._stacks.told(key))
         self._workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
+        for worker in self._workers:
+            worker.add_done_callback(lambda _: self._stop.set())  # one that dies would keep its stack for ever
         logger.info("Reconciling %s at %s", self._lease.scope, self._client.server)
 
     async def _worker(self) -> None:
@@ -293,6 +295,6 @@ class Operator:
         return not late or await self._client.halt(within=_LAND)
 
     def _raise_failures(self) -> None:
-        for task in self._background:
+        for task in (*self._background, *self._workers):
             if task.done() and not task.cancelled():
                 task.result()

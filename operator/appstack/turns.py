@@ -68,7 +68,7 @@ class Rate:
 RATE: Final = Rate()
 
 
-class Pace(Generic[K]):
+class Allowance(Generic[K]):
     """Keeps a key that never comes to rest from being looked at all the time. A key at rest is not remembered."""
 
     def __init__(self, rate: Rate) -> None:

@@ -87,11 +87,22 @@ def test_what_is_quiet_takes_no_memory() -> None:
     assert QUIET == len(contests)
 
 
-@pytest.mark.parametrize(("times", "at", "seconds"), [(7, 0, None), (9, 0.5, 1.5), (9, 2, QUIET - 2)])
-def test_a_look_comes_when_there_is_something_to_do_or_to_tell(times: int, at: float, seconds: float | None) -> None:
+@pytest.mark.parametrize(
+    ("times", "action", "at", "seconds"),
+    [
+        (7, Action.RESTING, 0, None),
+        (9, Action.RESTING, 0.5, 1.5),
+        (9, Action.RESTING, 2.1, 0),  # it became due while the look was under way
+        (9, Action.UNCHANGED, 2, QUIET - 2),
+    ],
+)
+def test_a_look_comes_when_there_is_something_to_do_or_to_tell(
+    times: int, action: Action, at: float, seconds: float | None
+) -> None:
     contests, last = fought(times)
+    open_ones = contests.of("u1", generation=1, now=last + at)
 
-    assert pytest.approx(seconds) == wake(contests.of("u1", generation=1, now=last + at), last + at)
+    assert pytest.approx(seconds) == wake(open_ones, [Change(SERVICE, action)], last + at)
 
 
 def entry(manager: str, time: str, fields: object, **more: str) -> Manifest:

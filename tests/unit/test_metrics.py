@@ -48,7 +48,7 @@ def test_of_a_stack_that_has_no_status_nothing_is_known() -> None:
 
 
 def test_stacks_are_counted_by_condition_and_what_no_stack_has_is_0() -> None:
-    counted = metrics.Stacks()
+    counted = metrics.StackCounts()
     counted.set_function(lambda: [told(Ready="True"), told(Ready="True"), told(Ready="False", Stalled="True"), ()])
 
     (family,) = counted.collect()

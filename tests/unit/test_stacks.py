@@ -37,11 +37,12 @@ def stacks() -> Stacks:
 
 
 def test_only_what_is_newer_is_news(stacks: Stacks) -> None:
-    assert [False, False, True, True] == [
+    assert [False, False, True, True, False] == [
         stacks.show(stack(5)),
         stacks.show(stack(4)),
         stacks.show(stack(6)),
-        stacks.show(stack(3, uid="u2")),
+        stacks.show(stack(7, uid="u2")),
+        stacks.show(stack(6)),  # of the one before, late
     ]
 
 

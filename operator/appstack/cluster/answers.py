@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from appstack.cluster.requests import Request
 from appstack.errors import AppStackError, MissingKind, Refused, Unavailable
 
+_LONGEST: Final = 60.0  # seconds that a server may make us wait: the probes would think that we are stuck
 _FOR_NOW: Final = (401, 408, 425, 429)  # besides 5xx
 _IMMUTABLE: Final = ("field is immutable", "may not change fields", "may not add or remove containers")
 
@@ -18,7 +20,7 @@ def failure(request: Request, *, status: int, headers: Mapping[str, str], body: 
     told = _told(body)
     message = told.get("message") or body[:300].decode(errors="replace") or f"HTTP {status}"
     if status in _FOR_NOW or status >= 500:
-        return Unavailable(f"{request.ref}: {message}", retry_after=_retry_after(headers, told))
+        return Unavailable(f"{request.ref}: {message}", retry_after=retry_after(headers, told))
     if status == 404 and not told and request.kind.optional:
         return MissingKind(request.ref)  # of an object that is not there it would speak in a `Status`
     reason = told.get("reason") or f"HTTP{status}"
@@ -46,9 +48,10 @@ def _told(body: bytes) -> Mapping[str, Any]:
     return value if isinstance(value, dict) and value.get("kind") == "Status" else {}
 
 
-def _retry_after(headers: Mapping[str, str], told: Mapping[str, Any]) -> float | None:
+def retry_after(headers: Mapping[str, str], told: Mapping[str, Any] = MappingProxyType({})) -> float | None:
+    """Return the seconds that a server asks us to wait, a minute at most."""
     said = headers.get("Retry-After") or (told.get("details") or {}).get("retryAfterSeconds")
     try:
-        return float(said) if said else None
+        return min(float(said), _LONGEST) if said else None
     except ValueError:
         return None

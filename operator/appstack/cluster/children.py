@@ -51,12 +51,6 @@ def _controller(meta: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((owner for owner in meta.get("ownerReferences") or () if owner.get("controller")), {})
 
 
-def fields_digest(meta: Mapping[str, Any]) -> str:
-    """Return the hash of the fields that our own apply set; empty when there are none."""
-    applied = _applied(meta)
-    return digest(applied) if applied is not None else ""
-
-
 def _applied(meta: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the fields that our own apply set, as the API server keeps account of them."""
     entry = next((entry for entry in meta.get("managedFields") or () if _is_ours(entry)), None)

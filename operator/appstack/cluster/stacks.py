@@ -107,6 +107,8 @@ class Stacks:
         """Take in an AppStack from the watch; tell whether it is news."""
         key, held = key_of(doc), self._held.get(key_of(doc))
         if held is None or held.uid != doc["metadata"]["uid"]:
+            if held is not None and int(doc["metadata"]["resourceVersion"]) < held.version:
+                return False  # an earlier one of this name: kopf keeps events in order for each uid alone
             self._held[key] = _stack(doc)
             return True
         if held.version >= int(doc["metadata"]["resourceVersion"]):

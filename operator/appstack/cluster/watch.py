@@ -135,6 +135,7 @@ class Watch:
         after, wanted = "", self._wanted
         while True:
             page = await self._client.send(requests.page(self.kind, after=after))
+            self.pulse.turn()
             for item in page["items"] or ():  # Kubernetes says null for an empty list of metadata
                 refs.append(self.kind.ref(item))
                 self._touched(self._cache.show(self.kind, item))
