@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import random
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from appstack.cluster import requests
@@ -13,11 +14,12 @@ from appstack.cluster.client import Client
 from appstack.cluster.stacks import Stacks, key_of
 from appstack.cluster.watch import Watch
 from appstack.errors import Refused, Unavailable
-from appstack.meta import Manifest
+from appstack.queue import Backoff
 
 logger = logging.getLogger(__name__)
 
 _SOON: Final = 0.2  # seconds
+_BACKOFF: Final = Backoff(longest=30.0)
 
 
 class Moves:
@@ -48,25 +50,38 @@ class Moves:
         """Find what is in a namespace."""
         task = asyncio.create_task(self._find(namespace))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("a namespace was not taken up; this is a defect of AppStack", exc_info=error)
 
     async def _find(self, namespace: str) -> None:
         """List everything anew, children first: a stack whose children are not known would be applied again."""
-        for watch in self._watches:
-            watch.anew()
-        while any(watch.outdated for watch in self._watches):  # noqa: ASYNC110  # of many, now and then
+        lists = [(watch, watch.anew()) for watch in self._watches]
+        while not all(watch.listed(number) for watch, number in lists):  # noqa: ASYNC110  # of many, now and then
             await asyncio.sleep(_SOON)
-        for doc in await self._appstacks(namespace):
-            if self._client.owns(namespace) and self._stacks.show(doc):
-                self._doubt(frozenset({key_of(doc)}))  # kopf may have shown its deletion since
-
-    async def _appstacks(self, namespace: str) -> Iterable[Manifest]:
-        while True:
+        failures = 0
+        while self._client.owns(namespace):
             try:
-                page = await self._client.send(requests.appstacks(namespace))
+                await self._show(namespace)
             except (Refused, Unavailable) as error:
-                logger.warning("AppStacks in %s: %s", namespace, error)
-                await asyncio.sleep(_SOON)
+                level = logging.DEBUG if failures else logging.WARNING
+                logger.log(level, "AppStacks in %s: %s", namespace, error)
+                await asyncio.sleep(_BACKOFF.delay(failures, random.random()))
+                failures += 1
             else:
-                found: list[Manifest] = page["items"]
-                return found
+                return
+
+    async def _show(self, namespace: str) -> None:
+        """Take in every AppStack of a namespace, as long as it is ours."""
+        after = ""
+        while True:
+            page = await self._client.send(requests.appstacks(namespace, after=after))
+            for doc in page["items"]:
+                if self._client.owns(namespace) and self._stacks.show(doc):
+                    self._doubt(frozenset({key_of(doc)}))  # kopf may have shown its deletion since
+            after = page["metadata"].get("continue", "")
+            if not after:
+                return

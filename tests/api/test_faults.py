@@ -40,6 +40,7 @@ FAULTS = [
     Fault("a line that is no JSON", streams(b"<html>go away</html>\n")),
     Fault("an event of nothing", streams(b'{"type": "ADDED", "object": {}}\n')),
     Fault("a list that is no JSON", says(200, "go away"), READS),
+    Fault("a list of nothing", says(200, {"status": "ok"}), READS),
     Fault("a definition that is gone", says(404), READS, frozenset({"appstacks"})),
     Fault("slow answers", answers_late, ALL, times=1),
 ]

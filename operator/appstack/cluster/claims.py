@@ -45,6 +45,11 @@ class Times:
         return self.duration * 0.8
 
     @property
+    def patience(self) -> float:
+        """How long it waits for the answer to a renewal: a second try fits in before the fence."""
+        return self.duration / 5
+
+    @property
     def retry(self) -> float:
         """How long it waits after a renewal that failed."""
         return self.duration / 15
@@ -120,6 +125,10 @@ class Watched:
                 self._renewed.add(claim.ref)
             self._claims[claim.ref] = claim
             self._since[claim.ref] = self._now()
+
+    def last(self, ref: Ref) -> Claim | None:
+        """Return what a Lease said when it was last seen."""
+        return self._claims.get(ref)
 
     def seen_renewed(self, ref: Ref) -> bool:
         """Tell whether its holder has renewed it before our eyes."""

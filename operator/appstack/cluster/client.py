@@ -88,6 +88,8 @@ class Client:
             answer: Manifest = json.loads(body)
         except ValueError as error:  # something on the way has answered in the server's place
             raise Unavailable(f"{self.server}: an answer that is no JSON: {body[:100]!r}") from error
+        if not isinstance(answer, dict) or "kind" not in answer:
+            raise Unavailable(f"{self.server}: an answer that is no object: {body[:100]!r}")
         return answer
 
     async def lines(self, request: Request) -> AsyncGenerator[bytes, None]:

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 from appstack.cluster import requests
 from appstack.cluster.claims import LABEL, Claim, Times, Watched, elapsed, notes
-from appstack.cluster.client import Client
+from appstack.cluster.client import Client, said
 from appstack.cluster.holder import Holder
+from appstack.cluster.watch import decode
 from appstack.errors import OperatorError, Refused, Unavailable
 from appstack.meta import Manifest, Ref
 from appstack.scope import Scope, overlap
@@ -58,14 +59,14 @@ class Lease:
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours; raise OperatorError where it never will be."""
-        said = False
+        told = False
         while (claim := await self._insist(self._try)) is not None:
-            if not said:
+            if not told:
                 logger.info("Standing by: Lease %s is held by %s", self.ref.name, claim.holder)
                 self._watched.see(
                     await self._insist(self._rivals)
                 )  # who stays silent from now on is known to be dead by then
-                said = True
+                told = True
             if not self._stands_by and self._watched.seen_renewed(self.ref):
                 raise self._twice(claim)
             await self._change(claim)
@@ -92,11 +93,10 @@ class Lease:
             if not self.holds():
                 raise self._lost("was not renewed in time")
             try:
-                await self._put(self.me)
-            except Unavailable as error:
-                logger.warning("Lease %s is not renewed: %s", self.ref.name, error)
-            except Refused as error:
-                await self._reread(error)
+                async with asyncio.timeout(self._times.patience):
+                    await self._renew()
+            except (Unavailable, TimeoutError) as error:
+                logger.warning("Lease %s is not renewed: %s", self.ref.name, said(error))
 
     async def release(self) -> None:
         """Give the Lease up, so that another need not wait for its end."""
@@ -132,11 +132,14 @@ class Lease:
         return elapsed() - self._renewed < self._times.renew
 
     async def _try(self) -> Claim | None:
-        """Take the Lease where nobody holds it; return whose it is where somebody does."""
+        """Take the Lease where nobody holds it; return whose it is where somebody does.
+
+        Whoever held one that was deleted may still write: it is theirs until it would have been over.
+        """
         while True:
             lease = await self._get()
-            if lease is not None:
-                claim = Claim.of(lease)
+            claim = self._watched.last(self.ref) if lease is None else Claim.of(lease)
+            if claim is not None:
                 self._watched.see([claim])
                 if claim.holder and not self._watched.dead(claim):
                     return claim
@@ -157,8 +160,10 @@ class Lease:
                 asyncio.timeout(left),
                 aclosing(self._client.lines(requests.watch_lease(self.ref, version=claim.version))) as lines,
             ):
-                async for _ in lines:
-                    return
+                async for line in lines:
+                    if decode(line).type not in ("ERROR", "DELETED"):
+                        return
+                    break  # too old a version, or a Lease that is gone: every watch would begin with that
         except TimeoutError:
             return
         except (Refused, Unavailable) as error:
@@ -204,15 +209,18 @@ class Lease:
         }
         return {"apiVersion": self.ref.api_version, "kind": "Lease", "metadata": metadata, "spec": spec}
 
+    async def _renew(self) -> None:
+        try:
+            await self._put(self.me)
+        except Refused as error:
+            await self._reread(error)
+
     async def _reread(self, error: Refused) -> None:
         """Find out whether a Lease that could not be renewed is still ours."""
         if error.status not in (404, 409):
             logger.warning("Lease %s is not renewed: %s", self.ref.name, error)
             return
-        try:
-            lease = await self._get()
-        except Unavailable:
-            return
+        lease = await self._get()
         if lease is not None and Claim.of(lease).holder != str(self.me):
             raise self._lost(f"was taken over by {Claim.of(lease).holder or 'nobody'}")
         self._held = lease

@@ -154,14 +154,15 @@ def discover() -> Request:
     return Request("get", STACK, _whole(STACK), "GET", f"/apis/{API_VERSION}")
 
 
-def appstacks(namespace: str) -> Request:
-    """List the whole AppStacks of a namespace."""
-    return Request("list", STACK, Ref(STACK.api_version, STACK.kind, namespace, ""), "GET", STACK.path(namespace))
+def appstacks(namespace: str, *, after: str = "") -> Request:
+    """List one page of the whole AppStacks of a namespace."""
+    ref = Ref(STACK.api_version, STACK.kind, namespace, "")
+    return Request("list", STACK, ref, "GET", STACK.path(namespace), query=_page(PAGE, after))
 
 
 def page(kind: Kind, *, limit: int = PAGE, after: str = "") -> Request:
     """List one page of a kind in the whole cluster."""
-    query = {"limit": str(limit)} | _selection(kind) | ({"continue": after} if after else {})
+    query = _page(limit, after) | _selection(kind)
     accept = JSON if kind.slim else METADATA_LIST
     return Request("list", kind, _whole(kind), "GET", kind.path(), query=query, accept=accept)
 
@@ -216,6 +217,10 @@ def update_lease(manifest: Manifest) -> Request:
 
 def _whole(kind: Kind) -> Ref:
     return Ref(kind.api_version, kind.kind, "", "")
+
+
+def _page(limit: int, after: str) -> dict[str, str]:
+    return {"limit": str(limit)} | ({"continue": after} if after else {})
 
 
 def _selection(kind: Kind) -> dict[str, str]:

@@ -88,7 +88,7 @@ class Watch:
         try:
             if not self._version or not self.pulse.fresh:  # what can't be resumed for so long is listed
                 await self.list()
-            while self.outdated:
+            while not self.listed(self._wanted):
                 await self.list()
             await self._follow()
         except MissingKind as error:
@@ -103,16 +103,16 @@ class Watch:
             return error.retry_after or 0.0
         return 0.0
 
-    @property
-    def outdated(self) -> bool:
-        """Whether a list that was asked for has yet to come; of a kind that is missing there is nothing to list."""
-        return self._listed < self._wanted and not self._missing
-
-    def anew(self) -> None:
-        """List again, for objects were passed over that are ours by now."""
+    def anew(self) -> int:
+        """List again, for objects were passed over that are ours by now; return the number of that list."""
         self._wanted += 1
-        if self._follows is not None:
+        if self._follows is not None and not self._follows.expired():
             self._follows.reschedule(asyncio.get_running_loop().time())
+        return self._wanted
+
+    def listed(self, number: int) -> bool:
+        """Tell whether that list or a later one has come; of a kind that is missing there is nothing to list."""
+        return self._listed >= number or self._missing
 
     async def fill(self) -> None:
         """List for the first time; that the cluster does not know the kind is no failure."""

@@ -1,0 +1,137 @@
+"""What becomes of the Lease where the API server answers late, with errors, or no longer knows it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from appstack.cluster import requests
+from appstack.cluster.client import Client
+from appstack.cluster.lease import Lease
+from appstack.cluster.login import Credentials, Login
+from appstack.errors import Unavailable
+from appstack.meta import Manifest
+from appstack.settings import Settings
+from tests.api.harness import free_port
+
+PATH = "/apis/coordination.k8s.io/v1/namespaces/appstack-system/leases"
+SETTINGS = Settings(identity="one", lease_duration=3)
+GONE = {"kind": "Status", "apiVersion": "v1", "code": 404, "message": "not found"}
+
+
+class Server:
+    """An API server that knows one Lease."""
+
+    def __init__(self) -> None:
+        self.lease: Manifest | None = None
+        self.event: Manifest | None = None  # with which every watch begins, and ends
+        self.slow = 0  # so many renewals are never answered
+        self.puts = self.gets = self.watches = 0
+        self.url = f"http://127.0.0.1:{free_port()}"
+
+    async def collection(self, request: web.Request) -> web.Response:
+        """List, watch or create."""
+        if request.method == "POST":
+            return self._take(await request.json())
+        if "watch" not in request.query:
+            return web.json_response({"kind": "LeaseList", "items": [self.lease] if self.lease else []})
+        self.watches += 1
+        if self.event is None:
+            await asyncio.sleep(60)
+        return web.Response(text=json.dumps(self.event) + "\n")
+
+    async def one(self, request: web.Request) -> web.Response:
+        """Get or replace."""
+        if request.method == "PUT":
+            self.puts += 1
+            if self.puts <= self.slow:
+                await asyncio.sleep(60)
+            return self._take(await request.json())
+        self.gets += 1
+        return web.json_response(self.lease or GONE, status=200 if self.lease else 404)
+
+    def _take(self, lease: Manifest) -> web.Response:
+        lease["metadata"]["resourceVersion"] = "1"
+        self.lease = lease
+        return web.json_response(lease)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    """Give an API server."""
+    made, app = Server(), web.Application()
+    app.router.add_route("*", "/apis/coordination.k8s.io/v1/leases", made.collection)
+    app.router.add_route("*", PATH, made.collection)
+    app.router.add_route("*", f"{PATH}/one", made.one)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", int(made.url.rpartition(":")[2])).start()
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[Client]:
+    """Give a client of that server."""
+    made = Client(Credentials(Login(server.url, None, None, None, lambda: None)), in_flight=4)
+    yield made
+    await made.close()
+
+
+def held() -> Manifest:
+    """Return the Lease of somebody of whom nothing is known."""
+    spec = {"holderIdentity": "elsewhere_boot_1_x", "leaseDurationSeconds": 3, "renewTime": "2026-01-01T00:00:00Z"}
+    metadata = {"name": "one", "namespace": "appstack-system", "resourceVersion": "1"}
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
+
+
+async def test_a_lease_that_somebody_deletes_is_its_holders_until_it_would_have_been_over(
+    server: Server, client: Client
+) -> None:
+    lease = Lease(SETTINGS, client)
+    server.lease, server.event = held(), {"type": "DELETED", "object": held()}
+    task = asyncio.create_task(lease.acquire())
+    while not server.watches:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    server.lease = None
+
+    await asyncio.wait((task,), timeout=1)
+    assert server.lease is None
+    await asyncio.wait((task,), timeout=10)
+    assert str(lease.me) == (server.lease or held())["spec"]["holderIdentity"]
+
+
+async def test_an_error_in_the_watch_is_no_change(server: Server, client: Client) -> None:
+    server.lease = held()
+    server.event = {"type": "ERROR", "object": GONE | {"code": 410}}
+    lease = Lease(SETTINGS, client)
+
+    task = asyncio.create_task(lease.acquire())
+    await asyncio.wait((task,), timeout=10)
+
+    assert str(lease.me) == server.lease["spec"]["holderIdentity"]
+    assert server.watches <= 3 / (3 / 15) + 1, "one for each pause"
+
+
+async def test_a_renewal_without_an_answer_leaves_time_for_another(server: Server, client: Client) -> None:
+    lease = Lease(SETTINGS, client)
+    await lease.acquire()
+    server.slow = 1
+    task = asyncio.create_task(lease.keep())
+
+    await asyncio.wait((task,), timeout=3)
+
+    assert not task.done()
+    assert lease.holds()
+    task.cancel()
+
+
+async def test_an_answer_that_is_no_object_is_none(server: Server, client: Client) -> None:
+    server.lease = {"status": "ok"}
+
+    with pytest.raises(Unavailable, match="no object"):
+        await client.send(requests.lease(Lease(SETTINGS, client).ref))
