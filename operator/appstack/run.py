@@ -83,7 +83,7 @@ class Operator:
         self._queue: WorkQueue[Key] = WorkQueue(loop, group=lambda key: key.namespace)
         self._stacks = Stacks()
         self._territory = Territory(settings, loop)
-        self._cache = Cache(accepts=self._territory.owns, labelled=self._territory.show)
+        self._cache = Cache(accepts=self._territory.owns, labelled=self._territory.show, vanished=self._territory.gone)
         self._watches = [
             Watch(
                 kind,

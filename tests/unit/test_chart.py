@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,11 @@ def documents(name: str) -> Iterator[dict[str, Any]]:
 def rules(kind: str) -> Rules:
     """Return the verbs that the operator's ClusterRole or Role has, by API group and resource."""
     (role,) = (each for each in documents("rbac.yaml") if each["kind"] == kind)
-    return {
-        (group, resource): set(rule["verbs"])
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
+    found: Rules = {}
+    for rule in role["rules"]:
+        for group, resource in product(rule["apiGroups"], rule["resources"]):
+            found.setdefault((group, resource), set()).update(rule["verbs"])
+    return found
 
 
 def permission(request: requests.Request) -> tuple[str, str, str]:
@@ -137,6 +137,14 @@ def test_secrets_wildcards_and_escalation_are_nowhere() -> None:
 def test_leases_of_other_namespaces_are_only_read() -> None:
     assert rules("ClusterRole")["coordination.k8s.io", "leases"] == {"list"}
     assert set(rules("Role")) == {("coordination.k8s.io", "leases")}
+
+
+def test_of_its_own_namespace_it_reads_and_writes_its_own_lease_alone() -> None:
+    (role,) = (each for each in documents("rbac.yaml") if each["kind"] == "Role")
+    named = '    resourceNames: [{{ include "appstack.identity" . | quote }}]\n    verbs: [get, watch, update]\n'
+
+    assert [["create"], ["get", "watch", "update"]] == [rule["verbs"] for rule in role["rules"]]
+    assert named in (TEMPLATES / "rbac.yaml").read_text()
 
 
 def test_the_values_schema_knows_the_operators_settings() -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from appstack.cluster.cache import Cache
+from appstack.cluster.kinds import WATCHED, Role
 from appstack.cluster.territory import HAND_OVER, Territory
 from appstack.meta import Manifest
 from appstack.settings import Settings
+
+NAMESPACES = next(kind for kind in WATCHED if kind.role is Role.NAMESPACE)
 
 
 class Later:
@@ -88,6 +92,23 @@ def test_one_that_leaves_is_let_go_at_once() -> None:
 
     assert not ours.owns("team")
     assert ["-team"] == moved
+
+
+def test_one_that_is_deleted_is_forgotten() -> None:
+    clock, moved = Clock(), list[str]()
+    ours = territory(clock, moved)
+    cache = Cache(accepts=ours.owns, labelled=ours.show, vanished=ours.gone)
+    team = {"metadata": labelled("a")["metadata"] | {"uid": "1", "resourceVersion": "1"}}
+
+    cache.show(NAMESPACES, team)
+    cache.gone(NAMESPACES, team)
+    cache.show(NAMESPACES, team)
+    assert ours.owns("team"), "it is new"
+    cache.listed(NAMESPACES, [], 2)
+
+    assert not ours.owns("team")
+    assert ["-team", "-team"] == moved
+    assert [] == clock.calls
 
 
 def test_something_that_came_before_its_namespace_is_found_later() -> None:

@@ -35,8 +35,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- /* What /etc/appstack/settings.yaml holds: the values, and what only the release knows. */ -}}
 {{- define "appstack.settings" -}}
 {{- $own := dict "operatorNamespace" (include "appstack.operatorNamespace" .) -}}
-{{- $_ := set $own "identity" (default (include "appstack.fullname" .) .Values.settings.identity) -}}
+{{- $_ := set $own "identity" (include "appstack.identity" .) -}}
 {{- merge $own .Values.settings | toYaml -}}
+{{- end -}}
+
+{{- define "appstack.identity" -}}
+{{- default (include "appstack.fullname" .) .Values.settings.identity -}}
 {{- end -}}
 
 {{- define "appstack.operatorNamespace" -}}

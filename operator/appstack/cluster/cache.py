@@ -36,10 +36,15 @@ class Cache:
     """Children by the stack whose label they bear. Nothing here waits or talks."""
 
     def __init__(
-        self, *, accepts: Callable[[str], bool], labelled: Callable[[Manifest], None] = lambda _: None
+        self,
+        *,
+        accepts: Callable[[str], bool],
+        labelled: Callable[[Manifest], None] = lambda _: None,
+        vanished: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._accepts = accepts  # whether a namespace is this operator's
         self._labelled = labelled  # takes in a namespace as it is now
+        self._vanished = vanished  # takes in that one is gone
         self._held: dict[Ref, Child] = {}
         self._by_stack: dict[Key, dict[Ref, Child]] = {}
         self._namespaces: dict[str, str] = {}
@@ -83,6 +88,7 @@ class Cache:
         ref, version = kind.ref(manifest), int(manifest["metadata"]["resourceVersion"])
         if kind.role is Role.NAMESPACE and self._namespaces.get(ref.name) == manifest["metadata"]["uid"]:
             self._ending.discard(self._namespaces.pop(ref.name))
+            self._vanished(ref.name)
         held = self._held.get(ref)
         return _NONE if held is None or int(held.resource_version) > version else self._lose(held)
 
@@ -95,8 +101,9 @@ class Cache:
             if of(ref) is kind and ref not in alive and int(child.resource_version) <= version
         ]
         if kind.role is Role.NAMESPACE:
-            names = {ref.name for ref in alive}
-            self._namespaces = {name: uid for name, uid in self._namespaces.items() if name in names}
+            for name in self._namespaces.keys() - {ref.name for ref in alive}:
+                del self._namespaces[name]
+                self._vanished(name)
             self._ending &= set(self._namespaces.values())
         self.mark(kind, version)
         return frozenset[Key]().union(*(self._lose(child) for child in lost))

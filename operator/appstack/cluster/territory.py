@@ -25,7 +25,7 @@ class Territory:
         self._selector = selectors.parse(settings.namespace_selector)
         self._clock = clock
         self._ours: set[str] = set()
-        self._foreign: set[str] = set()  # those of which something was passed over
+        self._foreign: set[str] = set()  # not ours when we last heard of them, or asked for before that
         self._timers: dict[str, Timer] = {}
         self.follow(entered=_ignore, left=_ignore)
 
@@ -55,6 +55,11 @@ class Territory:
                 self._timers[name] = self._clock.call_at(self._clock.time() + HAND_OVER, lambda: self._enter(name))
         else:
             self._ours.add(name)  # it is new, or we have just started
+
+    def gone(self, name: str) -> None:
+        """Take in that a namespace was deleted: one of its name may come anew."""
+        self._leave(name)
+        self._foreign.discard(name)
 
     def _enter(self, name: str) -> None:
         del self._timers[name]
