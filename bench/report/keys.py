@@ -9,6 +9,7 @@ from bench.stats import Spread
 
 OURS = "appstack"
 CHILD, STATUS = seconds("last child"), seconds("last status")
+_FLOORS = (("child", CHILD, "bare"), ("status", STATUS, "bare-status"))
 
 
 def keys(findings: Findings) -> dict[str, float | None]:
@@ -16,8 +17,11 @@ def keys(findings: Findings) -> dict[str, float | None]:
     return {
         "time_over_bare_1000": _over_bare(findings, 1000),
         "time_over_bare_10000": _over_bare(findings, 10000),
-        "child_over_bare_1000": _median(findings.ratio("backlog", 1000, CHILD, of=OURS, to="bare")),
-        "status_over_bare_1000": _median(findings.ratio("backlog", 1000, STATUS, of=OURS, to="bare-status")),
+        **{
+            f"{what}_over_bare_{n}": _median(findings.ratio("backlog", n, pick, of=OURS, to=floor))
+            for n in (1000, 10000)
+            for what, pick, floor in _FLOORS
+        },
         "kro_time_over_ours_1000": _median(findings.ratio("backlog", 1000, STATUS, of="kro", to=OURS)),
         "time_over_go_1000": _worse(
             findings.ratio("backlog", 1000, pick, of=OURS, to="go") for pick in (CHILD, STATUS)
@@ -56,10 +60,7 @@ def _worse(spreads: Iterable[Spread | None]) -> float | None:
 
 def _over_bare(findings: Findings, n: int) -> float | None:
     """Return the worse of both: the last child beside N applies, the last status beside N applies and a status."""
-    return _worse(
-        findings.ratio("backlog", n, pick, of=OURS, to=floor)
-        for pick, floor in ((CHILD, "bare"), (STATUS, "bare-status"))
-    )
+    return _worse(findings.ratio("backlog", n, pick, of=OURS, to=floor) for _, pick, floor in _FLOORS)
 
 
 def _at(findings: Findings, suite: str, n: int, pick: Pick) -> float | None:

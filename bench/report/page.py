@@ -8,6 +8,8 @@ from typing import Final
 
 from bench.report import tables
 from bench.report.findings import ORDER, Findings
+from bench.report.goals import goals
+from bench.report.keys import keys
 
 HEAD: Final = """\
 # Performance
@@ -76,7 +78,8 @@ NOT_MEASURED: Final = """\
 
 def page(findings: Findings, *, run: str, machine: Mapping[str, str], plots: Iterable[str]) -> str:
     """Return the whole page."""
-    parts = [HEAD.format(id=run), *(f"![{name}]({name})\n" for name in plots), *sections(findings)]
+    head = [HEAD.format(id=run), goals(keys(findings)), *(f"![{name}]({name})\n" for name in plots)]
+    parts = [*head, *sections(findings)]
     return "\n".join([*parts, NOT_MEASURED, _settings(findings, machine)])
 
 
@@ -116,6 +119,6 @@ def _settings(findings: Findings, machine: Mapping[str, str]) -> str:
     return "## Machine, versions, settings\n\n" + tables.rows(["who", "what", "value"], body)
 
 
-def latest(keys: Mapping[str, float | None], *, run: str, machine: Mapping[str, str]) -> str:
+def latest(found: Mapping[str, float | None], *, run: str, machine: Mapping[str, str]) -> str:
     """Return bench/results/latest.json."""
-    return json.dumps({"run": run, "machine": dict(machine), **keys}, indent=2) + "\n"
+    return json.dumps({"run": run, "machine": dict(machine), **found}, indent=2) + "\n"

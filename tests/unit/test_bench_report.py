@@ -8,7 +8,7 @@ import pytest
 
 from bench.contenders import contenders, taking_part
 from bench.measure import Cost
-from bench.report import page, tables
+from bench.report import goals, page, tables
 from bench.report.findings import Findings, seconds
 from bench.report.keys import keys
 from bench.results import Result, Run
@@ -148,3 +148,14 @@ def test_the_loop_takes_part_in_what_it_can_do() -> None:
     assert ["backlog"] == suites["bare"]
     assert ["backlog", "edit"] == suites["bare-status"]
     assert ["backlog", "edit", "restart"] == suites["appstack"]
+
+
+def test_each_goal_is_a_figure_and_one_that_is_missed_says_why() -> None:
+    measured = dict.fromkeys(keys(Findings([])), 1e6)
+    told = goals.goals(measured)
+
+    assert {goal.key for goal in goals.GOALS} <= measured.keys()
+    assert "| last true status ÷ the loop's, N = 1,000 " in told
+    assert len(goals.GOALS) - 1 == told.count(" no |")  # kro's time has a lower bound
+    assert "- **t(10,000) ÷ t(1,000)**: the bare loop grows as much" in told
+    assert "not measured" in goals.goals(keys(Findings([])))
