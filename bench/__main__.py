@@ -131,8 +131,16 @@ def main() -> int:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
     _report(run, given.docs)
-    run.say(f"measured in {time.monotonic() - begun:.0f} s; results are in {given.out}, plots in {given.docs}")
+    run.say(
+        f"measured in {time.monotonic() - begun:.0f} s; results are in {_shown(given.out)}, plots in {_shown(given.docs)}"
+    )
     return 0
+
+
+def _shown(folder: Path) -> str:
+    """Return a folder's name as it may be committed."""
+    absolute = folder.absolute()
+    return str(absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else folder)
 
 
 def _report(run: Run, docs: Path) -> None:

@@ -62,7 +62,9 @@ class Settings(BaseModel):
     listen: str = "0.0.0.0"  # a pod's kubelet and Prometheus ask from outside
     """The address of both ports; `appstack run` from a shell listens on 127.0.0.1."""
     log_format: Literal["text", "json"] = "text"
+    """How a line of the log is written."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is said: each level and all above it."""
 
     @field_validator("namespace_selector")
     @classmethod

@@ -113,7 +113,6 @@ def test_a_warning_is_shown_and_fails_only_when_strict(file: Path, capsys: pytes
         ("text", "standard input holds a str where a Kubernetes object should be"),
         ("- a\n", "standard input holds a list where a Kubernetes object should be"),
         ("{apiVersion: v1, kind: Pod}", "standard input holds no AppStack"),
-        (GOOD.replace("appstack.dev/v1", "example.com/v1"), "standard input holds no AppStack"),
     ],
 )
 @pytest.mark.parametrize("word", ["render", "validate"])
@@ -255,3 +254,24 @@ def test_no_cluster_is_one_sentence(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert ended.stderr.startswith("appstack: No cluster to talk to:")
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "fault"),
+    [
+        ("kind: AppStack", "kind: Appstack", "kind: must be 'AppStack', not 'Appstack'"),
+        (
+            "appstack.dev/v1",
+            "example.com/v1",
+            "apiVersion: must be 'appstack.dev/v1alpha1', not 'example.com/v1alpha1'",
+        ),
+    ],
+)
+def test_a_misspelt_appstack_is_not_passed_over(
+    right: str, wrong: str, fault: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = GOOD.replace(right, wrong)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+
+    assert main(["validate", "-f", "-"]) == 1
+    assert fault in capsys.readouterr().out

@@ -33,6 +33,11 @@ class Looked:
         return self.stack is not None and all(fault.severity is Severity.WARNING for fault in self.faults)
 
 
+def _meant(document: documents.Document, group: str) -> bool:
+    """Tell whether somebody meant an AppStack and misspelt it: parsing says what is wrong."""
+    return group == GROUP or str(document.get("kind", "")).lower() == KIND.lower()
+
+
 def look(path: str, *, settings: Settings, namespace: str | None = None) -> list[Looked]:
     """Return the AppStacks of a file; say on standard error what else is in it."""
     ours = list(_ours(path))
@@ -51,7 +56,7 @@ def _ours(path: str) -> Iterator[documents.Document]:
         raise OperatorError(f"{documents.shown(path)} is empty", "An AppStack begins with apiVersion and kind")
     for document in found:
         group = str(document.get("apiVersion", "")).partition("/")[0]
-        if document.get("kind") == KIND and group in (GROUP, ""):
+        if (document.get("kind") == KIND and group in (GROUP, "")) or _meant(document, group):
             yield document
         else:
             what = f"{document.get('apiVersion', 'no apiVersion')} {document.get('kind', 'no kind')}"
