@@ -131,9 +131,8 @@ def main() -> int:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
     _report(run, given.docs)
-    run.say(
-        f"measured in {time.monotonic() - begun:.0f} s; results are in {_shown(given.out)}, plots in {_shown(given.docs)}"
-    )
+    out, docs = _shown(given.out), _shown(given.docs)
+    run.say(f"measured in {time.monotonic() - begun:.0f} s; results are in {out}, plots in {docs}")
     return 0
 
 

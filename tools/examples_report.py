@@ -22,8 +22,8 @@ Written by `make examples-report` from a run of `make test` on a real cluster; d
 folder of [examples/](../examples/) with the stack, what it becomes and what to look at.
 
 By hand: `make demo` first, then `kubectl apply -n demo -f examples/09-multi-nginx/appstack.yaml`; its operator \
-looks at `demo*` and `e2e-*` only. Images under `appstack.dev/` are published nowhere: the demo builds them onto its nodes. \
-`make e2e EXAMPLE=multi-nginx` runs one example's tests.
+looks at `demo*` and `e2e-*` only. Images under `appstack.dev/` are published nowhere: the demo builds them onto its \
+nodes. `make e2e EXAMPLE=multi-nginx` runs one example's tests.
 """
 
 

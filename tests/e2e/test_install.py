@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 
 from tests.e2e.harness import Example, Space, uid_of
 from tools import install
@@ -93,13 +94,27 @@ def versions(space: Space, stack: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("settings", "where"),
-    [("{}", "default"), ('{"namespaces": ["team-*"]}', "NAMESPACE"), ('{"excludeNamespaces": ["def*"]}', "NAMESPACE")],
+    [
+        ("{}", "default"),
+        ('{"namespaces": ["team-*"]}', "NAMESPACE"),
+        ('{"excludeNamespaces": ["def*"]}', "NAMESPACE"),
+        ('{"namespaceSelector": "shard=a"}', "NAMESPACE"),
+    ],
 )
 def test_the_notes_send_the_first_stack_to_a_namespace_that_is_reconciled(settings: str, where: str) -> None:
     dry = ["install", "appstack", install.CHART, "--dry-run=client", "--set-json", f"settings={settings}"]
     notes = shell.run([programs.path("helm"), *dry], cwd=state.ROOT).partition("NOTES:")[2]
 
     assert re.findall(r"kubectl (?:apply|wait|get) --namespace (\S+)", notes) == [where] * 3
+
+
+def test_a_deployment_that_is_recreated_rolls_nothing() -> None:
+    rendered = shell.run(
+        [programs.path("helm"), "template", install.CHART, "--set", "strategy.type=Recreate"], cwd=state.ROOT
+    )
+    (deployment,) = (one for one in yaml.safe_load_all(rendered) if one and one["kind"] == "Deployment")
+
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
 
 
 def test_a_value_that_does_not_exist_is_refused() -> None:
