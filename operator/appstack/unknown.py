@@ -1,4 +1,4 @@
-"""Fields and values that the API does not have: found offline, in the same schema that the API server holds. PURE."""
+"""Fields and values that the API does not have or drops: found offline, in the API server's own schema. PURE."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ UNKNOWN: Final = "unknown field"
 
 
 def unknown_fields(doc: Mapping[str, Any]) -> tuple[Fault, ...]:
-    """Return a fault for each field of a raw document, and each value of one, that an AppStack does not have."""
+    """Return a fault for each field of a raw document, and each value of one, that an AppStack does not have.
+
+    A block with nothing in it is one, too: it is null, which the API server drops without a word.
+    """
     root = root_schema()["properties"]
     schema = {**root, "metadata": {"properties": _METADATA}, "status": {}}
     return tuple(_in_object(doc, schema, path=""))
@@ -56,10 +59,12 @@ def _walk(value: Any, schema: Schema, *, path: str) -> Iterator[Fault]:
 
 def _in_object(value: Mapping[Any, Any], properties: Schema, *, path: str) -> Iterator[Fault]:
     for key, inner in value.items():
-        if key in properties:
-            yield from _walk(inner, properties[key], path=f"{path}{key}")
-        else:
+        if key not in properties:
             yield Fault(f"{path}{key}", UNKNOWN, _hint(str(key), properties))
+        elif inner is None and "properties" in properties[key]:
+            yield Fault(f"{path}{key}", "is empty, and counts as left out", f"write {key}: {{}}, or leave it out")
+        else:
+            yield from _walk(inner, properties[key], path=f"{path}{key}")
 
 
 def _hint(key: str, known: Iterable[str]) -> str:

@@ -45,6 +45,11 @@ TOP = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
             "spec: {volumes: [{name: a, claim: {accessModes: [ReadWriteOnce, ReadWriteSome]}}]}",
             "spec.volumes[0].claim.accessModes[1]: unknown value 'ReadWriteSome' (did you mean 'ReadWriteOnce'?)",
         ),
+        ("spec: {proxy: }", "spec.proxy: is empty, and counts as left out (write proxy: {}, or leave it out)"),
+        (
+            "spec: {backend: {readinessProbe: }}",
+            "spec.backend.readinessProbe: is empty, and counts as left out (write readinessProbe: {}, or leave it out)",
+        ),
     ],
 )
 def test_an_unknown_field_is_named_with_what_was_probably_meant(text: str, fault: str) -> None:
@@ -58,11 +63,10 @@ def test_an_unknown_field_is_named_with_what_was_probably_meant(text: str, fault
         {"metadata": {"name": "x", "labels": {"a": "b"}}, "status": {"anything": 1}},
         {"spec": {"volumes": [{"name": "a", "hostPath": {"path": "/", "type": ""}}]}},
         {"spec": {"pod": {"nodeSelector": {"a": "b"}, "metadata": {"annotations": {"a/b": "c"}}}}},
-        {"spec": None},
         {"spec": {"backend": "text", "volumes": {"name": "a"}, "sidecars": [None, "x"]}},
         {},
     ],
-    ids=["quantities", "status and labels", "an empty word that is known", "maps", "nothing", "wrong types", "empty"],
+    ids=["quantities", "status and labels", "an empty word that is known", "maps", "wrong types", "empty"],
 )
 def test_what_is_known_or_wrong_in_another_way_is_not_named(document: dict[str, Any]) -> None:
     assert unknown_fields(document) == ()
