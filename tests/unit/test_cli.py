@@ -80,6 +80,11 @@ volumes: [{name: v, emptyDir: {}, nodeCache: {}}]
             {"workload": {"kind": "Deploymnt"}},
             ["backend.imagePullPolice", "workload.kind", "replicas", "sidecars[0].role"],
         ),
+        (
+            "a port in quotes is the port that was meant",
+            {"backend": {"image": "s", "ports": [{"containerPort": "8000"}]}},
+            ["backend.ports[0].containerPort", "replicas", "sidecars[0].role", "volumes[0]", "proxy.upstream"],
+        ),
     ],
 )
 def test_the_shape_and_the_meaning_are_told_at_once(
@@ -92,6 +97,23 @@ def test_the_shape_and_the_meaning_are_told_at_once(
 
     told = [line.split(": ")[1] for line in capsys.readouterr().out.splitlines()]
     assert sorted(f"spec.{path}" for path in paths) == sorted(told), sentence
+
+
+@pytest.mark.parametrize("block", ["proxy", "networkPolicy", "serviceAccount", "podDisruptionBudget"])
+def test_an_empty_block_is_told_once(block: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(GOOD.replace('"s:1"}', f'"s:1"}}, {block}: '))
+
+    assert main(["validate", "-f", str(file)]) == 1
+    assert f"{file}: spec.{block}: is empty, and counts as left out (write {block}: {{}}, or leave it out)\n" == (
+        capsys.readouterr().out
+    )
+
+
+def test_a_required_block_that_is_empty_is_told_once(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text(GOOD.replace('{image: "s:1"}', ""))
+
+    assert main(["validate", "-f", str(file)]) == 1
+    assert f"{file}: spec.backend: is empty (indent what belongs to it)\n" == capsys.readouterr().out
 
 
 def test_a_warning_is_shown_and_fails_only_when_strict(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from appstack.errors import InvalidSpec
 from appstack.model import AppStack, parse
-from appstack.model.parsing import FORMS
+from appstack.model.parsing import ELSEWHERE, FORMS
 
 GOOD = {
     "apiVersion": "appstack.dev/v1alpha1",
@@ -29,7 +29,25 @@ GOOD = {
         ),
         (
             "{backend: {image: s, env: [{name: a, value: true}]}}",
-            ['spec.backend.env[0].value: must be a string, not True (write it in quotes: "true")'],
+            [
+                "spec.backend.env[0].value: must be a string, not true (put quotes around it: "
+                "without them YAML reads y, n, yes, no, on and off as true or false)"
+            ],
+        ),
+        ("{backend: {image: ''}}", ["spec.backend.image: must not be empty"]),
+        ("{backend: }", ["spec.backend: is empty (indent what belongs to it)"]),
+        (
+            "{backend: {image: s}, containers: [], selector: {}, pod: {volumes: [], initContainers: []}}",
+            [
+                "spec.pod.initContainers: can't be set here (write spec.initContainers)",
+                "spec.pod.volumes: can't be set here (write spec.volumes)",
+                "spec.containers: can't be set here (the main container is spec.backend, others are spec.sidecars)",
+                "spec.selector: can't be set here (spec.backend is the container, spec.pod the rest of the pod)",
+            ],
+        ),
+        (
+            "{backend: {image: s}, workload: {kind: CronJob, cronJob: {schedule: x, jobTemplate: {}}}}",
+            ["spec.workload.cronJob.jobTemplate: can't be set here (write spec.workload.job)"],
         ),
         ("{backend: {image: s, ports: [{}]}}", ["spec.backend.ports[0].containerPort: is required"]),
         ("{}", ["spec.backend: is required"]),
@@ -92,10 +110,22 @@ def test_every_pattern_says_what_it_stands_for() -> None:
     assert set(_patterns(AppStack.model_json_schema())) == FORMS.keys()
 
 
+@pytest.mark.parametrize("path", ELSEWHERE)
+def test_what_stands_elsewhere_is_no_field_of_the_model(path: str) -> None:
+    inner: dict[str, Any] = {}
+    for name in reversed(path.split(".")[1:]):
+        inner = {name: inner}
+
+    with pytest.raises(InvalidSpec) as found:
+        parse({**GOOD, "spec": {"backend": {"image": "s"}, **inner}})
+
+    assert f"{path}: can't be set here ({ELSEWHERE[path]})" in [str(fault) for fault in found.value.faults]
+
+
 def test_an_empty_spec_is_told_as_people_say_it() -> None:
-    with pytest.raises(InvalidSpec, match=r"spec: must be a mapping of fields, not None"):
+    with pytest.raises(InvalidSpec, match=r"spec: is empty \(indent what belongs to it\)"):
         parse({**GOOD, "spec": None})
-    with pytest.raises(InvalidSpec, match=r"spec\.volumes: must be a list, not \{'name': 'a'\}"):
+    with pytest.raises(InvalidSpec, match=r'spec\.volumes: must be a list, not \{"name": "a"\}'):
         parse({**GOOD, "spec": {"backend": {"image": "s"}, "volumes": {"name": "a"}}})
 
 

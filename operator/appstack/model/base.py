@@ -40,8 +40,8 @@ class Kubernetes(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _refuse_less(cls, value: Any) -> Any:
-        for name in sorted(cls.LESS & value.keys()) if isinstance(value, dict) else ():
-            raise PydanticCustomError("less", "can't be set here: AppStack decides it", {"name": name})
+        if names := sorted(cls.LESS & value.keys()) if isinstance(value, dict) else []:
+            raise PydanticCustomError("less", "can't be set here: AppStack decides it", {"names": names})
         return value
 
     @classmethod

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+import json
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pydantic
@@ -19,7 +21,7 @@ _OF_ONE_VALUE: Final = frozenset(
     {
         *("extra_forbidden", "string_type", "string_pattern_mismatch", "string_too_long", "string_too_short"),
         *("int_type", "int_from_float", "int_parsing", "greater_than_equal", "less_than_equal"),
-        *("bool_type", "bool_parsing", "enum"),
+        *("bool_type", "bool_parsing", "enum", "less"),
     }
 )
 """What is wrong with a word or a number: what else is wrong can be told without it."""
@@ -37,6 +39,24 @@ FORMS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """What the patterns of the model stand for, and how to write it."""
 
+_QUOTES: Final = "put quotes around it: without them YAML reads y, n, yes, no, on and off as true or false"
+_NUMBER: Final = re.compile(r"(0|[1-9][0-9]*)$")  # less what may be octal: 0644
+_PARTS: Final = "spec.backend is the container, spec.pod the rest of the pod"
+_CONTAINERS: Final = "the main container is spec.backend, others are spec.sidecars"
+_ACCOUNT: Final = "write spec.serviceAccount: {create: false, name: …}"
+ELSEWHERE: Final[Mapping[str, str]] = {
+    "spec.template": _PARTS,
+    "spec.selector": _PARTS,
+    "spec.containers": _CONTAINERS,
+    "spec.pod.containers": _CONTAINERS,
+    "spec.pod.initContainers": "write spec.initContainers",
+    "spec.pod.volumes": "write spec.volumes",
+    "spec.pod.serviceAccount": _ACCOUNT,
+    "spec.pod.serviceAccountName": _ACCOUNT,
+    "spec.workload.cronJob.jobTemplate": "write spec.workload.job",
+}
+"""What people bring along from a Deployment or a CronJob, and where it stands here."""
+
 
 def parse(document: Mapping[str, Any]) -> AppStack:
     """Return the stack that a document describes; raise InvalidSpec with a fault for each field of wrong shape."""
@@ -47,7 +67,10 @@ def parse(document: Mapping[str, Any]) -> AppStack:
 
 
 def rest(document: Mapping[str, Any]) -> AppStack | None:
-    """Return the stack less its fields of wrong shape; None where those are more than single values."""
+    """Return the stack with its fields of wrong shape as they were meant, or without them.
+
+    None where they are more than single values, or required.
+    """
     whole = _with_quantities(document)
     try:
         return AppStack.model_validate(whole)
@@ -56,7 +79,7 @@ def rest(document: Mapping[str, Any]) -> AppStack | None:
     if any(detail["type"] not in _OF_ONE_VALUE for detail in details):
         return None
     try:
-        return AppStack.model_validate(_without(whole, {fault.path for fault in _faults(details, document)}))
+        return AppStack.model_validate(_mended(whole, _meant(details, document)))
     except pydantic.ValidationError:
         return None
 
@@ -65,14 +88,32 @@ def _details(error: pydantic.ValidationError) -> list[ErrorDetails]:
     return error.errors(include_url=False, include_context=True)
 
 
-def _without(value: Any, paths: Set[str], *, at: str = "") -> Any:
-    """Return a document without the fields at these paths."""
+def _meant(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> dict[str, int | str | None]:
+    """Return for each path of wrong shape what the value was meant to be; None where nobody can tell."""
+    meant: dict[str, int | str | None] = {}
+    for detail in details:
+        value = detail["input"]
+        for path in _paths(detail, document):
+            if detail["type"] == "int_type" and isinstance(value, str) and _NUMBER.match(value):
+                meant[path] = int(value)
+            elif detail["type"] == "string_type" and isinstance(value, int | float):
+                meant[path] = _shown(value)
+            else:
+                meant[path] = None
+    return meant
+
+
+def _mended(value: Any, meant: Mapping[str, int | str | None], *, at: str = "") -> Any:
+    """Return a document with what was meant at these paths, and without those of which nobody can tell."""
+    if at in meant:
+        return meant[at]
     if isinstance(value, list):
-        return [_without(item, paths, at=f"{at}[{index}]") for index, item in enumerate(value)]
+        return [_mended(item, meant, at=f"{at}[{index}]") for index, item in enumerate(value)]
     if not isinstance(value, Mapping):
         return value
     located = {key: f"{at}.{key}".removeprefix(".") for key in value}
-    return {key: _without(value[key], paths, at=path) for key, path in located.items() if path not in paths}
+    kept = {key: path for key, path in located.items() if meant.get(path, path) is not None}
+    return {key: _mended(value[key], meant, at=path) for key, path in kept.items()}
 
 
 def _with_quantities(value: Any) -> Any:
@@ -97,19 +138,25 @@ def _quantity(value: Any) -> Any:
 def _faults(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tuple[Fault, ...]:
     """Return one fault for each field: the branches of a union complain one by one about the same one."""
     faults: dict[str, Fault] = {}
-    for detail in details:
-        location = _within(detail["loc"], document, missing=detail["type"] == "missing")
-        path = field_path(location)
-        if detail["type"] == "less":
-            path = f"{path}.{detail['ctx']['name']}"
+    for path, detail in ((path, each) for each in details for path in _paths(each, document)):
+        shown = _shown(detail["input"])
         if path in faults:
-            faults[path] = Fault(path, "must be a whole number or a string", hint=f"not {_shown(detail)}")
+            faults[path] = Fault(path, "must be a whole number or a string", hint=f"not {shown}")
         elif path.endswith(".mode") and detail["type"] in ("less_than_equal", "greater_than_equal"):
-            what = f"must be from 0 to 0777, not {_shown(detail)}"
-            faults[path] = Fault(path, what, "in octal, with a 0 before it: 0644")
+            faults[path] = Fault(path, f"must be from 0 to 0777, not {shown}", "in octal, with a 0 before it: 0644")
+        elif path in ELSEWHERE and detail["type"] in ("extra_forbidden", "less"):
+            faults[path] = Fault(path, "can't be set here", ELSEWHERE[path])
+        elif empty := _empty(detail):
+            faults[path] = Fault(path, *empty)
         else:
             faults[path] = _fault(path, detail)
     return tuple(faults.values())
+
+
+def _paths(detail: ErrorDetails, document: Mapping[str, Any]) -> list[str]:
+    """Return the fields that a complaint is about: one, but of those that can't be set all that are."""
+    path = field_path(_within(detail["loc"], document, missing=detail["type"] == "missing"))
+    return [f"{path}.{name}" for name in detail["ctx"]["names"]] if detail["type"] == "less" else [path]
 
 
 def _within(location: Sequence[int | str], document: Any, *, missing: bool) -> list[int | str]:
@@ -133,23 +180,24 @@ def field_path(location: Sequence[int | str]) -> str:
     return path.removeprefix(".")
 
 
-def _shown(detail: ErrorDetails) -> str:
-    value = repr(detail["input"])
-    return value if len(value) <= 60 else f"{value[:57]}…"
+def _shown(value: object) -> str:
+    """Return a value as YAML has it, cut where it is long."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _fault(path: str, detail: ErrorDetails) -> Fault:
     """Return a fault in our own words for what people get wrong, and in pydantic's for the rest."""
     context = detail.get("ctx", {})
-    shown = _shown(detail)
+    shown = _shown(detail["input"])
     what, hint = detail["msg"], ""
     match detail["type"]:
         case "missing":
             what = "is required"
         case "extra_forbidden":
             what = "unknown field"
-        case "string_type" if isinstance(detail["input"], int | float):
-            what, hint = f"must be a string, not {shown}", f'write it in quotes: "{_yaml(detail["input"])}"'
+        case "string_type":
+            what, hint = f"must be a string, not {shown}", _quoted(detail["input"])
         case "literal_error" | "enum":
             what = f"must be {context['expected']}, not {shown}"
         case "string_pattern_mismatch":
@@ -170,9 +218,20 @@ def _fault(path: str, detail: ErrorDetails) -> Fault:
     return Fault(path, what, hint)
 
 
+def _empty(detail: ErrorDetails) -> tuple[str, str] | None:
+    """Return what to say where nothing is written at all."""
+    if detail["type"] in ("model_type", "model_attributes_type", "dict_type") and detail["input"] is None:
+        return "is empty", "indent what belongs to it"
+    if detail["type"] in ("string_too_short", "too_short") and not detail["input"]:
+        return "must not be empty", ""
+    return None
+
+
+def _quoted(value: object) -> str:
+    if isinstance(value, bool):
+        return _QUOTES
+    return f'write it in quotes: "{_shown(value)}"' if isinstance(value, int | float) else ""
+
+
 def _unquoted(value: object) -> str:
     return f"write it without quotes: {value}" if isinstance(value, str) and value.isdecimal() else ""
-
-
-def _yaml(value: float | bool) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
