@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import urlopen
 
 from tools.cluster import shell
 
@@ -92,3 +93,12 @@ class Process:
         if self.alive:
             self._popen.send_signal(signal.SIGKILL)
         self._popen.wait()
+
+
+def says_ready(port: int) -> bool:
+    """Ask a controller's /readyz on loopback whether it is ready; one that does not answer is not."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

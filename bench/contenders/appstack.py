@@ -19,7 +19,7 @@ from appstack.settings import Settings
 from bench import prometheus
 from bench.contender import CONFIG_MAPS, DEPLOYMENTS, SERVICES, Child, Manifest, Resource
 from bench.plane import SYSTEM, Plane, free_port
-from bench.processes import Process
+from bench.processes import Process, says_ready
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 STACKS: Final = Resource(f"/apis/{API_VERSION}", PLURAL)
@@ -122,11 +122,7 @@ class AppStack:
 
     def ready(self) -> bool:
         """Ask /readyz."""
-        try:
-            with urlopen(f"http://127.0.0.1:{self._health}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return says_ready(self._health)
 
     def manifest(self, namespace: str, name: str) -> Manifest:
         """Return the stack."""

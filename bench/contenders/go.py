@@ -6,13 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
-from urllib.request import urlopen
 
 from bench.contender import Manifest
 from bench.contenders import appstack
 from bench.contenders.peer import Peer
 from bench.plane import Plane
-from bench.processes import Process
+from bench.processes import Process, says_ready
 from tools.cluster import programs
 
 SOURCE: Final = Path(__file__).resolve().parents[1] / "peers/go"
@@ -53,11 +52,7 @@ class Go(Peer):
 
     def ready(self) -> bool:
         """Ask /readyz: its caches are filled."""
-        try:
-            with urlopen(f"http://127.0.0.1:{self._health}/readyz", timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        return says_ready(self._health)
 
     def manifest(self, namespace: str, name: str) -> Manifest:
         """Return an AppStack."""

@@ -27,7 +27,7 @@ class Goal:
 
 _CHILDREN: Final = (
     "AppStack tells of a stack as soon as its children are there, so most statuses come before the last child; "
-    "the loop of three applies writes none. `bare-status`, which does the same, is as far from it"
+    "the loop of three applies writes none. The table shows how far `bare-status`, which tells as early, is from it"
 )
 GOALS: Final = (
     Goal("child_over_bare_1000", "last child ÷ the loop's, N = 1,000", 1.15, holds=_CHILDREN),
