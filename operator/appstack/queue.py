@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-from appstack.turns import RATE, Allowance, Rate, Turns
+from appstack.turns import RATE, Allowance, Lane, Lanes, Rate, Turn
 
 K = TypeVar("K", bound=Hashable)
 
@@ -40,12 +40,11 @@ class Again:
 
     after: float | None = None  # seconds; never, when None
     failed: bool = False  # with back-off, at the earliest after `after`
-    untried: bool = False  # it was too early: what is remembered of failures stays
+    untried: bool = False  # nothing was tried, or not all of it: what is remembered of failures stays
+    tell: bool = False  # what was done is to be told, as soon as nobody waits for a look
 
 
 DONE: Final = Again()
-
-_SHARE: Final = 10  # every tenth turn is for those that may come later: somebody may have changed their objects, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,8 @@ class Backoff:
 class WorkQueue(Generic[K]):
     """Every key is with one worker at most; what happens to it meanwhile folds into one more look.
 
-    Groups of keys take turns, so that nobody waits because another has much to do.
+    Groups of keys take turns, so that nobody waits because another has much to do. Looks come before what is only to
+    be told: work before words.
     """
 
     def __init__(
@@ -80,9 +80,7 @@ class WorkQueue(Generic[K]):
         self._clock = clock
         self._backoff = backoff
         self._chance = chance
-        self._live: Turns[K] = Turns(group)
-        self._later: Turns[K] = Turns(group)
-        self._taken = 0
+        self._waiting: Lanes[K] = Lanes(group)
         self._allowance: Allowance[K] = Allowance(rate)
         self._again: set[K] = set()  # to be looked at again once its worker is done
         self._processing: set[K] = set()
@@ -93,13 +91,12 @@ class WorkQueue(Generic[K]):
 
     def __len__(self) -> int:
         """How many keys wait for a worker."""
-        return len(self._live) + len(self._later)
+        return len(self._waiting)
 
     def age(self) -> float:
         """Return the seconds for which the key that waits longest has waited for a worker."""
-        now = self._clock.time()
-        since = (lane.oldest() for lane in (self._live, self._later))
-        return max(0.0 if began is None else now - began for began in since)
+        since = self._waiting.oldest()
+        return 0.0 if since is None else self._clock.time() - since
 
     def add(self, key: K, *, later: bool = False) -> None:
         """Have a look at the key as soon as it is its turn; `later`: behind all those that something happened to."""
@@ -112,7 +109,7 @@ class WorkQueue(Generic[K]):
         if wait > 0:
             self.add_after(key, wait)
         else:
-            self._put(key, self._later if later else self._live)
+            self._put(key, Lane.LATER if later else Lane.LIVE)
 
     def add_after(self, key: K, delay: float) -> None:
         """Have a look at the key in `delay` seconds; the earliest of several such wishes counts."""
@@ -124,8 +121,8 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._timers[key] = self._clock.call_at(when, lambda: self._due(key))
 
-    async def get(self) -> K | None:
-        """Wait for a key and take it; None when the queue is closed."""
+    async def get(self) -> Turn[K] | None:
+        """Wait for a key and take it, with the lane that it comes from; None when the queue is closed."""
         while not len(self) and not self._closed:
             waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._wakers.append(waker)
@@ -140,13 +137,15 @@ class WorkQueue(Generic[K]):
             self._failures[key] = failures + 1
             self.add_after(key, max(again.after or 0.0, self._backoff.delay(failures, self._chance())))
         else:
-            if not again.untried:
+            if not (again.untried or again.tell):
                 self._failures.pop(key, None)
             if again.after is not None:
                 self.add_after(key, again.after)
         if key in self._again:
             self._again.discard(key)
-            self.add(key)
+            self.add(key)  # and that look tells what there is to tell
+        elif again.tell and not self._closed:
+            self._put(key, Lane.TELL)
 
     def caught_up(self, key: K) -> None:
         """Take in from a key's worker that it has seen all that happened to the key until now."""
@@ -166,22 +165,16 @@ class WorkQueue(Generic[K]):
         while self._wakers:
             self._wake()
 
-    def _take(self) -> K:
-        self._taken += 1
-        rest = self._taken % _SHARE == 0
-        key = (self._later if len(self._later) and (rest or not len(self._live)) else self._live).take()
-        self._processing.add(key)
-        self._allowance.took(key, self._clock.time())
-        self._cancel(key)  # this look is the one that was wished for
-        return key
+    def _take(self) -> Turn[K]:
+        turn = self._waiting.take()
+        self._processing.add(turn.key)
+        if turn.lane is not Lane.TELL:
+            self._allowance.took(turn.key, self._clock.time())
+            self._cancel(turn.key)  # this look is the one that was wished for
+        return turn
 
-    def _put(self, key: K, lane: Turns[K]) -> None:
-        """Let a key wait, once: in the lane for which there is more reason."""
-        if key in self._live or (lane is self._later and key in self._later):
-            return
-        since = self._later.remove(key)
-        lane.put(key, self._clock.time() if since is None else since)
-        if since is None:
+    def _put(self, key: K, lane: Lane) -> None:
+        if self._waiting.put(key, lane, self._clock.time()):
             self._wake()
 
     def _cancel(self, key: K) -> None:

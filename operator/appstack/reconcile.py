@@ -18,21 +18,19 @@ from appstack.cluster.stacks import Stack, Stacks
 from appstack.contests import Contests, contested, wake
 from appstack.errors import MissingKind, Refused, Unavailable
 from appstack.intents import Intent, Intents
-from appstack.meta import API_VERSION, KIND, Manifest, Ref
+from appstack.meta import Manifest, Ref
 from appstack.observed import WRITTEN, Action, Change, Observed, Owner, caught_up
 from appstack.origin import as_written
 from appstack.plan import plan
 from appstack.problems import SETTLED, restarting
+from appstack.publish import Publisher
 from appstack.queue import DONE, Again
 from appstack.report import report
 from appstack.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_STATUS_PAUSE: Final = 1.0  # seconds between two writes of one status
 _GRACE: Final = 0.25  # seconds after a child has gone: if it went with its stack, the other watch will say so
-_STRIKES: Final = 3  # tries before a status tells that the API server is not available
-_TIMES: Final = frozenset({"lastTransitionTime"})
 
 
 class Reconciler:
@@ -45,7 +43,7 @@ class Reconciler:
         client: Client,
         cache: Cache,
         stacks: Stacks,
-        instance: str,
+        publisher: Publisher,
         caught_up: Callable[[Key], None],
     ) -> None:
         self._client = client
@@ -53,12 +51,13 @@ class Reconciler:
         self._cache = cache
         self._stacks = stacks
         self._hands = Hands(client=client, cache=cache)
-        self._instance = instance
+        self._publisher = publisher
         self._contests = Contests()
         self._intents = Intents(settings)
 
     async def look(self, key: Key) -> Again:
-        """Bring a stack to what its author wants, and its status to what is; return when to look again."""
+        """Bring a stack to what its author wants, and find out what its status is to say; return when to look again."""
+        self._publisher.drop(key)
         held = await self._held(key)
         if held is None or held.deleting or self._cache.ends(key.namespace):
             return DONE  # what it owned goes by its owner references or with its namespace, whether we run or not
@@ -73,11 +72,11 @@ class Reconciler:
         changes: tuple[Change, ...] = ()
         if not intent.wrong:
             changes = await self._carry_out(held, doc, intent, observed)
-            self._tell(changes)
-            await self._post(doc, incidents.replacements(changes))
+            self._log(changes)
+            await self._publisher.post(doc, incidents.replacements(changes))
         shown = await self._hands.settle(changes)
         self._remember(key, held, changes)
-        seen, now, clock = self._cache.observed(key), _now("seconds"), time.time()
+        seen, now, clock = self._cache.observed(key), _now(), time.time()
         if self._stacks.unchanged(key, held) and caught_up(observed, seen, changes):
             self._caught_up(key)
         contests = self._contests.of(held.uid, generation=held.generation, now=clock)
@@ -91,7 +90,7 @@ class Reconciler:
             now=now,
         )
         again = _again(changes, unsettled=restarting(seen.pods, now=now), contests=wake(contests, changes, clock))
-        return await self._publish(key, doc, status, again)
+        return self._publisher.keep(key, doc, status, again)
 
     async def _held(self, key: Key) -> Stack | None:
         """Return the stack as last seen; where a list did not bring it, as it is."""
@@ -99,7 +98,7 @@ class Reconciler:
         if held is None or not held.doubtful:
             return held
         try:
-            self._stacks.show(await self._client.send(requests.get(_ref(key))))
+            self._stacks.show(await self._client.send(requests.get(key.ref)))
         except Refused as error:
             if error.status != 404:
                 raise
@@ -131,43 +130,7 @@ class Reconciler:
             if not any(change.error for change in changes):  # else the next look comes only after its back-off
                 self._stacks.hold_back(key, uid=held.uid, at=time.monotonic())
 
-    async def _publish(self, key: Key, doc: Manifest, status: Manifest, again: Again) -> Again:
-        """Write the status when it differs, a second after the one before at the earliest."""
-        former, uid = doc.get("status") or {}, doc["metadata"]["uid"]
-        latest = self._stacks.get(key)
-        if latest is None or 0 < latest.strikes < _STRIKES or _alike(former, status):
-            return again
-        wait = latest.reported + _STATUS_PAUSE - time.monotonic()
-        if wait > 0:
-            return again if again.failed else Again(after=min(wait, again.after or wait))
-        try:
-            with self._stacks.publishing(key, status):
-                answer = await self._client.send(requests.apply_status(_ref(key), uid=uid, status=status))
-        except Unavailable as error:
-            logger.warning("Status: %s", error)
-            return Again(after=error.retry_after, failed=True)
-        except Refused as error:
-            return self._not_published(key, uid, error)
-        self._stacks.reported(key, answer, status=status, at=time.monotonic())
-        await self._post(doc, incidents.incidents(former, status))
-        return again
-
-    def _not_published(self, key: Key, uid: str, error: Refused) -> Again:
-        if error.status == 404:
-            self._stacks.forget(key, uid=uid)  # deleted, and the watch will say so or has missed it
-            return DONE
-        logger.warning("Status: %s", error)
-        return Again(failed=True)
-
-    async def _post(self, doc: Manifest, found: Sequence[incidents.Incident]) -> None:
-        for incident in found:
-            event = incidents.event(incident, doc=doc, now=_now("microseconds"), instance=self._instance)
-            try:
-                await self._client.send(requests.post_event(event))
-            except (Refused, Unavailable) as error:
-                logger.warning("Event %s: %s", incident.reason, error)  # the status has it all
-
-    def _tell(self, changes: Sequence[Change]) -> None:
+    def _log(self, changes: Sequence[Change]) -> None:
         for change in changes:
             if change.action in (Action.UNCHANGED, Action.AWAITED, Action.RESTING, Action.WITHHELD):
                 continue
@@ -178,10 +141,6 @@ class Reconciler:
                 logger.warning("%s %s: %s", change.ref.kind, change.ref.name, change.error)
             else:
                 logger.info("%s %s %s", change.ref.kind, change.ref.name, change.action.value.lower())
-
-
-def _ref(key: Key) -> Ref:
-    return Ref(API_VERSION, KIND, key.namespace, key.name)
 
 
 def _again(changes: Sequence[Change], *, unsettled: bool, contests: float | None) -> Again:
@@ -211,15 +170,5 @@ def _as_seen(change: Change) -> Change:
     return replace(change, action=Action.UNCHANGED) if change.action in WRITTEN else change
 
 
-def _alike(one: Any, other: Any) -> bool:
-    """Tell whether two statuses say the same, whenever it became so."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = (one.keys() | other.keys()) - _TIMES
-        return all(key in one and key in other and _alike(one[key], other[key]) for key in keys)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_alike, one, other))
-    return bool(one == other)
-
-
-def _now(precision: str) -> str:
-    return datetime.now(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

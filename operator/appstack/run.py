@@ -27,9 +27,11 @@ from appstack.feed import Feed, end_others
 from appstack.health import Health, Server
 from appstack.meta import API_VERSION, Manifest
 from appstack.moves import Moves
-from appstack.queue import Again, WorkQueue
+from appstack.publish import Publisher
+from appstack.queue import WorkQueue
 from appstack.reconcile import Reconciler
 from appstack.settings import Settings
+from appstack.workers import Workers
 
 logger = logging.getLogger(__name__)
 
@@ -100,12 +102,13 @@ class Operator:
         self._leads = False
         client.fence, client.owns = self._lease.passes, self._territory.owns
         self._sweep = Sweep(loop, known=lambda: self._stacks, doubt=self._doubt)
+        self._publisher = Publisher(client=client, stacks=self._stacks, instance=self._lease.me.host)
         self._reconciler = Reconciler(
             settings=settings,
             client=client,
             cache=self._cache,
             stacks=self._stacks,
-            instance=self._lease.me.host,
+            publisher=self._publisher,
             caught_up=self._queue.caught_up,
         )
         self._feed = Feed(client, seen=self._seen, served=self._find_appstacks, beside=self._sweep.watch)
@@ -190,31 +193,9 @@ class Operator:
         self._leads = True
         for key in self._stacks:
             self._wake(key, later=self._stacks.told(key))
-        self._workers = [asyncio.create_task(self._worker()) for _ in range(self._settings.workers)]
-        for worker in self._workers:
-            worker.add_done_callback(lambda _: self._stop.set())  # one that dies would keep its stack for ever
+        workers = Workers(self._queue, self._reconciler, self._publisher)
+        self._workers = workers.start(self._settings.workers, ended=self._stop.set)
         logger.info("Reconciling %s at %s", self._lease.scope, self._client.server)
-
-    async def _worker(self) -> None:
-        while (key := await self._queue.get()) is not None:
-            started = time.monotonic()
-            with log.about(key.namespace, key.name):
-                again = await self._look(key)
-            metrics.RECONCILE_DURATION.observe(time.monotonic() - started)
-            self._queue.done(key, again)
-
-    async def _look(self, key: Key) -> Again:
-        try:
-            again = await self._reconciler.look(key)
-        except (Refused, Unavailable) as error:
-            logger.warning("%s", error)
-            again = Again(failed=True)
-        except Exception:
-            logger.exception("a look at it failed; this is a defect of AppStack")
-            metrics.RECONCILES.labels("crashed").inc()
-            return Again(failed=True)
-        metrics.RECONCILES.labels("failed" if again.failed else "done").inc()
-        return again
 
     def _seen(self, event: str | None, doc: Manifest) -> None:
         """Take in an AppStack from kopf."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from enum import IntEnum
+from typing import Final, Generic, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
@@ -55,6 +56,59 @@ class Turns(Generic[K]):
         self._count -= 1
         if not self._waiting[group]:
             del self._waiting[group]
+
+
+class Lane(IntEnum):
+    """Why a key waits: what stands first goes first."""
+
+    LIVE = 0  # something has happened to it
+    TELL = 1  # all is done but to tell of it
+    LATER = 2  # nothing is known to have happened to it
+
+
+_EVERY: Final = 10
+_SHARES: Final = {0: Lane.LATER, 5: Lane.TELL}
+"""Of every ten turns those that are another lane's first: none of them waits for ever."""
+
+
+class Turn(NamedTuple, Generic[K]):
+    """A key that is handed to a worker, and why."""
+
+    key: K
+    lane: Lane
+
+
+class Lanes(Generic[K]):
+    """Waiting keys by why they wait, each once: for the best reason."""
+
+    def __init__(self, group: Callable[[K], Hashable]) -> None:
+        self._lanes: dict[Lane, Turns[K]] = {lane: Turns(group) for lane in Lane}
+        self._taken = 0
+
+    def __len__(self) -> int:
+        """How many keys wait."""
+        return sum(map(len, self._lanes.values()))
+
+    def put(self, key: K, lane: Lane, now: float) -> bool:
+        """Let a key wait; tell whether it did not wait yet."""
+        former = next((lane for lane, turns in self._lanes.items() if key in turns), None)
+        if former is None:
+            self._lanes[lane].put(key, now)
+        elif lane < former:
+            since = self._lanes[former].remove(key)
+            self._lanes[lane].put(key, now if since is None else since)
+        return former is None
+
+    def take(self) -> Turn[K]:
+        """Return the key whose turn it is."""
+        self._taken += 1
+        first = _SHARES.get(self._taken % _EVERY, Lane.LIVE)
+        lane = next(lane for lane in (first, *Lane) if self._lanes[lane])
+        return Turn(self._lanes[lane].take(), lane)
+
+    def oldest(self) -> float | None:
+        """Return since when the key that waits longest has waited."""
+        return min((since for turns in self._lanes.values() if (since := turns.oldest()) is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from appstack.cluster.kinds import WATCHED
 from appstack.cluster.login import Credentials, load
 from appstack.cluster.stacks import Stacks
 from appstack.cluster.watch import Watch
+from appstack.publish import Publisher
 from appstack.reconcile import Reconciler
 from appstack.settings import Settings
 from tests.api.conftest import WORKER, namespace
@@ -111,7 +112,12 @@ async def test_a_stack_whose_deletion_nobody_told_is_forgotten(bare: Space, clie
     for doc in (gone, there):
         stacks.show(doc)
     reconciler = Reconciler(
-        settings=Settings(), client=client, cache=cache, stacks=stacks, instance="test", caught_up=lambda _: None
+        settings=Settings(),
+        client=client,
+        cache=cache,
+        stacks=stacks,
+        publisher=Publisher(client=client, stacks=stacks, instance="test"),
+        caught_up=lambda _: None,
     )
     bare.delete("AppStack", "gone")
 

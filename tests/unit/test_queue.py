@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from appstack.queue import Again, Backoff, WorkQueue
-from appstack.turns import Rate
+from appstack.turns import Lane, Rate, Turn
 
 
 class Call:
@@ -63,14 +63,20 @@ def queue(clock: Clock) -> WorkQueue[str]:
     )
 
 
+async def taken(queue: WorkQueue[str]) -> str | None:
+    """Take a key, and keep it."""
+    turn = await queue.get()
+    return turn.key if turn else None
+
+
 async def looks(queue: WorkQueue[str], number: int) -> list[str]:
     """Have so many looks, one after the other; return at what."""
     seen = []
     for _ in range(number):
-        key = await queue.get()
-        assert key
-        queue.done(key)
-        seen.append(key)
+        turn = await queue.get()
+        assert turn
+        queue.done(turn.key)
+        seen.append(turn.key)
     return seen
 
 
@@ -78,7 +84,7 @@ async def test_what_was_said_often_is_looked_at_once(queue: WorkQueue[str]) -> N
     for key in ("a", "b", "a", "a"):
         queue.add(key)
 
-    assert ["a", "b"] == [await queue.get(), await queue.get()]
+    assert ["a", "b"] == [await taken(queue), await taken(queue)]
     assert 0 == len(queue)
 
 
@@ -91,7 +97,7 @@ async def test_a_key_is_with_one_worker_and_what_happens_meanwhile_is_one_more_l
 
     queue.done("a")
 
-    assert "a" == await queue.get()
+    assert "a" == await taken(queue)
     queue.done("a")
     assert 0 == len(queue)
 
@@ -119,7 +125,7 @@ async def test_a_worker_waits_until_there_is_something_to_do(queue: WorkQueue[st
     queue.add("a")
     queue.add("b")
 
-    assert ["a", "b"] == sorted(filter(None, await asyncio.gather(first, second)))
+    assert [("a", Lane.LIVE), ("b", Lane.LIVE)] == sorted(filter(None, await asyncio.gather(first, second)))
 
 
 async def test_a_worker_that_gave_up_waiting_takes_nothing_with_it(queue: WorkQueue[str]) -> None:
@@ -128,7 +134,7 @@ async def test_a_worker_that_gave_up_waiting_takes_nothing_with_it(queue: WorkQu
     impatient.cancel()
     queue.add("a")
 
-    assert "a" == await patient
+    assert ("a", Lane.LIVE) == await patient
 
 
 async def test_the_earliest_wish_counts(queue: WorkQueue[str], clock: Clock) -> None:
@@ -139,7 +145,7 @@ async def test_the_earliest_wish_counts(queue: WorkQueue[str], clock: Clock) -> 
     assert 0 == len(queue)
 
     clock.pass_to(2)
-    assert "a" == await queue.get()
+    assert "a" == await taken(queue)
     queue.done("a")
 
     clock.pass_to(10)
@@ -220,8 +226,7 @@ async def test_groups_take_turns(queue: WorkQueue[str]) -> None:
 async def test_who_comes_back_at_once_waits_for_all_others_of_its_group(queue: WorkQueue[str]) -> None:
     for key in ("a/noisy", "a/1", "a/2"):
         queue.add(key)
-    noisy = await queue.get()
-    assert "a/noisy" == noisy
+    assert "a/noisy" == await taken(queue)
     queue.add("a/noisy")
     queue.done("a/noisy")
 
@@ -245,6 +250,89 @@ async def test_what_may_come_later_comes_some_day(queue: WorkQueue[str]) -> None
         queue.add(f"live/{number}")
 
     assert 9 == (await looks(queue, 31)).index("later")
+
+
+async def left_to_tell(queue: WorkQueue[str], *keys: str) -> None:
+    """Look at keys, and leave them to be told."""
+    for key in keys:
+        queue.add(key)
+        assert (key, Lane.LIVE) == await queue.get()
+        queue.done(key, Again(tell=True))
+
+
+async def turns(queue: WorkQueue[str], number: int) -> list[Turn[str]]:
+    """Have so many turns, one after the other; return which."""
+    seen = []
+    for _ in range(number):
+        turn = await queue.get()
+        assert turn
+        queue.done(turn.key)
+        seen.append(turn)
+    return seen
+
+
+async def test_what_is_only_to_be_told_waits_until_nobody_waits_for_a_look(queue: WorkQueue[str]) -> None:
+    await left_to_tell(queue, "a/1", "b/1")
+    queue.add("a/2")
+    queue.add("a/3", later=True)
+
+    expected = [("a/2", Lane.LIVE), ("a/1", Lane.TELL), ("b/1", Lane.TELL), ("a/3", Lane.LATER)]
+    assert expected == await turns(queue, 4)
+    assert 0 == len(queue)
+
+
+async def test_what_is_to_be_told_has_a_tenth_of_the_turns(queue: WorkQueue[str]) -> None:
+    await left_to_tell(queue, "told/1", "told/2")
+    for number in range(30):
+        queue.add(f"live/{number}")
+
+    seen = await turns(queue, 32)
+
+    assert 10 == seen.index(Turn("told/2", Lane.TELL)) - seen.index(Turn("told/1", Lane.TELL))
+
+
+async def test_something_that_happens_before_it_is_told_makes_it_a_look(queue: WorkQueue[str]) -> None:
+    await left_to_tell(queue, "a/1")
+    queue.add("a/1")
+
+    assert [("a/1", Lane.LIVE)] == await turns(queue, 1)
+    assert 0 == len(queue)
+
+
+async def test_what_happens_during_a_look_comes_before_it_is_told(queue: WorkQueue[str]) -> None:
+    queue.add("a/1")
+    await queue.get()
+    queue.add("a/1")
+    queue.done("a/1", Again(tell=True))
+
+    assert [("a/1", Lane.LIVE)] == await turns(queue, 1)
+    assert 0 == len(queue)
+
+
+async def test_telling_is_no_look(queue: WorkQueue[str], clock: Clock) -> None:
+    queue.add("a")
+    await queue.get()
+    queue.done("a", Again(after=5, tell=True))
+
+    assert [("a", Lane.TELL)] == await turns(queue, 1)
+    clock.pass_to(5)
+    assert [("a", Lane.LIVE)] == await turns(queue, 1), "what the look wished for comes all the same"
+
+
+async def test_a_status_that_is_refused_again_and_again_is_tried_less_and_less_often(
+    queue: WorkQueue[str], clock: Clock
+) -> None:
+    waits = []
+    queue.add("a")
+    for _ in range(4):
+        await queue.get()
+        queue.done("a", Again(tell=True))
+        assert ("a", Lane.TELL) == await queue.get()
+        queue.done("a", Again(failed=True))
+        waits.append(clock.calls[-1].due - clock.now)
+        clock.pass_to(clock.calls[-1].due)
+
+    assert [1, 2, 4, 8] == waits
 
 
 async def test_the_first_looks_come_at_once_and_further_ones_at_a_distance(queue: WorkQueue[str], clock: Clock) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from appstack.cluster.children import child_of
 from appstack.cluster.kinds import Kind, Role, of
 from appstack.cluster.packed import packed, whole
-from appstack.meta import Manifest, Ref
+from appstack.meta import API_VERSION, KIND, Manifest, Ref
 from appstack.observed import Child, Observed
 
 
@@ -24,6 +24,11 @@ class Key:
     def __str__(self) -> str:
         """As kubectl prints it."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def ref(self) -> Ref:
+        """The AppStack itself."""
+        return Ref(API_VERSION, KIND, self.namespace, self.name)
 
 
 Keys = frozenset[Key]

@@ -1,0 +1,109 @@
+"""Tells of a stack what a look has found: its status, and Events where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from appstack import incidents
+from appstack.cluster import requests
+from appstack.cluster.cache import Key
+from appstack.cluster.client import Client
+from appstack.cluster.stacks import Stacks
+from appstack.errors import Refused, Unavailable
+from appstack.meta import Manifest
+from appstack.queue import DONE, Again
+
+logger = logging.getLogger(__name__)
+
+_PAUSE: Final = 1.0  # seconds between two writes of one status
+_STRIKES: Final = 3  # tries before a status tells that the API server is not available
+_TIMES: Final = frozenset({"lastTransitionTime"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """A status that waits for its turn."""
+
+    uid: str  # of its stack
+    text: str  # JSON: a backlog may leave thousands of them
+    then: Again  # what is left to wish for once it is told
+
+
+class Publisher:
+    """Keeps what is to be told until it is its turn: one status of each stack, the latest."""
+
+    def __init__(self, *, client: Client, stacks: Stacks, instance: str) -> None:
+        self._client = client
+        self._stacks = stacks
+        self._instance = instance
+        self._untold: dict[Key, _Untold] = {}
+
+    def drop(self, key: Key) -> None:
+        """Forget what is untold: a look is under way that finds it anew."""
+        self._untold.pop(key, None)
+
+    def keep(self, key: Key, doc: Manifest, status: Manifest, again: Again) -> Again:
+        """Keep a status that differs, to be told a second after the one before at the earliest."""
+        held = self._stacks.get(key)
+        if held is None or 0 < held.strikes < _STRIKES or _alike(doc.get("status") or {}, status):
+            return again
+        wait = held.reported + _PAUSE - time.monotonic()
+        if wait > 0:
+            return again if again.failed else Again(after=min(wait, again.after or wait))
+        then = Again(untried=True) if again.failed else DONE
+        self._untold[key] = _Untold(doc["metadata"]["uid"], json.dumps(status), then)
+        return replace(again, tell=True)
+
+    async def tell(self, key: Key) -> Again:
+        """Write the status that is kept, if its stack is still there."""
+        untold, held = self._untold.pop(key, None), self._stacks.get(key)
+        if untold is None or held is None or held.uid != untold.uid or held.deleting:
+            return DONE
+        doc, status = held.doc, json.loads(untold.text)
+        try:
+            with self._stacks.publishing(key, status):
+                answer = await self._client.send(requests.apply_status(key.ref, uid=held.uid, status=status))
+        except Unavailable as error:
+            logger.warning("Status: %s", error)
+            return Again(after=error.retry_after, failed=True)
+        except Refused as error:
+            return self._refused(key, held.uid, error)
+        self._stacks.reported(key, answer, status=status, at=time.monotonic())
+        await self.post(doc, incidents.incidents(doc.get("status") or {}, status))
+        return untold.then
+
+    def _refused(self, key: Key, uid: str, error: Refused) -> Again:
+        if error.status == 404:
+            self._stacks.forget(key, uid=uid)  # deleted, and the watch will say so or has missed it
+            return DONE
+        logger.warning("Status: %s", error)
+        return Again(failed=True)
+
+    async def post(self, doc: Manifest, found: Sequence[incidents.Incident]) -> None:
+        """Create an Event of each: one that is refused is only logged, for the status has it all."""
+        for incident in found:
+            event = incidents.event(incident, doc=doc, now=_now(), instance=self._instance)
+            try:
+                await self._client.send(requests.post_event(event))
+            except (Refused, Unavailable) as error:
+                logger.warning("Event %s: %s", incident.reason, error)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Tell whether two statuses say the same, whenever it became so."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = (one.keys() | other.keys()) - _TIMES
+        return all(key in one and key in other and _alike(one[key], other[key]) for key in keys)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return bool(one == other)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
