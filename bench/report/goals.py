@@ -44,12 +44,7 @@ GOALS: Final = (
     Goal("reads_per_new_child", "reads for a new child", 0),
     Goal("writes_per_stack", "writes for a new stack of three children", 4),
     Goal("idle_writes", "writes while nothing happens", 0),
-    Goal(
-        "idle_reads",
-        "reads while nothing happens",
-        0,
-        holds="this cluster does not know HTTPRoute, and AppStack asks for it again every 45 s",
-    ),
+    Goal("idle_reads", "reads while nothing happens", 0),
     Goal("restart_writes_10000", "writes at a restart with 10,000 stacks", 0),
     Goal("restart_seconds_10000", "seconds until ready after it", 30),
     Goal("peak_rss_mib_10000", "peak memory with 10,000 stacks, MiB", 250),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,6 +14,7 @@ from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Key
 from appstack.cluster.carry import Hands, withheld
 from appstack.cluster.client import Client
+from appstack.cluster.kinds import Kind
 from appstack.cluster.stacks import Stack, Stacks
 from appstack.contests import Contests, contested, wake
 from appstack.errors import MissingKind, Refused, Unavailable
@@ -45,8 +46,10 @@ class Reconciler:
         stacks: Stacks,
         publisher: Publisher,
         caught_up: Callable[[Key], None],
+        ask: Callable[[Container[Kind]], Awaitable[None]],
     ) -> None:
         self._client = client
+        self._ask = ask  # finds out whether the cluster knows these kinds by now
         self._caught_up = caught_up  # told of a stack of which there is nothing new beyond our own writes
         self._cache = cache
         self._stacks = stacks
@@ -68,7 +71,10 @@ class Reconciler:
         if not observed.namespace_uid:
             return Again(after=0.2, untried=True)  # the watch of namespaces lags behind
         doc = held.doc
-        intent = self._intents.of(doc, namespace_uid=observed.namespace_uid).meeting(observed)
+        intent = self._intents.of(doc, namespace_uid=observed.namespace_uid)
+        if await self._asked(key, held, intent):
+            observed = self._cache.observed(key)
+        intent = intent.meeting(observed)
         changes: tuple[Change, ...] = ()
         if not intent.wrong:
             changes = await self._carry_out(held, doc, intent, observed)
@@ -89,7 +95,12 @@ class Reconciler:
             contested=contested(contests, changes),
             now=now,
         )
-        again = _again(changes, unsettled=restarting(seen.pods, now=now), contests=wake(contests, changes, clock))
+        again = _again(
+            changes,
+            missing=observed.missing,
+            unsettled=restarting(seen.pods, now=now),
+            contests=wake(contests, changes, clock),
+        )
         return self._publisher.keep(key, doc, status, again)
 
     async def _held(self, key: Key) -> Stack | None:
@@ -104,6 +115,14 @@ class Reconciler:
                 raise
             self._stacks.forget(key, uid=held.uid)
         return self._stacks.get(key)
+
+    async def _asked(self, key: Key, held: Stack, intent: Intent) -> bool:
+        """Ask for what it wants and the cluster did not know, and keep what is still missing; tell whether it asked."""
+        lacking = self._cache.unknown(intent.desired)
+        if lacking:
+            await self._ask(lacking)
+        self._stacks.lacks(key, uid=held.uid, kinds=self._cache.unknown(intent.desired))
+        return bool(lacking)
 
     async def _carry_out(self, held: Stack, doc: Manifest, intent: Intent, observed: Observed) -> tuple[Change, ...]:
         owner = Owner(name=doc["metadata"]["name"], uid=held.uid, spec=doc["spec"])
@@ -143,14 +162,23 @@ class Reconciler:
                 logger.info("%s %s %s", change.ref.kind, change.ref.name, change.action.value.lower())
 
 
-def _again(changes: Sequence[Change], *, unsettled: bool, contests: float | None) -> Again:
-    """Return when to look again after what was done: after a failure with back-off."""
-    errors = [one.error for one in changes if one.error is not None and not isinstance(one.error, MissingKind)]
+def _again(
+    changes: Sequence[Change], *, missing: Container[tuple[str, str]], unsettled: bool, contests: float | None
+) -> Again:
+    """Return when to look again after what was done: after a failure with back-off.
+
+    Who wants a kind that is known to be missing need not: it is woken by the watch that finds it.
+    """
+    errors = [one.error for one in changes if one.error is not None and not _waits(one, missing)]
     waits = [error.retry_after or 0.0 for error in errors if isinstance(error, Unavailable)]
     if errors:
         return Again(after=max(waits, default=None), failed=True)
     waits = [SETTLED] * unsettled + ([] if contests is None else [contests])
     return Again(after=min(waits)) if waits else DONE
+
+
+def _waits(change: Change, missing: Container[tuple[str, str]]) -> bool:
+    return isinstance(change.error, MissingKind) and (change.ref.api_version, change.ref.kind) in missing
 
 
 def _as_written(change: Change, desired: Sequence[Manifest], spec: Mapping[str, Any]) -> Change:

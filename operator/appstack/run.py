@@ -7,14 +7,14 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Container, Coroutine
 from typing import Any, Final
 
 from appstack import log, metrics
 from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Key, Keys
 from appstack.cluster.client import Client
-from appstack.cluster.kinds import STACK, WATCHED, Role
+from appstack.cluster.kinds import STACK, WATCHED, Kind, Role
 from appstack.cluster.lease import Lease
 from appstack.cluster.login import Credentials, load
 from appstack.cluster.pulse import Pulse
@@ -91,6 +91,7 @@ class Operator:
                 kind,
                 client=client,
                 cache=self._cache,
+                stacks=self._stacks,
                 touched=self._touched,
                 lost=self._lost if kind.role is Role.CHILD else self._touched,
             )
@@ -110,6 +111,7 @@ class Operator:
             stacks=self._stacks,
             publisher=self._publisher,
             caught_up=self._queue.caught_up,
+            ask=self._ask,
         )
         self._feed = Feed(client, seen=self._seen, served=self._find_appstacks, beside=self._sweep.watch)
         self._background: list[asyncio.Task[None]] = []
@@ -187,6 +189,11 @@ class Operator:
         await self._lease.acquire()
         self._start(self._lease.keep())
         await self._lease.alone()
+        await self._ask(WATCHED)  # whoever stands by does not: it has no looks that want anything
+
+    async def _ask(self, kinds: Container[Kind]) -> None:
+        """Find out which of these kinds the cluster knows by now, where it did not."""
+        await asyncio.gather(*(watch.ask() for watch in self._watches if watch.kind in kinds))
 
     def _work(self) -> None:
         """Have a look at every stack, and from now on at each that something happens to."""

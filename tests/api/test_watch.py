@@ -45,7 +45,9 @@ class Watched:
         self.key = Key(space.name, "shop")
         self.touched = list[Key]()
         self.cache = Cache(accepts=lambda name: name == space.name)
-        self.watch = Watch(CONFIG, client=client, cache=self.cache, touched=self._touch, lost=self._touch)
+        self.watch = Watch(
+            CONFIG, client=client, cache=self.cache, stacks=Stacks(), touched=self._touch, lost=self._touch
+        )
 
     def _touch(self, keys: Keys) -> None:
         self.touched += keys
@@ -105,6 +107,10 @@ async def test_of_others_objects_nothing_ever_arrives(bare: Space, client: Clien
     assert "private" not in watched.names()
 
 
+async def nobody(_: object) -> None:
+    """Ask nobody."""
+
+
 async def test_a_stack_whose_deletion_nobody_told_is_forgotten(bare: Space, client: Client) -> None:
     gone = bare.create(stack("gone"))
     there = bare.create(stack("there"))
@@ -118,6 +124,7 @@ async def test_a_stack_whose_deletion_nobody_told_is_forgotten(bare: Space, clie
         stacks=stacks,
         publisher=Publisher(client=client, stacks=stacks, instance="test"),
         caught_up=lambda _: None,
+        ask=nobody,
     )
     bare.delete("AppStack", "gone")
 

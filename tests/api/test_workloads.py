@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import urllib3
 
-from tests.api.harness import Audit, Cluster, Failure, Manifest, Operator, Space, eventually
+from tests.api.harness import Audit, Cluster, Manifest, Operator, Space, eventually
 
 BACKEND = {"image": "busybox:1.35.0", "command": ["true"]}
 NOWHERE = {"nodeSelector": {"no": "where"}}  # pods are made, and stay where the tests can tell what became of them
@@ -461,54 +461,3 @@ def test_a_claim_per_replica_is_not_changed(space: Space, operator: Operator) ->
     space.ready()
     (template,) = space.get("StatefulSet", "shop")["spec"]["volumeClaimTemplates"]
     assert template["spec"]["resources"]["requests"]["storage"] == "3Gi"
-
-
-CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-
-
-def test_a_kind_that_the_cluster_does_not_know_waits_for_its_definition(space: Space, operator: Operator) -> None:
-    if _known(space):
-        pytest.skip("not run: this cluster has HTTPRoutes")
-    space.stack(backend=SERVER, httpRoute={"parentRefs": [{"name": "gate"}], "hostnames": ["shop.example"]})
-
-    stalled = eventually(lambda: space.condition("Stalled"))
-    assert stalled["reason"] == "MissingKind"
-    assert "does not know HTTPRoute (gateway.networking.k8s.io/v1)" in stalled["message"]
-    assert space.exists("Deployment", "shop")
-    assert operator.fetch(operator.health, "/readyz").startswith("ok")
-
-    space.cluster.request("POST", CRD, _definition())
-    try:
-        space.ready(within=65)
-        assert space.exists("HTTPRoute", "shop")
-        assert {"name": "shop.example", "url": "http://shop.example", "scope": "External"} in space.status()[
-            "endpoints"
-        ]
-    finally:
-        space.cluster.request("DELETE", f"{CRD}/httproutes.gateway.networking.k8s.io")
-    eventually(lambda: space.condition("Stalled"), within=65)
-
-
-def _known(space: Space) -> bool:
-    try:
-        space.list("HTTPRoute")
-    except Failure as error:
-        return error.status != 404
-    return True
-
-
-def _definition() -> Manifest:
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    names = {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute", "listKind": "HTTPRouteList"}
-    approved = {"api-approved.kubernetes.io": "unapproved, of the tests"}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "httproutes.gateway.networking.k8s.io", "annotations": approved},
-        "spec": {
-            "group": "gateway.networking.k8s.io",
-            "names": names,
-            "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
-        },
-    }

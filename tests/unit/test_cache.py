@@ -257,17 +257,21 @@ def test_only_a_pod_of_ours_is_a_child(cache: Cache) -> None:
     assert 2 == len(cache.observed(SHOP).pods)
 
 
-def test_a_kind_that_appears_leads_every_stack_to_look(cache: Cache) -> None:
+def test_a_kind_that_the_cluster_does_not_know_is_missing_until_it_is_found(cache: Cache) -> None:
     cache.show(CONFIG, thing(1))
     cache.show(ROUTE, thing(2))
     assert {SHOP} == cache.missing(ROUTE), "what was there is gone with its definition"
     assert set() == cache.missing(ROUTE)
     assert {("gateway.networking.k8s.io/v1", "HTTPRoute")} == cache.observed(SHOP).missing
 
-    assert {SHOP} == cache.found(ROUTE)
+    wanted = [{"apiVersion": "v1", "kind": "ConfigMap"}, {"apiVersion": ROUTE.api_version, "kind": "HTTPRoute"}]
+    desired = [one | {"metadata": {"name": "shop", "namespace": "team"}} for one in wanted]
+    assert {ROUTE} == cache.unknown(desired)
+
+    cache.found(ROUTE)
 
     assert frozenset() == cache.observed(SHOP).missing
-    assert set() == cache.found(ROUTE)
+    assert frozenset() == cache.unknown(desired)
 
 
 def test_who_holds_the_number_of_replicas(cache: Cache) -> None:

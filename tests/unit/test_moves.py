@@ -76,7 +76,8 @@ def nothing(_: object) -> None:
 
 async def test_lists_that_are_asked_for_at_nearly_the_same_time_all_come(server: tuple[Server, Client]) -> None:
     api, client = server
-    watch = Watch(KIND, client=client, cache=Cache(accepts=lambda _: True), touched=nothing, lost=nothing)
+    cache = Cache(accepts=lambda _: True)
+    watch = Watch(KIND, client=client, cache=cache, stacks=Stacks(), touched=nothing, lost=nothing)
     task = asyncio.create_task(watch.run())
     await asyncio.wait_for(api.followed.wait(), 10)
 

@@ -128,12 +128,15 @@ class Cache:
         lost = [child for ref, child in self._held.items() if of(ref) is kind]
         return frozenset[Key]().union(*(self._drop(child) for child in lost))
 
-    def found(self, kind: Kind) -> Keys:
-        """Take in that the cluster knows a kind; return every stack if it did not before: any may wait for it."""
-        if kind not in self._missing:
-            return _NONE
+    def found(self, kind: Kind) -> None:
+        """Take in that the cluster knows a kind."""
         self._missing.discard(kind)
-        return frozenset(self._by_stack)
+
+    def unknown(self, desired: Iterable[Manifest]) -> frozenset[Kind]:
+        """Return the kinds of these manifests that the cluster does not know."""
+        if not self._missing:
+            return frozenset()
+        return frozenset(kind for manifest in desired if (kind := of(Ref.of(manifest))) in self._missing)
 
     def wrote(self, kind: Kind, manifest: Manifest) -> Child:
         """Take in the answer to a write of our own, unless the watch is ahead of it; return the child."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
-from appstack.cluster.cache import Key
+from appstack.cluster.cache import Key, Keys
+from appstack.cluster.kinds import Kind
 from appstack.meta import Manifest, Ref
 from appstack.observed import Applied, End
 
@@ -35,6 +36,7 @@ class Stack:
     bereft: float = float("-inf")  # when a child of it was last seen to go
     strikes: int = 0  # looks in a row for which the API server was not available
     doubtful: bool = False  # a list did not bring it: it may be gone
+    lacks: frozenset[Kind] = frozenset()  # kinds that it wants and the cluster did not know at its last look
 
     @property
     def doc(self) -> Manifest:
@@ -170,6 +172,16 @@ class Stacks:
         if held is not None and held.uid == uid:
             self._held[key] = replace(held, strikes=0 if available else held.strikes + 1)
 
+    def lacks(self, key: Key, *, uid: str, kinds: frozenset[Kind]) -> None:
+        """Take in which kinds a stack wants that the cluster does not know."""
+        held = self._held.get(key)
+        if held is not None and held.uid == uid and held.lacks != kinds:
+            self._held[key] = replace(held, lacks=kinds)
+
+    def lacking(self, kind: Kind) -> Keys:
+        """Return the stacks that wait for a kind that the cluster does not know."""
+        return frozenset(key for key, held in self._held.items() if kind in held.lacks and not held.deleting)
+
     def hold_back(self, key: Key, *, uid: str, at: float) -> None:
         """Take in that something was put right: what its controller makes of it is told when it has settled."""
         held = self._held.get(key)
@@ -201,4 +213,5 @@ def _with(held: Stack, doc: Mapping[str, Any]) -> Stack:
         bereft=held.bereft,
         strikes=held.strikes,
         doubtful=held.doubtful,
+        lacks=held.lacks,
     )

@@ -6,8 +6,9 @@ import asyncio
 import json
 import logging
 import random
+import time
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,14 +17,18 @@ from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Keys
 from appstack.cluster.client import Client
 from appstack.cluster.kinds import Kind
-from appstack.cluster.pulse import STALE, Pace, Pulse
+from appstack.cluster.pulse import Pace, Pulse
+from appstack.cluster.stacks import Stacks
 from appstack.errors import MissingKind, Refused, Unavailable
 from appstack.meta import Manifest, Ref
+from appstack.queue import Backoff
 
 logger = logging.getLogger(__name__)
 
 _GONE: Final = 410  # what the server answers to a version that is too old
-_ANEW: Final = STALE / 3  # seconds until a kind that the cluster does not know is asked for again
+_ANEW: Final = Backoff(first=1.0, longest=45.0)  # between questions for a kind that is missing and that a stack wants
+_LATELY: Final = 5.0  # seconds for which the answer to such a question is good enough
+_PATIENCE: Final = 2.0  # seconds that anybody waits for it
 _SHOWN: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 
 
@@ -59,6 +64,7 @@ class Watch:
         *,
         client: Client,
         cache: Cache,
+        stacks: Stacks,
         touched: Callable[[Keys], None],
         lost: Callable[[Keys], None],
     ) -> None:
@@ -66,12 +72,17 @@ class Watch:
         self.pulse = Pulse(kind.plural)
         self._client = client
         self._cache = cache
+        self._stacks = stacks
         self._touched = touched
         self._lost = lost
         self._version = ""  # from where to go on; empty: from a list
         self._follows: asyncio.Timeout | None = None
         self._wanted = self._listed = 0  # lists
         self._missing = False
+        self._left = False  # what was ours was still there when the kind went: it may come back with it
+        self._call, self._answer = asyncio.Event(), asyncio.Event()
+        self._answered = float("-inf")
+        self._tries = 0  # since somebody called
         self._pace = Pace()
         self._events = metrics.WATCH_EVENTS.labels(kind.plural)
 
@@ -79,9 +90,26 @@ class Watch:
         """Follow the kind until cancelled."""
         wanted = 0.0
         while True:
-            await asyncio.sleep(self._pace.pause(at_least=wanted))
+            if self._missing:
+                await self._called(at_least=wanted)
+            else:
+                await asyncio.sleep(self._pace.pause(at_least=wanted))
             self.pulse.turn()
             wanted = await self._round()
+
+    async def _called(self, *, at_least: float) -> None:
+        """Wait until it matters whether the cluster knows the kind by now: nobody is asked for what nobody wants."""
+        await asyncio.sleep(at_least)
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._call.wait(), _ANEW.delay(self._tries, random.random()))
+            if self._call.is_set():
+                self._tries = 0
+                return
+            self._tries += 1
+            if self._left or self._stacks.lacking(self.kind) or not self.listed(self._wanted):
+                return
+            self.pulse.beat()
 
     async def _round(self) -> float:
         """Follow until the watch ends; return the seconds for which the server wants to be left alone."""
@@ -93,7 +121,6 @@ class Watch:
             await self._follow()
         except MissingKind as error:
             self._miss(error)
-            return _ANEW * random.uniform(0.8, 1.0)
         except Refused as error:
             if error.status == _GONE:
                 self._version = ""
@@ -106,13 +133,24 @@ class Watch:
     def anew(self) -> int:
         """List again, for objects were passed over that are ours by now; return the number of that list."""
         self._wanted += 1
+        if self._missing:
+            self._call.set()
         if self._follows is not None and not self._follows.expired():
             self._follows.reschedule(asyncio.get_running_loop().time())
         return self._wanted
 
     def listed(self, number: int) -> bool:
-        """Tell whether that list or a later one has come; of a kind that is missing there is nothing to list."""
-        return self._listed >= number or self._missing
+        """Tell whether that list or a later one has come, or the answer that there is nothing to list."""
+        return self._listed >= number
+
+    async def ask(self) -> None:
+        """Find out whether the cluster knows the kind by now, unless it does or was asked just now; wait a little."""
+        if not self._missing or time.monotonic() - self._answered < _LATELY:
+            return
+        self._call.set()
+        self._answer.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._answer.wait(), _PATIENCE)
 
     async def fill(self) -> None:
         """List for the first time; that the cluster does not know the kind is no failure."""
@@ -125,12 +163,21 @@ class Watch:
         """Take in that the cluster does not know the kind: nothing is there, and that is the truth."""
         lost = self._cache.missing(self.kind)
         logger.debug("Watch of %s: %s", self.kind.plural, error.message)
-        self._version, self._missing = "", True
+        self._version, self._missing, self._listed = "", True, self._wanted
+        self._left = self._left or bool(lost)
         self.pulse.beat()
         self._touched(lost)
 
     async def list(self) -> None:
         """Take in every object of the kind, and forget those that are gone."""
+        try:
+            await self._list()
+        finally:
+            self._answered = time.monotonic()
+            self._call.clear()
+            self._answer.set()
+
+    async def _list(self) -> None:
         refs: list[Ref] = []
         after, wanted = "", self._wanted
         while True:
@@ -142,9 +189,12 @@ class Watch:
             after = page["metadata"].get("continue", "")
             if not after:
                 break
-        self._version, self._listed, self._missing = page["metadata"]["resourceVersion"], wanted, False
+        self._version, self._listed = page["metadata"]["resourceVersion"], wanted
         self._lost(self._cache.listed(self.kind, refs, int(self._version)))
-        self._touched(self._cache.found(self.kind))
+        if self._missing:
+            self._missing = self._left = False
+            self._cache.found(self.kind)
+            self._touched(self._stacks.lacking(self.kind))
         self.pulse.filled()
 
     async def _follow(self) -> None:

@@ -1,0 +1,172 @@
+"""A kind that the cluster does not know, against a real API server: who asks for it, when, and what comes of it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import CREW, WORKER, namespace
+from tests.api.crew import Member, leader, member, standing_by
+from tests.api.harness import AUDIT_LOG, Cluster, Failure, Manifest, Operator, Space, eventually
+
+CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+NAME = "httproutes.gateway.networking.k8s.io"
+BACKEND = {"image": "busybox:1.35.0", "command": ["true"], "ports": [{"containerPort": 8000}]}
+ROUTE = {"parentRefs": [{"name": "gate"}], "hostnames": ["shop.example"]}
+OFTEN = (  # within seconds what else takes a minute
+    "from appstack.cluster import watch; from appstack.queue import Backoff; "
+    "watch._ANEW = Backoff(first=0.2, longest=1.0)"
+)
+WHILE = 4.0  # seconds: one that is wanted is asked for at least three times in it
+
+
+@pytest.fixture(autouse=True)
+def _missing(cluster: Cluster) -> None:
+    """Go without where the cluster has HTTPRoutes of its own."""
+    try:
+        cluster.request("GET", f"{CRD}/{NAME}")
+    except Failure as error:
+        if error.status == 404:
+            return
+    pytest.skip("not run: this cluster has HTTPRoutes")
+
+
+@contextmanager
+def known(cluster: Cluster) -> Iterator[None]:
+    """Let the cluster know HTTPRoutes for as long as the block lasts."""
+    eventually(lambda: cluster.request("POST", CRD, _definition()))
+    try:
+        yield
+    finally:
+        cluster.request("DELETE", f"{CRD}/{NAME}")
+
+
+def _definition() -> Manifest:
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    names = {"kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute", "listKind": "HTTPRouteList"}
+    approved = {"api-approved.kubernetes.io": "unapproved, of the tests"}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": NAME, "annotations": approved},
+        "spec": {
+            "group": "gateway.networking.k8s.io",
+            "names": names,
+            "scope": "Namespaced",
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
+@pytest.fixture
+def crew(cluster: Cluster, system: Space, tmp_path: Path) -> Iterator[tuple[Space, Member, Member]]:
+    """Give a namespace, who works in it and asks often, and who stands by."""
+    if not AUDIT_LOG.exists():
+        pytest.skip("not run: this cluster gives no .cluster/audit.log that tells who sent what")
+    with ExitStack() as stack:
+        home = stack.enter_context(namespace(cluster, f"missing-{WORKER}-{secrets.token_hex(2)}"))
+        settings = {"identity": home.name, "namespaces": [home.name], "before": OFTEN}
+        made = [stack.enter_context(member(cluster, system, name, tmp_path, **settings)) for name in CREW[:2]]
+        made[0].operator.start()
+        made[1].operator.launch()
+        standing_by(made[1])
+        yield home, made[0], made[1]
+        assert "Traceback" not in "".join(one.operator.words() for one in made)
+
+
+def _asked(who: Member) -> int:
+    """Return how often somebody has asked for HTTPRoutes."""
+    return [one.resource for one in who.sent()].count("httproutes")
+
+
+def _asked_in_a_while(who: Member) -> int:
+    time.sleep(WHILE / 4)  # what is under way or not logged yet is of the time before
+    before = _asked(who)
+    time.sleep(WHILE)
+    return _asked(who) - before
+
+
+def _told(space: Space, name: str) -> bool:
+    """Tell whether an Event has said of a stack that the cluster does not know what it wants."""
+    return any((one["reason"], one["regarding"]["name"]) == ("MissingKind", name) for one in space.list("Event"))
+
+
+def test_a_kind_that_the_cluster_does_not_know_waits_for_its_definition(space: Space, operator: Operator) -> None:
+    space.stack(backend=BACKEND, httpRoute=ROUTE)
+
+    stalled = eventually(lambda: space.condition("Stalled"))
+    assert stalled["reason"] == "MissingKind"
+    assert "does not know HTTPRoute (gateway.networking.k8s.io/v1)" in stalled["message"]
+    assert space.exists("Deployment", "shop")
+    assert operator.fetch(operator.health, "/readyz").startswith("ok")
+
+    with known(space.cluster):
+        space.ready()
+        assert space.exists("HTTPRoute", "shop")
+        assert {"name": "shop.example", "url": "http://shop.example", "scope": "External"} in space.status()[
+            "endpoints"
+        ]
+    eventually(lambda: space.condition("Stalled"), within=65)
+
+    with known(space.cluster):
+        space.ready(within=65)
+        assert space.exists("HTTPRoute", "shop")
+
+
+def test_what_no_stack_wants_is_not_asked_for(crew: tuple[Space, Member, Member]) -> None:
+    space, works, _ = crew
+    space.stack()
+    space.ready()
+    assert 0 == _asked_in_a_while(works)
+    assert 1 == _asked(works), "at the start"
+
+    space.edit(backend=BACKEND, httpRoute=ROUTE)
+    assert "MissingKind" == eventually(lambda: space.condition("Stalled"))["reason"]
+    assert 3 <= _asked_in_a_while(works)
+
+    space.edit(httpRoute=None)
+    space.ready()
+    assert 0 == _asked_in_a_while(works)
+
+    space.stack("other", backend=BACKEND, httpRoute=ROUTE)
+    eventually(lambda: space.condition("Stalled", "other"))
+    assert 3 <= _asked_in_a_while(works)
+    space.delete("AppStack", "other")
+    assert 0 == _asked_in_a_while(works)
+    assert works.operator.fetch(works.operator.health, "/readyz").startswith("ok")
+
+
+def test_a_kind_that_came_while_no_stack_wanted_it_is_known_when_one_does(crew: tuple[Space, Member, Member]) -> None:
+    space, works, _ = crew
+    with known(space.cluster):
+        assert 0 == _asked_in_a_while(works)
+
+        space.stack(backend=BACKEND, httpRoute=ROUTE)
+        space.ready()
+
+        assert space.exists("HTTPRoute", "shop")
+        assert not _told(space, "shop"), "it was asked for before anything was said"
+
+
+def test_whoever_takes_over_finds_out_what_the_cluster_knows_by_now(
+    crew: tuple[Space, Member, Member], system: Space
+) -> None:
+    space, works, stands_by = crew
+    with known(space.cluster):
+        space.stack(backend=BACKEND, httpRoute=ROUTE)
+        space.ready()
+        assert 1 == _asked(stands_by), "at the start"
+
+        assert 0 == works.operator.stop()
+        eventually(lambda: leader([stands_by], system.get("Lease", space.name)))
+        eventually(lambda: _asked(stands_by) == 3)  # a list and a watch: whether any stack wants it or none
+        space.edit(httpRoute=None)
+        eventually(lambda: not space.exists("HTTPRoute", "shop"))
+
+        space.ready()
+        assert not _told(space, "shop")
