@@ -1,16 +1,20 @@
-"""The two ports on which the operator answers: whether it lives, whether it is ready, and what it has counted."""
+"""The two ports on which the operator answers: whether it lives, is ready and is in time, and what it has counted."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import web
 
 from appstack import metrics
 from appstack.errors import OperatorError
 from appstack.settings import Settings
+
+_BEAT: Final = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,7 @@ class Health:
 
 
 class Server:
-    """Listens on both ports."""
+    """Listens on both ports, and to how late the event loop comes to what is due."""
 
     def __init__(self, settings: Settings, health: Health) -> None:
         self._settings = settings
@@ -30,9 +34,11 @@ class Server:
             (self._runner({"/livez": _probe(health.live), "/readyz": _probe(health.ready)}), "healthPort"),
             (self._runner({"/metrics": _metrics}), "metricsPort"),
         )
+        self._heart: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listen; raise OperatorError where a port is taken."""
+        self._heart = asyncio.create_task(_beat())
         ports = (self._settings.health_port, self._settings.metrics_port)
         for (runner, setting), port in zip(self._runners, ports, strict=True):
             await runner.setup()
@@ -43,6 +49,8 @@ class Server:
 
     async def stop(self) -> None:
         """Listen no more."""
+        if self._heart is not None:
+            self._heart.cancel()
         for runner, _ in self._runners:
             await runner.cleanup()
 
@@ -55,6 +63,15 @@ class Server:
         app = web.Application()
         app.add_routes([web.get(path, handler) for path, handler in routes.items()])  # type: ignore[arg-type]
         return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
+
+
+async def _beat() -> None:
+    """Find out for ever, each second, how long somebody who comes just then would wait."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + _BEAT
+        await asyncio.sleep(_BEAT)
+        metrics.LOOP_LAG.observe(max(0.0, loop.time() - due))
 
 
 def _probe(wrong: Callable[[], str]) -> Callable[[web.Request], object]:

@@ -95,6 +95,12 @@ WATCH_EVENTS: Final = Counter(
     ("resource",),
     registry=REGISTRY,
 )
+LOOP_LAG: Final = Histogram(
+    "appstack_event_loop_lag_seconds",
+    "How late the event loop came to what was due, found out each second: so long does whatever happens wait for it.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
 BUILD: Final = Gauge(
     "appstack_build_info",
     "Always 1; the labels say what runs.",

@@ -73,6 +73,7 @@ def test_what_is_counted_is_what_happened(space: Space, operator: Operator) -> N
     assert value(operator, "appstack_leader") == 1
     assert 0 <= value(operator, "appstack_watch_age_seconds", resource="appstacks") < 100
     assert value(operator, "appstack_queue_age_seconds") < 5
+    assert value(operator, "appstack_event_loop_lag_seconds_count") > 0
     assert value(operator, "process_resident_memory_bytes") > 1 << 20
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 import urllib.request
 from collections.abc import AsyncIterator
 from urllib.error import HTTPError
 
 import pytest
 
+from appstack import health, metrics
 from appstack.health import Health, Server
 from appstack.settings import Settings
 from tests.api.harness import free_port
@@ -64,3 +66,33 @@ async def test_a_stuck_loop_answers_nobody(port: int) -> None:
 
     assert [TimeoutError] == [type(each) for each in told]
     assert (200, "ok\n") == await asyncio.to_thread(ask, port, "/livez")
+
+
+async def test_whoever_holds_the_loop_up_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_BEAT", 0.01)
+    settings = Settings(listen="127.0.0.1", health_port=free_port(), metrics_port=free_port())
+    server = Server(settings, Health(live=str, ready=str))
+    await server.start()
+    late, beats = _late("0.1"), _beats()
+    async with asyncio.timeout(5):
+        while _beats() < beats + 5:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+    time.sleep(0.3)  # noqa: ASYNC251  # as a callback that works for so long
+    await asyncio.sleep(0.05)
+    await server.stop()
+
+    assert 1 <= _late("0.1") - late
+    beats = _beats()
+    await asyncio.sleep(0.05)
+    assert beats == _beats(), "it ends with the server"
+
+
+def _beats() -> float:
+    return metrics.REGISTRY.get_sample_value("appstack_event_loop_lag_seconds_count") or 0.0
+
+
+def _late(bound: str) -> float:
+    """Return how many beats came later than this."""
+    within = metrics.REGISTRY.get_sample_value("appstack_event_loop_lag_seconds_bucket", {"le": bound})
+    return _beats() - (within or 0.0)
