@@ -36,6 +36,7 @@ suites:
   streams   stacks come at 5, 20 and 50 a second
   ready     N stacks with a pod each are there (nodes by kwok), then the contender is started
   noisy     one stack is rewritten 20 times a second while others are created
+  callbacks how long AppStack's event loop is held up at a time, in a process with a clock in it
 
 examples:
   make bench                                        everything, N = 100 and 1000, three rounds

@@ -47,6 +47,7 @@ class Result:
                     for name, one in figures["latencies"].items()
                 },
                 numbers=figures["numbers"],
+                notes=figures.get("notes", {}),  # results of before have none
                 cost=Cost(**figures["cost"]) if figures["cost"] else None,
             ),
         )

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from bench.contender import Contender
-from bench.contenders import LIFE, PODS, STREAMS, taking_part, with_pods
+from bench.contenders import LIFE, PODS, STREAMS, TIMED, fit, taking_part
 from bench.contenders.bare import Bare
 from bench.results import Result, Run
 from bench.stage import Stage
-from bench.suites import backlog, delete, drift, edit, idle, ready, restart, streams
+from bench.suites import backlog, callbacks, delete, drift, edit, idle, ready, restart, streams
 from bench.suites.figures import Figures
 
 SWEEP: Final = (8, 16, 32, 64)
@@ -30,6 +30,7 @@ _SIMPLE: Final[Mapping[str, Callable[[Stage], Awaitable[Figures]]]] = {
     "delete": delete.run,
     "noisy": streams.noisy,
     "ready": ready.run,
+    "callbacks": callbacks.run,
 }
 
 
@@ -47,12 +48,8 @@ def missing(run: Run, contender: Contender, *, n: int, round: int, suites: Seque
     """Return the sessions for what this run does not have yet; minutes of silence are enough once."""
     asked = [one for one in taking_part(contender, suites) if one != "idle" or round == 1]
     wanted = [one for one in asked if not run.has(one, contender.name, n_of(one, n), round)]
-    kinds = ([one for one in wanted if one in kind] for kind in (LIFE, STREAMS, PODS))
-    return [
-        Session(with_pods(contender) if kind[0] in PODS else contender, n_of(kind[0], n), round, kind)
-        for kind in kinds
-        if kind
-    ]
+    kinds = ([one for one in wanted if one in kind] for kind in (LIFE, STREAMS, PODS, TIMED))
+    return [Session(fit(contender, kind[0]), n_of(kind[0], n), round, kind) for kind in kinds if kind]
 
 
 def n_of(suite: str, n: int) -> int:
@@ -139,6 +136,7 @@ def _brief(figures: Figures) -> str:
     """Return the figures that tell most, for the line of progress."""
     said = [f"{name} {seconds:.2f} s" for name, seconds in figures.seconds.items()]
     said += [f"{name} p50 {one.p50:.0f} p99 {one.p99:.0f} ms" for name, one in figures.latencies.items()]
+    said += [f"{name}: {note}" for name, note in figures.notes.items()]
     if figures.cost is not None:
         said.append(f"{figures.cost.writes} writes, {figures.cost.reads} reads")
     return "; ".join(said)

@@ -17,15 +17,17 @@ STREAMS: Final = ("streams", "noisy")
 """Suites that begin with none."""
 PODS: Final = ("ready",)
 """Suites in which each stack wants a pod: for the loop and for AppStack."""
-SUITES: Final = (*LIFE, *STREAMS, *PODS)
+TIMED: Final = ("callbacks",)
+"""Suites in which AppStack runs with a clock at its event loop, which costs time itself."""
+SUITES: Final = (*LIFE, *STREAMS, *PODS, *TIMED)
 
 _SUITES: Final[Mapping[str, frozenset[str]]] = {
     "bare": frozenset({"backlog"}),
     "bare-status": frozenset({"backlog", "edit", "delete", *STREAMS, *PODS}),
     "appstack": frozenset(SUITES),
 }
-"""All others take part in all but the suites with pods. The loop repairs nothing and keeps nothing, and without a
-status nobody can say when an edit is done."""
+"""All others take part in all but the suites with pods and with a clock. The loop repairs nothing and keeps nothing,
+and without a status nobody can say when an edit is done."""
 
 
 def contenders(*, in_flight: int) -> list[Contender]:
@@ -34,8 +36,12 @@ def contenders(*, in_flight: int) -> list[Contender]:
     return [*loops, AppStack(), Kro(), Go()]
 
 
-def with_pods(contender: Contender) -> Contender:
-    """Return a contender whose stacks want a pod each."""
+def fit(contender: Contender, suite: str) -> Contender:
+    """Return a contender as a suite wants it: with a clock at its event loop, with stacks that want a pod each."""
+    if suite in TIMED:
+        return AppStack(timed=True)
+    if suite not in PODS:
+        return contender
     if isinstance(contender, Bare):
         return Bare(status=True, in_flight=contender.in_flight, pods=1)
     return AppStack(pods=1)

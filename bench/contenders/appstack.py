@@ -24,6 +24,8 @@ from bench.processes import Process, says_ready
 ROOT: Final = Path(__file__).resolve().parents[2]
 STACKS: Final = Resource(f"/apis/{API_VERSION}", PLURAL)
 CONTENT: Final = "[shop]\ndebug = false\ngreeting = 'hello'\n"
+CALLBACKS: Final = "callbacks.jsonl"
+"""The file in the plane's folder for what the timed process tells."""
 _RESOURCES: Final = {"ConfigMap": CONFIG_MAPS, "Service": SERVICES, "Deployment": DEPLOYMENTS}
 
 
@@ -79,13 +81,14 @@ def install(plane: Plane) -> None:
 
 
 class AppStack:
-    """The operator of this checkout."""
+    """The operator of this checkout; `timed`, with a clock at its event loop, where it is compared with nobody."""
 
     name = "appstack"
     stacks = STACKS
 
-    def __init__(self, *, pods: int = 0) -> None:
+    def __init__(self, *, pods: int = 0, timed: bool = False) -> None:
         self._pods = pods
+        self._timed = timed
         self._process: Process
         self._health = self._metrics = 0
 
@@ -116,8 +119,9 @@ class AppStack:
         file = plane.folder / "settings.yaml"
         file.write_text(yaml.safe_dump(settings))
         flags: list[str | Path] = ["--settings", file, "--kubeconfig", plane.kubeconfig(self.name)]
-        environment = {"PYTHONPATH": str(ROOT / "operator")}
-        self._process = plane.run(self.name, [sys.executable, "-m", "appstack", "run", *flags], env=environment)
+        program = ["bench.contenders.timed", plane.folder / CALLBACKS] if self._timed else ["appstack"]
+        environment = {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}"}
+        self._process = plane.run(self.name, [sys.executable, "-m", *program, "run", *flags], env=environment)
         return (self._process,)
 
     def ready(self) -> bool:

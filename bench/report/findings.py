@@ -76,6 +76,12 @@ class Findings:
         ours, theirs = self.rounds(suite, of, n, pick), self.rounds(suite, to, n, pick)
         return Spread.of(ours[round] / theirs[round] for round in ours if theirs.get(round))
 
+    def notes(self, suite: str, contender: str, n: int) -> Mapping[str, str]:
+        """Return the words that explain figures, of the first round."""
+        mine = (one for one in self.results if (one.suite, one.contender, one.n) == (suite, contender, n))
+        first = min(mine, key=lambda one: one.round, default=None)
+        return {} if first is None else first.figures.notes
+
     def largest(self, suite: str, contender: str) -> int | None:
         """Return the largest N for which a contender has this suite."""
         return max((one.n for one in self.results if (one.suite, one.contender) == (suite, contender)), default=None)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from bench.report.findings import Findings, Pick, cost, latency, number, seconds
 from bench.stats import Spread
+from bench.suites.figures import Figures
 
 OURS = "appstack"
 CHILD, STATUS = seconds("last child"), seconds("last status")
@@ -22,21 +23,27 @@ def keys(findings: Findings) -> dict[str, float | None]:
             for n in (1000, 10000)
             for what, pick, floor in _FLOORS
         },
-        "kro_time_over_ours_1000": _median(findings.ratio("backlog", 1000, STATUS, of="kro", to=OURS)),
-        "time_over_go_1000": _worse(
-            findings.ratio("backlog", 1000, pick, of=OURS, to="go") for pick in (CHILD, STATUS)
-        ),
+        **{
+            f"kro_time_over_ours_{n}": _median(findings.ratio("backlog", n, STATUS, of="kro", to=OURS))
+            for n in (1000, 10000)
+        },
+        **{f"time_over_go_{n}": _over_go(findings, n) for n in (1000, 10000)},
         "reads_per_new_child": _per(findings, lambda figures: figures.numbers.get("children"), "single_reads"),
         "writes_per_stack": _per(findings, None, "writes"),
+        "requests_per_edit": _per_edit(findings),
         "idle_writes": _ours(findings, "idle", cost(lambda one: one.writes)),
         "idle_reads": _ours(findings, "idle", cost(lambda one: one.reads)),
         "restart_writes_10000": _at(findings, "restart", 10000, cost(lambda one: one.writes)),
+        "restart_single_reads_10000": _at(findings, "restart", 10000, cost(lambda one: one.single_reads)),
         "restart_seconds_10000": _at(findings, "restart", 10000, seconds("ready")),
         "restart_looked_seconds_10000": _at(findings, "restart", 10000, seconds("all looked at")),
         "peak_rss_mib_10000": peak_rss(findings, 10000),
-        "time_10000_over_1000": _growth(findings),
+        "rss_kib_per_stack": _rss_per_stack(findings),
+        "time_10000_over_1000": _growth(findings, OURS),
+        "bare_time_10000_over_1000": _growth(findings, "bare-status"),
         "drift_p99_ms": _ours(findings, "drift", latency("one by one", "p99")),
         "noisy_neighbour_p99_ratio": _ours(findings, "noisy", number("p99 ratio")),
+        **{f"longest_callback_ms_{n}": _longest_callback(findings, n) for n in (1000, 10000)},
     }
 
 
@@ -63,6 +70,10 @@ def _over_bare(findings: Findings, n: int) -> float | None:
     return _worse(findings.ratio("backlog", n, pick, of=OURS, to=floor) for _, pick, floor in _FLOORS)
 
 
+def _over_go(findings: Findings, n: int) -> float | None:
+    return _worse(findings.ratio("backlog", n, pick, of=OURS, to="go") for pick in (CHILD, STATUS))
+
+
 def _at(findings: Findings, suite: str, n: int, pick: Pick) -> float | None:
     return _median(findings.spread(suite, OURS, n, pick))
 
@@ -83,6 +94,29 @@ def _per(findings: Findings, units: Pick | None, name: str) -> float | None:
     return None if total is None or not parts else round(total / parts, 4)
 
 
-def _growth(findings: Findings) -> float | None:
-    large, small = (findings.spread("backlog", OURS, n, STATUS) for n in (10000, 1000))
+def _per_edit(findings: Findings) -> float | None:
+    """Return how many requests an edit costs us."""
+    n = findings.largest("edit", OURS)
+    return None if n is None else _at(findings, "edit", n, cost(lambda one: (one.writes + one.reads) / n))
+
+
+def _growth(findings: Findings, contender: str) -> float | None:
+    large, small = (findings.spread("backlog", contender, n, STATUS) for n in (10000, 1000))
     return None if large is None or small is None else round(large.median / small.median, 2)
+
+
+def _rss_per_stack(findings: Findings) -> float | None:
+    """Return how much memory a stack more takes, from 1,000 to 10,000 in a backlog."""
+    pick = cost(lambda one: one.peak_rss_mib["contender"])
+    large, small = (findings.spread("backlog", OURS, n, pick) for n in (10000, 1000))
+    return None if large is None or small is None else round((large.median - small.median) * 1024 / 9000, 2)
+
+
+def _longest_callback(findings: Findings, n: int) -> float | None:
+    """Return the longest of all phases and rounds."""
+    found = findings.spread("callbacks", OURS, n, _longest)
+    return None if found is None else round(found.high, 1)
+
+
+def _longest(figures: Figures) -> float | None:
+    return max((value for name, value in figures.numbers.items() if name.endswith(": longest ms")), default=None)

@@ -9,7 +9,6 @@ from typing import Final
 from bench.report import tables
 from bench.report.findings import ORDER, Findings
 from bench.report.goals import goals
-from bench.report.keys import keys
 
 HEAD: Final = """\
 # Performance
@@ -65,6 +64,13 @@ the user's write came in to the answer to the last child's write, and to that of
 loop does not sustain is left out.
 """
 
+CALLBACKS: Final = """\
+What the event loop does without a break: a step of a task, the reading of a socket. Its time is the thread's CPU, kopf
+included, in a process of its own that has a clock at each callback and is compared with nobody. A full garbage
+collection counts as time of the callback in which it happens, and is told by itself, too. The edit is that of every
+stack, of 1,000 at most; the restart is a kill and a start with all of them.
+"""
+
 NOT_MEASURED: Final = """\
 ## What is not measured
 
@@ -78,7 +84,7 @@ NOT_MEASURED: Final = """\
 
 def page(findings: Findings, *, run: str, machine: Mapping[str, str], plots: Iterable[str]) -> str:
     """Return the whole page."""
-    head = [HEAD.format(id=run), goals(keys(findings)), *(f"![{name}]({name})\n" for name in plots)]
+    head = [HEAD.format(id=run), goals(findings), *(f"![{name}]({name})\n" for name in plots)]
     parts = [*head, *sections(findings)]
     return "\n".join([*parts, NOT_MEASURED, _settings(findings, machine)])
 
@@ -95,6 +101,8 @@ def sections(findings: Findings) -> list[str]:
             found += [tables.requests(findings, n)] if suite == "backlog" else []
     if findings.ns("streams"):
         found += ["## Streams\n", STREAMS, tables.streams(findings)]
+    if findings.ns("callbacks"):
+        found += ["## Callbacks\n", CALLBACKS, tables.callbacks(findings)]
     return found
 
 

@@ -195,6 +195,20 @@ def streams(findings: Findings) -> str:
     return rows(header, body)
 
 
+def callbacks(findings: Findings) -> str:
+    """Return how long the event loop was held up, a row per N and phase, and what the longest callbacks were."""
+    whats = ("longest ms", "over 10 ms", "over 50 ms", "over 100 ms", "collections", "longest collection ms")
+    body, lines = [], []
+    for n in findings.ns("callbacks"):
+        for phase, note in findings.notes("callbacks", OURS, n).items():
+            spreads = [findings.spread("callbacks", OURS, n, number(f"{phase}: {what}")) for what in whats]
+            body.append([phase, f"{n:,}", *(told(spread) for spread in spreads)])
+            lines.append(f"- {phase}, N = {n:,}: {note}\n")
+    return (
+        f"{rows(['phase', 'N', *whats], body)}\nThe longest, by the coroutine and where it came to:\n\n{''.join(lines)}"
+    )
+
+
 def requests(findings: Findings, n: int) -> str:
     """Return what each contender asked for in its backlog, per stack, by verb, resource and code."""
     counts = {

@@ -22,9 +22,11 @@ async def run(stage: Stage) -> Figures:
     cost = stage.meter.since(before)
     mine = stage.mine()
     begin = begun(stage, mine, started)
+    seconds, told = _seconds(stage, mine, started, begin)
     return Figures(
-        seconds=_seconds(stage, mine, started, begin),
+        seconds=seconds,
         numbers={
+            **told,
             "children": float(sum(len(stage.contender.children(manifest)) for manifest in stage.stacks.values())),
             **{f"bytes of {plural}": float(size) for plural, size in stage.sizes().items()},
         },
@@ -60,14 +62,16 @@ async def _until_written(stage: Stage, what: str) -> None:
         raise shell.Failure(f"{what}: {len(wanted) - written} children are missing after {stage.patience:.0f} s")
 
 
-def _seconds(stage: Stage, mine: Timeline, started: Started, begin: float) -> dict[str, float]:
+def _seconds(stage: Stage, mine: Timeline, started: Started, begin: float) -> tuple[dict[str, float], dict[str, float]]:
+    """Return durations, and how many statuses came before the last child."""
     written = [mine.complete(stage.contender.children(manifest)) for manifest in stage.stacks.values()]
     if None in written:
         raise shell.Failure(f"{stage.contender.name}: {written.count(None)} stacks lack a child, whatever status says")
     last_child = max(time for time in written if time is not None)
     seconds = {"start": begin - started.spawned, "last child": last_child - begin}
-    if tells_status(stage.contender):
-        times = [stage.became_true(mine, key) for key in stage.stacks]
-        seconds["last status"] = max(time for time in times if time is not None) - begin
-        seconds["from the process's start"] = seconds["start"] + seconds["last status"]
-    return seconds
+    if not tells_status(stage.contender):
+        return seconds, {}
+    times = [time for key in stage.stacks if (time := stage.became_true(mine, key)) is not None]
+    seconds["last status"] = max(times) - begin
+    seconds["from the process's start"] = seconds["start"] + seconds["last status"]
+    return seconds, {"told before the last child": float(sum(time < last_child for time in times))}
