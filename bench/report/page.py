@@ -68,7 +68,7 @@ CALLBACKS: Final = """\
 What the event loop does without a break: a step of a task, the reading of a socket. Its time is the thread's CPU, kopf
 included, in a process of its own that has a clock at each callback and is compared with nobody. A full garbage
 collection counts as time of the callback in which it happens, and is told by itself, too. The edit is that of every
-stack, of 1,000 at most; the restart is a kill and a start with all of them.
+stack, of 1,000 at most; the restart is a kill and a start with all of them. Each phase ends with a look at /metrics.
 """
 
 NOT_MEASURED: Final = """\

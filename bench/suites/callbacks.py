@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import Final
@@ -42,6 +43,7 @@ async def run(stage: Stage) -> Figures:
 
 
 async def _quiet(stage: Stage) -> float:
-    """Return the time once nothing is left to do."""
+    """Return the time once nothing is left to do, and the metrics were read as Prometheus does."""
     await stage.until_quiet(within=stage.patience)
+    await asyncio.to_thread(stage.contender.counters)
     return time.time()
