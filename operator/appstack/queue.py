@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
+from appstack.shares import Shares
 from appstack.turns import RATE, Allowance, Lane, Lanes, Rate, Turn
 
 K = TypeVar("K", bound=Hashable)
@@ -64,8 +65,9 @@ class Backoff:
 class WorkQueue(Generic[K]):
     """Every key is with one worker at most; what happens to it meanwhile folds into one more look.
 
-    Groups of keys take turns, so that nobody waits because another has much to do. Looks come before what is only to
-    be told: work before words.
+    Groups of keys take turns, so that nobody waits because another has much to do; and each has its share of the
+    workers, so that nobody waits because another's looks hang. Looks come before what is only to be told: work before
+    words.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class WorkQueue(Generic[K]):
         clock: Clock,
         *,
         group: Callable[[K], Hashable],
+        workers: int,
         backoff: Backoff = Backoff(),
         rate: Rate = RATE,
         chance: Callable[[], float] = random.random,
@@ -80,6 +83,8 @@ class WorkQueue(Generic[K]):
         self._clock = clock
         self._backoff = backoff
         self._chance = chance
+        self._group = group
+        self._shares = Shares(workers)
         self._waiting: Lanes[K] = Lanes(group)
         self._allowance: Allowance[K] = Allowance(rate)
         self._again: set[K] = set()  # to be looked at again once its worker is done
@@ -123,15 +128,21 @@ class WorkQueue(Generic[K]):
 
     async def get(self) -> Turn[K] | None:
         """Wait for a key and take it, with the lane that it comes from; None when the queue is closed."""
-        while not len(self) and not self._closed:
+        while not self._closed:
+            turn = self._take()
+            if turn is not None:
+                if self._wakers and self._waiting.waits(self._shares.may):
+                    self._wake()  # a key that was done may have let two groups go on
+                return turn
             waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._wakers.append(waker)
             await waker
-        return None if self._closed else self._take()
+        return None
 
     def done(self, key: K, again: Again = DONE) -> None:
         """Give a key back, with what its worker wishes."""
         self._processing.discard(key)
+        self._shares.give_back(self._group(key))
         if again.failed:
             failures = self._failures.get(key, 0)
             self._failures[key] = failures + 1
@@ -165,9 +176,12 @@ class WorkQueue(Generic[K]):
         while self._wakers:
             self._wake()
 
-    def _take(self) -> Turn[K]:
-        turn = self._waiting.take()
+    def _take(self) -> Turn[K] | None:
+        turn = self._waiting.take(self._shares.may)
+        if turn is None:
+            return None
         self._processing.add(turn.key)
+        self._shares.take(self._group(turn.key))
         if turn.lane is not Lane.TELL:
             self._allowance.took(turn.key, self._clock.time())
             self._cancel(turn.key)  # this look is the one that was wished for

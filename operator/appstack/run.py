@@ -82,7 +82,7 @@ class Operator:
         self._settings = settings
         self._client = client
         self._stop = asyncio.Event()
-        self._queue: WorkQueue[Key] = WorkQueue(loop, group=lambda key: key.namespace)
+        self._queue: WorkQueue[Key] = WorkQueue(loop, group=lambda key: key.namespace, workers=settings.workers)
         self._stacks = Stacks()
         self._territory = Territory(settings, loop)
         self._cache = Cache(accepts=self._territory.owns, labelled=self._territory.show, vanished=self._territory.gone)

@@ -32,13 +32,19 @@ class Turns(Generic[K]):
         self._waiting.setdefault(self._group(key), OrderedDict())[key] = since
         self._count += 1
 
-    def take(self) -> K:
-        """Return the key whose turn it is; its group stands last in the next round."""
-        group, keys = next(iter(self._waiting.items()))
-        key, _ = keys.popitem(last=False)
+    def take(self, may: Callable[[Hashable], bool]) -> K | None:
+        """Return the key whose turn it is, of the groups that may; its group stands last in the next round."""
+        group = self._first(may)
+        if group is None:
+            return None
+        key, _ = self._waiting[group].popitem(last=False)
         self._waiting.move_to_end(group)
         self._left(group)
         return key
+
+    def waits(self, may: Callable[[Hashable], bool]) -> bool:
+        """Tell whether a key waits of a group that may."""
+        return self._first(may) is not None
 
     def remove(self, key: K) -> float | None:
         """Let a key wait no longer; return since when it has, None if it has not."""
@@ -51,6 +57,9 @@ class Turns(Generic[K]):
     def oldest(self) -> float | None:
         """Return since when the key that waits longest has waited."""
         return min((next(iter(keys.values())) for keys in self._waiting.values()), default=None)
+
+    def _first(self, may: Callable[[Hashable], bool]) -> Hashable | None:
+        return next((group for group in self._waiting if may(group)), None)
 
     def _left(self, group: Hashable) -> None:
         self._count -= 1
@@ -99,12 +108,19 @@ class Lanes(Generic[K]):
             self._lanes[lane].put(key, now if since is None else since)
         return former is None
 
-    def take(self) -> Turn[K]:
-        """Return the key whose turn it is."""
-        self._taken += 1
-        first = _SHARES.get(self._taken % _EVERY, Lane.LIVE)
-        lane = next(lane for lane in (first, *Lane) if self._lanes[lane])
-        return Turn(self._lanes[lane].take(), lane)
+    def take(self, may: Callable[[Hashable], bool]) -> Turn[K] | None:
+        """Return the key whose turn it is, of the groups that may; None where nobody waits who may."""
+        first = _SHARES.get((self._taken + 1) % _EVERY, Lane.LIVE)
+        for lane in (first, *Lane):
+            key = self._lanes[lane].take(may)
+            if key is not None:
+                self._taken += 1
+                return Turn(key, lane)
+        return None
+
+    def waits(self, may: Callable[[Hashable], bool]) -> bool:
+        """Tell whether it is the turn of any key, of the groups that may."""
+        return any(turns.waits(may) for turns in self._lanes.values())
 
     def oldest(self) -> float | None:
         """Return since when the key that waits longest has waited."""

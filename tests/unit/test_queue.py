@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -57,6 +59,7 @@ def queue(clock: Clock) -> WorkQueue[str]:
     return WorkQueue(
         clock,
         group=lambda key: key.partition("/")[0],
+        workers=8,
         backoff=Backoff(first=1, longest=8, jitter=0.5),
         rate=Rate(burst=3, spacing=2),
         chance=lambda: 0.5,
@@ -373,3 +376,81 @@ async def test_its_age_is_that_of_the_key_that_waits_longest(queue: WorkQueue[st
 
     assert ["b/1", "a/1"] == await looks(queue, 2)
     assert 0 == queue.age()
+
+
+class Crew:
+    """Workers whose looks hang until they are told to go on."""
+
+    def __init__(self, queue: WorkQueue[str], number: int) -> None:
+        self.queue = queue
+        self.hanging = dict[str, asyncio.Event]()
+        self.tasks = [asyncio.create_task(self._work()) for _ in range(number)]
+
+    async def end(self, key: str) -> None:
+        """Let a look come to its end, and everybody do what can be done now."""
+        self.hanging.pop(key).set()
+        await self.passing()
+
+    async def passing(self) -> None:
+        """Let everybody do what can be done now."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    def held(self) -> Counter[str]:
+        """Return how many workers each group has."""
+        return Counter(key.partition("/")[0] for key in self.hanging)
+
+    async def _work(self) -> None:
+        while turn := await self.queue.get():
+            end = self.hanging[turn.key] = asyncio.Event()
+            await end.wait()
+            self.queue.done(turn.key)
+
+
+async def test_a_group_whose_looks_hang_leaves_workers_to_others(queue: WorkQueue[str]) -> None:
+    crew = Crew(queue, 8)
+    for group in ("hung", "too", "well"):
+        for number in range(20):
+            queue.add(f"{group}/{number}", later=number % 2 > 0)
+        await crew.passing()
+    assert {"hung": 4, "too": 2, "well": 1} == crew.held()
+
+    for _ in range(20):
+        await crew.end(next(key for key in crew.hanging if key.startswith("well")))
+
+    assert {"hung": 4, "too": 2} == crew.held(), "and all of the third are done"
+    assert 34 == len(queue)
+    queue.close()
+    for key in list(crew.hanging):
+        await crew.end(key)
+    assert {True} == {task.done() for task in crew.tasks}
+
+
+async def test_what_is_only_to_be_told_of_a_group_does_not_wait_for_another_that_hangs(queue: WorkQueue[str]) -> None:
+    await left_to_tell(queue, "well/1")
+    for number in range(20):
+        queue.add(f"hung/{number}")
+    crew = Crew(queue, 8)
+    await crew.passing()
+
+    assert {"hung": 4, "well": 1} == crew.held()
+
+
+async def test_no_worker_waits_for_a_key_that_it_may_have(queue: WorkQueue[str]) -> None:
+    crew, chance = Crew(queue, 8), random.Random(1)
+    waiting = Counter[str]()
+    for number in range(400):
+        group = chance.choice("aaaabbbcd")
+        queue.add(f"{group}/{number}")
+        waiting[group] += 1
+    await crew.passing()
+    taken = Counter[str]()
+    while crew.hanging:
+        free, held = 8 - len(crew.hanging), crew.held()
+        left = {group for group in waiting if waiting[group] > taken[group] + held[group]}
+        assert set() == {group for group in left if held[group] < free}
+        key = chance.choice(sorted(crew.hanging))
+        taken[key.partition("/")[0]] += 1
+        await crew.end(key)
+
+    assert waiting == taken

@@ -19,6 +19,7 @@ from appstack.cluster.fence import FencedSocket
 from appstack.cluster.login import Credentials
 from appstack.cluster.pulse import SILENCE
 from appstack.cluster.requests import Request
+from appstack.cluster.slots import Slots
 from appstack.errors import Unavailable
 from appstack.meta import Manifest
 
@@ -29,7 +30,7 @@ _CHUNK: Final = 1 << 16
 
 
 class Client:
-    """One connection pool behind a fence, and a bounded number of requests in flight."""
+    """One connection pool behind a fence, and a bounded number of requests in flight, which namespaces share."""
 
     def __init__(self, credentials: Credentials, *, in_flight: int) -> None:
         login = credentials.login
@@ -38,8 +39,7 @@ class Client:
         self.owns: Callable[[str], bool] = lambda _: True  # whether a namespace is ours at this moment
         self._credentials = credentials
         self._login = login
-        self._in_flight = in_flight
-        self._slots = asyncio.Semaphore(in_flight)
+        self._slots = Slots(in_flight)
         self._halted = False
         self._connector = aiohttp.TCPConnector(limit=0, ssl=login.tls or True, socket_factory=self._socket)
         self._session = self.session()
@@ -63,7 +63,7 @@ class Client:
         """Send a request and return the answer's object; raise Refused or Unavailable."""
         if request.urgent:
             return await self._send(request, _URGENT_TIMEOUT)
-        async with self._slots:
+        async with self._slots.one(request.ref.namespace):
             if self._halted:
                 raise Unavailable(f"{request.ref}: not sent, for the operator stops")
             if request.writes and not self.owns(request.ref.namespace):
@@ -75,8 +75,7 @@ class Client:
         self._halted = True
         try:
             async with asyncio.timeout(within):
-                for _ in range(self._in_flight):
-                    await self._slots.acquire()
+                await self._slots.unused()
         except TimeoutError:
             return False
         return True
