@@ -142,6 +142,7 @@ class WorkQueue(Generic[K]):
     def done(self, key: K, again: Again = DONE) -> None:
         """Give a key back, with what its worker wishes."""
         self._processing.discard(key)
+        self._waiting.done(key)
         self._shares.give_back(self._group(key))
         if again.failed:
             failures = self._failures.get(key, 0)

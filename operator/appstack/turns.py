@@ -68,16 +68,15 @@ class Turns(Generic[K]):
 
 
 class Lane(IntEnum):
-    """Why a key waits: what stands first goes first."""
+    """Why a key waits: the best reason stands first."""
 
     LIVE = 0  # something has happened to it
     TELL = 1  # all is done but to tell of it
     LATER = 2  # nothing is known to have happened to it
 
 
-_EVERY: Final = 10
-_SHARES: Final = {0: Lane.LATER, 5: Lane.TELL}
-"""Of every ten turns those that are another lane's first: none of them waits for ever."""
+_REST: Final = 10  # every tenth turn is first for those that may come later: somebody may have changed their objects
+_TELLERS: Final = 2  # workers that tell while there are looks to be done, each of another group
 
 
 class Turn(NamedTuple, Generic[K]):
@@ -91,7 +90,10 @@ class Lanes(Generic[K]):
     """Waiting keys by why they wait, each once: for the best reason."""
 
     def __init__(self, group: Callable[[K], Hashable]) -> None:
+        self._group = group
         self._lanes: dict[Lane, Turns[K]] = {lane: Turns(group) for lane in Lane}
+        self._looked_at: set[K] = set()  # with a worker, because something has happened to them
+        self._told_of: dict[K, Hashable] = {}  # with a worker that tells, and their groups
         self._taken = 0
 
     def __len__(self) -> int:
@@ -110,17 +112,40 @@ class Lanes(Generic[K]):
 
     def take(self, may: Callable[[Hashable], bool]) -> Turn[K] | None:
         """Return the key whose turn it is, of the groups that may; None where nobody waits who may."""
-        first = _SHARES.get((self._taken + 1) % _EVERY, Lane.LIVE)
-        for lane in (first, *Lane):
-            key = self._lanes[lane].take(may)
+        for lane in self._order():
+            key = self._lanes[lane].take(self._may(lane, may))
             if key is not None:
                 self._taken += 1
+                if lane is Lane.TELL:
+                    self._told_of[key] = self._group(key)
+                elif lane is Lane.LIVE:
+                    self._looked_at.add(key)
                 return Turn(key, lane)
         return None
 
+    def done(self, key: K) -> None:
+        """Take in that a key is with no worker any more."""
+        self._told_of.pop(key, None)
+        self._looked_at.discard(key)
+
     def waits(self, may: Callable[[Hashable], bool]) -> bool:
         """Tell whether it is the turn of any key, of the groups that may."""
-        return any(turns.waits(may) for turns in self._lanes.values())
+        return any(self._lanes[lane].waits(self._may(lane, may)) for lane in self._order())
+
+    def _order(self) -> tuple[Lane, ...]:
+        looks = (Lane.LIVE, Lane.LATER)
+        lanes = looks if self._busy() and len(self._told_of) >= _TELLERS else (Lane.TELL, *looks)
+        return (Lane.LATER, *lanes) if (self._taken + 1) % _REST == 0 else lanes
+
+    def _may(self, lane: Lane, may: Callable[[Hashable], bool]) -> Callable[[Hashable], bool]:
+        if lane is not Lane.TELL or not self._busy():
+            return may
+        telling = self._told_of.values()
+        return lambda group: group not in telling and may(group)
+
+    def _busy(self) -> bool:
+        """Tell whether there is work that words would hold up."""
+        return bool(self._lanes[Lane.LIVE] or self._looked_at)
 
     def oldest(self) -> float | None:
         """Return since when the key that waits longest has waited."""

@@ -55,8 +55,8 @@ def test_children_come_first_and_statuses_after(slow: Member, home: Space) -> No
     early = words[:last_child].count(STATUS)
 
     assert STACKS * CHILDREN == sum(word.endswith(" 201") for word in words)
-    assert STACKS == words.count(STATUS)
-    assert 0 < early < STACKS / 4, "a tenth of the turns is theirs, and what was with a worker"
+    assert words.count(STATUS) >= STACKS, "and more where a controller was quick to say something of a child"
+    assert 0 < early < STACKS / 4, "one worker tells meanwhile, as there is but one namespace"
 
 
 def test_an_operator_that_is_killed_in_a_backlog_loses_nothing(slow: Member, home: Space) -> None:

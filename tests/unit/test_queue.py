@@ -259,8 +259,10 @@ async def left_to_tell(queue: WorkQueue[str], *keys: str) -> None:
     """Look at keys, and leave them to be told."""
     for key in keys:
         queue.add(key)
-        assert (key, Lane.LIVE) == await queue.get()
-        queue.done(key, Again(tell=True))
+    for turn in [await queue.get() for _ in keys]:
+        assert turn
+        assert Lane.LIVE is turn.lane
+        queue.done(turn.key, Again(tell=True))
 
 
 async def turns(queue: WorkQueue[str], number: int) -> list[Turn[str]]:
@@ -274,24 +276,35 @@ async def turns(queue: WorkQueue[str], number: int) -> list[Turn[str]]:
     return seen
 
 
-async def test_what_is_only_to_be_told_waits_until_nobody_waits_for_a_look(queue: WorkQueue[str]) -> None:
-    await left_to_tell(queue, "a/1", "b/1")
-    queue.add("a/2")
+async def test_what_is_only_to_be_told_is_told_when_nobody_waits_for_a_look(queue: WorkQueue[str]) -> None:
+    await left_to_tell(queue, "a/1", "a/2", "b/1")
     queue.add("a/3", later=True)
 
-    expected = [("a/2", Lane.LIVE), ("a/1", Lane.TELL), ("b/1", Lane.TELL), ("a/3", Lane.LATER)]
-    assert expected == await turns(queue, 4)
+    assert [Lane.TELL, Lane.TELL, Lane.TELL, Lane.LATER] == [turn.lane for turn in await turns(queue, 4)]
     assert 0 == len(queue)
 
 
-async def test_what_is_to_be_told_has_a_tenth_of_the_turns(queue: WorkQueue[str]) -> None:
-    await left_to_tell(queue, "told/1", "told/2")
-    for number in range(30):
-        queue.add(f"live/{number}")
+async def test_while_there_are_looks_one_worker_tells_of_each_group_and_two_of_all(queue: WorkQueue[str]) -> None:
+    await left_to_tell(queue, "a/1", "a/2", "b/1", "c/1", "c/2")
+    queue.add("live/1")
+    queue.add("live/2")
 
-    seen = await turns(queue, 32)
+    expected = [("a/1", Lane.TELL), ("b/1", Lane.TELL), ("live/1", Lane.LIVE), ("live/2", Lane.LIVE)]
+    assert expected == [await queue.get() for _ in range(4)]
 
-    assert 10 == seen.index(Turn("told/2", Lane.TELL)) - seen.index(Turn("told/1", Lane.TELL))
+    queue.done("live/1")
+    queue.done("b/1")
+    assert ("c/1", Lane.TELL) == await queue.get(), "and not the other of a, of which one is being told"
+    queue.done("a/1")
+    assert ("a/2", Lane.TELL) == await queue.get()
+    last = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not last.done(), "a look is under way, and two tell"
+
+    queue.done("live/2")
+    queue.done("a/2")
+    assert ("c/2", Lane.TELL) == await queue.get()
+    last.cancel()
 
 
 async def test_something_that_happens_before_it_is_told_makes_it_a_look(queue: WorkQueue[str]) -> None:
