@@ -63,7 +63,8 @@ def growth(findings: Findings) -> str:
     loop = f"that of the bare loop with a status is {large.median / small.median:.1f}"
     costs = [findings.spread("backlog", OURS, n, cost(_server_per_write)) for n in (1000, 10000)]
     told = [f"{one.median:.1f}" for one in costs if one is not None]
-    return f"{loop}; a write costs API server and etcd {' and '.join(told)} ms of CPU" if told else loop
+    server = f"; a write costs API server and etcd {' and '.join(told)} ms of CPU" if told else ""
+    return f"{loop}{server}: Kubernetes counts all cluster IPs at each new Service, as decision 24 tells"
 
 
 def _server_per_write(one: Cost) -> float | None:
