@@ -29,7 +29,6 @@ _GONE: Final = 410  # what the server answers to a version that is too old
 _ANEW: Final = Backoff(first=1.0, longest=45.0)  # between questions for a kind that is missing and that a stack wants
 _LATELY: Final = 5.0  # seconds for which the answer to such a question is good enough
 _PATIENCE: Final = 2.0  # seconds that anybody waits for it
-_START: Final = 30.0  # seconds for which a server that says when to come again is asked again, at the start
 _SHOWN: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 
 
@@ -155,16 +154,14 @@ class Watch:
 
     async def fill(self) -> None:
         """List for the first time; that the cluster does not know the kind, or only just does, is no failure."""
-        patience = time.monotonic() + _START
-        while True:
-            try:
-                return await self.list()
-            except MissingKind as error:
-                return self._miss(error)
-            except Unavailable as error:
-                if error.retry_after is None or time.monotonic() > patience:
-                    raise
-                await asyncio.sleep(error.retry_after)
+        try:
+            await self.list()
+        except MissingKind as error:
+            self._miss(error)
+        except Unavailable as error:
+            if not self.kind.optional:
+                raise
+            self.pulse.trouble(str(error))  # run() goes on, and /readyz waits for it
 
     def _miss(self, error: MissingKind) -> None:
         """Take in that the cluster does not know the kind: nothing is there, and that is the truth."""
