@@ -155,9 +155,9 @@ class WorkQueue(Generic[K]):
                 self.add_after(key, again.after)
         if key in self._again:
             self._again.discard(key)
-            self.add(key)  # and that look tells what there is to tell
-        elif again.tell and not self._closed:
-            self._put(key, Lane.TELL)
+            self.add(key)
+        if again.tell and not self._closed:
+            self._put(key, Lane.TELL)  # where it waits for a look already, that look finds anew what there is to tell
 
     def caught_up(self, key: K) -> None:
         """Take in from a key's worker that it has seen all that happened to the key until now."""

@@ -10,8 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.api.conftest import SYSTEM, login
-from tests.api.harness import Audit, Cluster, Manifest, Operator, Space, eventually
+from tests.api.harness import AUDIT_LOG, Audit, Cluster, Manifest, Operator, Space, eventually
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ def _sent(account: str, entry: Manifest) -> Sent:
 @contextmanager
 def member(cluster: Cluster, system: Space, account: str, folder: Path, **settings: Any) -> Iterator[Member]:
     """Give an operator that is not started yet; end it afterwards."""
+    if not AUDIT_LOG.exists():
+        pytest.skip("not run: this cluster gives no .cluster/audit.log that tells who sent what")
     (folder / account).mkdir()
     kubeconfig = login(cluster, system, account, folder / account)
     operator = Operator(folder / account, kubeconfig, operatorNamespace=SYSTEM, **settings)

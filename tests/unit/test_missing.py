@@ -137,6 +137,14 @@ async def test_an_answer_holds_for_a_while(watched: Watched) -> None:
     assert 2 == watched.server.asked
 
 
+async def test_a_kind_that_is_only_just_served_keeps_nobody_from_starting(watched: Watched) -> None:
+    watched.server.status = 429  # storage is (re)initializing
+
+    await watched.watch.fill()
+
+    assert watched.watch.pulse.alive
+
+
 async def test_a_server_that_fails_keeps_nobody_waiting_and_is_trouble(watched: Watched) -> None:
     await asyncio.sleep(0.1)
     watched.server.status = 500

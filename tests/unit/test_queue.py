@@ -325,6 +325,21 @@ async def test_what_happens_during_a_look_comes_before_it_is_told(queue: WorkQue
     assert 0 == len(queue)
 
 
+async def test_what_never_comes_to_rest_is_told_between_two_looks(queue: WorkQueue[str], clock: Clock) -> None:
+    lanes = []
+    for _ in range(5):  # three looks at once, then one every two seconds
+        queue.add("noisy")
+        if not len(queue):
+            clock.pass_to(clock.calls[-1].due)
+        turn = await queue.get()
+        assert turn
+        queue.add("noisy")
+        queue.done("noisy", Again(tell=turn.lane is Lane.LIVE))
+        lanes.append(turn.lane)
+
+    assert [Lane.LIVE, Lane.LIVE, Lane.LIVE, Lane.TELL, Lane.LIVE] == lanes
+
+
 async def test_telling_is_no_look(queue: WorkQueue[str], clock: Clock) -> None:
     queue.add("a")
     await queue.get()
