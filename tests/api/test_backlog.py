@@ -12,7 +12,7 @@ from tests.api.conftest import CREW, WORKER, namespace
 from tests.api.crew import Member, member
 from tests.api.harness import CHILDREN, Cluster, Space, eventually
 
-STACKS = 150
+STACKS = 80
 KINDS = ("ServiceAccount", "ConfigMap", "Service", "Deployment")
 STATUS = "patch appstacks/status 200"
 
@@ -29,7 +29,7 @@ def home(cluster: Cluster, system: Space) -> Iterator[Space]:
 @pytest.fixture
 def slow(cluster: Cluster, system: Space, home: Space, tmp_path: Path) -> Iterator[Member]:
     """Give an operator with fewer workers than there are stacks, not started."""
-    settings = {"identity": f"backlog-{secrets.token_hex(3)}", "namespaces": [home.name], "workers": 32}
+    settings = {"identity": f"backlog-{secrets.token_hex(3)}", "namespaces": [home.name], "workers": 16}
     with member(cluster, system, CREW[0], tmp_path, **settings) as one:
         yield one
 
