@@ -96,6 +96,19 @@ def test_what_we_deleted_is_on_its_way_out_until_it_is_gone(cache: Cache) -> Non
     assert not cache.observed(SHOP).children[ref(CONFIG)].deleting
 
 
+def test_what_we_deleted_goes_even_if_it_changed_in_the_meantime(cache: Cache) -> None:
+    cache.show(CONFIG, thing(3))
+    planned = cache.observed(SHOP).children[ref(CONFIG)]
+    cache.show(CONFIG, thing(4, data={"a": "b"}))
+
+    cache.doomed(planned)
+    assert cache.observed(SHOP).children[ref(CONFIG)].deleting
+
+    cache.show(CONFIG, thing(6, uid="c2"))
+    cache.doomed(planned)
+    assert not cache.observed(SHOP).children[ref(CONFIG)].deleting, "another object by now"
+
+
 def test_a_namespace_is_known_by_its_uid_until_it_is_gone(cache: Cache) -> None:
     namespace = {"metadata": {"name": "team", "uid": "n1", "resourceVersion": "1"}}
     cache.show(NAMESPACE, namespace)

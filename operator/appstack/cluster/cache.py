@@ -154,9 +154,10 @@ class Cache:
         return int(held.resource_version) if held is not None else 0
 
     def doomed(self, child: Child) -> None:
-        """Take in that we have deleted an object; the watch will tell when it is gone."""
-        if self._held.get(child.ref) == child:
-            self._hold(replace(child, deleting=True))
+        """Take in that we have deleted an object, however it has changed since; the watch will tell when it is gone."""
+        held = self._held.get(child.ref)
+        if held is not None and held.uid == child.uid:
+            self._hold(replace(held, deleting=True))
 
     def mark(self, kind: Kind, version: int) -> None:
         """Take in that the watch of a kind has shown everything up to a version."""
