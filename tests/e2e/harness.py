@@ -155,14 +155,20 @@ class Space:
             time.sleep(LOOK_EVERY)
 
     @contextmanager
-    def follow(self, thing: str, field: str) -> Iterator[Callable[[], list[str]]]:
-        """Watch an object, and yield what tells each value that a field has had since."""
-        words = ["get", thing, "--watch", "--output", f'jsonpath={{{field}}}{{"\\n"}}']
+    def follow(self, thing: str, *fields: str) -> Iterator[Callable[[], list[str]]]:
+        """Watch an object or a kind, and yield what tells each value that a field has had since, `|` between two."""
+        words = [
+            "get",
+            thing,
+            "--watch",
+            "--output",
+            f'jsonpath={"|".join(f"{{{field}}}" for field in fields)}{{"\\n"}}',
+        ]
         with NamedTemporaryFile() as told:
             watch = Popen([*_kubectl(), "--namespace", self.name, *words], stdout=told)
 
             def values() -> list[str]:
-                return Path(told.name).read_text().split()
+                return Path(told.name).read_text().rpartition("\n")[0].split()  # whole lines
 
             try:
                 self.until(f"{thing} is watched", values, 30)
@@ -179,6 +185,7 @@ class Space:
             ("describe", "pods"),
             ("get", "events", "--sort-by", ".lastTimestamp"),
             ("logs", "--selector", "appstack.dev/stack", "--all-containers", "--prefix", "--tail", "15"),
+            ("logs", "--selector", "app.kubernetes.io/name=appstack", "--prefix", "--tail", "60"),  # an operator's home
         )
         parts = [f"$ kubectl {' '.join(words)}\n{_text(self.try_kubectl(*words))}" for words in asked]
         operator = Space(install.NAMESPACE).try_kubectl("logs", f"deployment/{install.RELEASE}", "--tail", "60")
