@@ -21,15 +21,23 @@ class Sent:
     """A request that the API server received."""
 
     at: float
+    ended: float  # when the answer was complete
     account: str
     verb: str
     resource: str
+    subresource: str
     namespace: str
+    code: int  # of the answer; 0 where there is none yet
 
     @property
     def writes(self) -> bool:
         """Whether it changes anything but a Lease."""
         return self.verb not in ("get", "list", "watch") and self.resource != "leases"
+
+    @property
+    def holds(self) -> bool:
+        """Whether it takes a Lease, keeps it or gives it back: whoever may do so leads."""
+        return self.verb in ("create", "update") and self.resource == "leases" and 200 <= self.code < 300
 
 
 @dataclass(frozen=True)
@@ -47,8 +55,12 @@ class Member:
 
 def _sent(account: str, entry: Manifest) -> Sent:
     ref = entry.get("objectRef") or {}
-    at = datetime.fromisoformat(entry["requestReceivedTimestamp"]).timestamp()
-    return Sent(at, account, entry["verb"], ref.get("resource", ""), ref.get("namespace", ""))
+    at, ended = (
+        datetime.fromisoformat(entry[one]).timestamp() for one in ("requestReceivedTimestamp", "stageTimestamp")
+    )
+    code = (entry.get("responseStatus") or {}).get("code", 0)
+    resource, subresource = ref.get("resource", ""), ref.get("subresource", "")
+    return Sent(at, ended, account, entry["verb"], resource, subresource, ref.get("namespace", ""), code)
 
 
 @contextmanager
@@ -59,7 +71,7 @@ def member(cluster: Cluster, system: Space, account: str, folder: Path, **settin
     (folder / account).mkdir()
     kubeconfig = login(cluster, system, account, folder / account)
     operator = Operator(folder / account, kubeconfig, operatorNamespace=SYSTEM, **settings)
-    audit = Audit(f"system:serviceaccount:{SYSTEM}:{account}")
+    audit = Audit(f"system:serviceaccount:{SYSTEM}:{account}").from_now_on()
     try:
         yield Member(account, operator, audit)
     finally:
@@ -77,7 +89,7 @@ def leader(crew: list[Member], lease: Manifest) -> Member | None:
 
 def standing_by(one: Member) -> None:
     """Wait until an operator has warm caches."""
-    eventually(lambda: _ready(one.operator), within=40)
+    eventually(lambda: _ready(one.operator))
 
 
 def _ready(operator: Operator) -> bool:

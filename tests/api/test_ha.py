@@ -21,6 +21,7 @@ from tests.api.harness import Cluster, Manifest, Space, eventually
 PAUSES = 20
 SHORT = 3  # seconds for which a Lease holds where twenty of them have to end
 BURST = 6  # stacks that are new when a leader is paused
+LOST = "was not renewed in time"
 
 
 @pytest.fixture
@@ -41,14 +42,14 @@ class Crew:
     def lease(self) -> Manifest:
         return self.system.get("Lease", self.identity)
 
-    def leader(self, *, but: Member | None = None, within: float = 40.0) -> Member:
+    def leader(self, *, but: Member | None = None) -> Member:
         """Wait until one of them leads, and another than this one."""
 
         def found() -> list[Member]:
             now = leader(self.members, self.lease())
             return [now] if now is not None and now is not but else []
 
-        return eventually(found, within=within)[0]
+        return eventually(found)[0]
 
     def others(self, but: Member) -> list[Member]:
         return [one for one in self.members if one is not but]
@@ -88,17 +89,17 @@ def pause(crew: Crew, home: Space, number: int, chance: random.Random) -> Turn:
         home.stack(f"turn-{number}-{one}")
     time.sleep(chance.uniform(0, 0.4))  # the pause is to come at any moment of the work
     old.operator.send(signal.SIGSTOP)
-    crew.leader(but=old, within=SHORT + 3)
+    said = old.operator.words().count(LOST)
+    crew.leader(but=old)
     time.sleep(chance.uniform(0, 0.5))
     woken = old.operator.send(signal.SIGCONT)
     assert old.operator.wait() > 0
     ended = time.time()
+    assert said + 1 == old.operator.words().count(LOST)
     old.operator.launch()
     for other in crew.others(old):
-        if (
-            other.operator.exited()
-        ):  # a busy machine may keep it from renewing; then it ends, and a kubelet begins it anew
-            assert "was not renewed in time" in other.operator.words()
+        if other.operator.exited():  # a busy machine kept it from renewing: a kubelet begins it anew
+            assert LOST in other.operator.words()
             other.operator.launch()
         standing_by(other)
     return Turn(old.account, woken, ended)
@@ -111,37 +112,32 @@ def test_a_leader_that_was_paused_past_its_lease_sends_nothing_when_it_wakes(cre
     chance = random.Random(seed)
 
     turns = [pause(crew, home, number, chance) for number in range(PAUSES)]
-    eventually(
-        lambda: all(ready(home, f"turn-{turn}-{one}") for turn in range(PAUSES) for one in range(BURST)), within=60
-    )
+    eventually(lambda: all(ready(home, f"turn-{turn}-{one}") for turn in range(PAUSES) for one in range(BURST)))
 
     sent = merged(crew.members)
     assert [] == [one for one in sent for turn in turns if one.account == turn.who and turn.woken < one.at < turn.ended]
-    assert_never_two_at_once(sent, home, tenures=[*(turn.who for turn in turns), crew.leader().account])
-    words = "".join(one.operator.words() for one in crew.members)
-    assert PAUSES == words.count(f"Lease {crew.system.name}/{crew.identity} was not renewed in time")
-    assert "Traceback" not in words
+    assert_never_two_at_once(sent, home)
+    assert "Traceback" not in "".join(one.operator.words() for one in crew.members)
 
 
 def ready(home: Space, name: str) -> bool:
     return bool(home.condition("Ready", name))
 
 
-def assert_never_two_at_once(sent: list[Sent], home: Space, *, tenures: list[str]) -> None:
-    """Hold that the order of who wrote is the order of who led: nobody's writes lie among another's."""
-    writers = [
-        account for account, _ in groupby(one.account for one in sent if one.writes and one.namespace == home.name)
-    ]
+def assert_never_two_at_once(sent: list[Sent], home: Space) -> None:
+    """Hold that the order of who wrote is the order of who held the Lease: nobody's writes lie among another's."""
+    writers = [who for who, _ in groupby(one.account for one in sent if one.writes and one.namespace == home.name)]
+    tenures = [who for who, _ in groupby(one.account for one in sent if one.holds)]
     rest = iter(tenures)
     assert len(writers) > 1
     assert all(writer in rest for writer in writers), (writers, tenures)  # a leader may have had nothing to write
 
 
-@pytest.mark.parametrize("crew", [(2, SHORT)], indirect=True, ids=["two"])
+@pytest.mark.parametrize("crew", [(2, 15)], indirect=True, ids=["two"])
 def test_a_leader_that_was_paused_for_less_goes_on(crew: Crew, home: Space) -> None:
     first = crew.leader()
     first.operator.send(signal.SIGSTOP)
-    time.sleep(SHORT / 4)  # a renewal is due after a third, and a request is allowed until four fifths
+    time.sleep(15 / 4)  # a renewal is due after a third, and a request is allowed until four fifths
     first.operator.send(signal.SIGCONT)
 
     home.stack()
@@ -157,7 +153,7 @@ def test_a_leader_that_is_killed_or_stopped_is_followed_without_a_list(crew: Cre
         home.stack(f"first-{one}")
     killed = crew.leader()
     at = killed.operator.send(signal.SIGKILL)
-    follower = crew.leader(but=killed, within=20)
+    follower = crew.leader(but=killed)
     for one in range(BURST):
         home.ready(f"first-{one}")
     assert taken(follower) - at < 15 + 1
@@ -175,8 +171,7 @@ def test_a_leader_that_is_killed_or_stopped_is_followed_without_a_list(crew: Cre
 
     assert taken(killed) - at < 1
     assert_without_a_list(killed, since=at)
-    tenures = [killed.account, follower.account, killed.account]
-    assert_never_two_at_once(merged(crew.members), home, tenures=tenures)
+    assert_never_two_at_once(merged(crew.members), home)
 
 
 def taken(one: Member) -> float:

@@ -29,7 +29,7 @@ WHILE = 4.0  # seconds: one that is wanted is asked for at least three times in 
 @pytest.fixture(autouse=True)
 def _missing(cluster: Cluster) -> None:
     """Go without where the cluster has HTTPRoutes of its own."""
-    if not _gone(cluster):
+    if not _gone(cluster, SERVED):
         pytest.skip("not run: this cluster has HTTPRoutes")
 
 
@@ -42,12 +42,12 @@ def known(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         cluster.request("DELETE", f"{CRD}/{NAME}")
-        eventually(lambda: _gone(cluster))
+        eventually(lambda: _gone(cluster, f"{CRD}/{NAME}") and _gone(cluster, SERVED))  # it is served a little longer
 
 
-def _gone(cluster: Cluster) -> bool:
+def _gone(cluster: Cluster, path: str) -> bool:
     try:
-        cluster.request("GET", f"{CRD}/{NAME}")
+        cluster.request("GET", path)
     except Failure as error:
         return error.status == 404
     return False

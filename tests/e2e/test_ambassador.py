@@ -66,7 +66,7 @@ def test_it_finds_the_server_again_after_that_was_replaced(deployed: Space) -> N
     def asked() -> bool:
         return f"Hello from {present['metadata']['name']}" in deployed.page(f"{OUT}/index.html")
 
-    deployed.until("the client is answered by the new pod", asked, 60)
+    deployed.until("the client is answered by the new pod", asked)
 
 
 def other(space: Space, former: Manifest) -> Manifest | None:
