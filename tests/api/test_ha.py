@@ -166,6 +166,7 @@ def test_a_leader_that_is_killed_or_stopped_is_followed_without_a_list(crew: Cre
     at = follower.operator.send(signal.SIGTERM)
     assert killed is crew.leader(but=follower)
     assert 0 == follower.operator.wait()
+    assert f"Lease {crew.identity} is released" in follower.operator.words()
     for one in range(BURST):
         home.ready(f"second-{one}")
 

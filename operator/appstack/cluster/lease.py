@@ -104,6 +104,7 @@ class Lease:
             return
         try:
             await self._put_down()
+            logger.info("Lease %s is released", self.ref.name)
         except (Refused, Unavailable) as error:
             logger.warning("Lease %s is not released: %s", self.ref.name, error)
         self._won, self._renewed = False, float("-inf")
