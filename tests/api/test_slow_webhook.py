@@ -23,8 +23,8 @@ from tests.api.conftest import WORKER, namespace
 from tests.api.harness import CHILDREN, Cluster, Operator, Space, eventually, stack
 
 STACKS = 120  # more than there are workers
-PATIENCE = 20  # seconds for which the API server waits for the webhook
-PROMPT = 6.0  # seconds within which a stack is ready where nothing hangs
+PATIENCE = 30  # seconds for which the API server waits for the webhook
+PROMPT = 12.0  # seconds within which a stack is ready where nothing hangs, on a busy machine
 COLLECTION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 
