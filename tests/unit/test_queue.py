@@ -315,6 +315,20 @@ async def test_something_that_happens_before_it_is_told_makes_it_a_look(queue: W
     assert 0 == len(queue)
 
 
+async def test_a_worker_that_has_no_turn_wakes_when_what_is_to_be_told_becomes_a_look(queue: WorkQueue[str]) -> None:
+    await left_to_tell(queue, "a/1", "a/2")
+    queue.add("live/1")
+    assert [("a/1", Lane.TELL), ("live/1", Lane.LIVE)] == [await queue.get() for _ in range(2)]
+    idle = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not idle.done(), "one tells of a already, while there is a look"
+
+    queue.add("a/2")
+
+    async with asyncio.timeout(1):
+        assert ("a/2", Lane.LIVE) == await idle
+
+
 async def test_what_happens_during_a_look_comes_before_it_is_told(queue: WorkQueue[str]) -> None:
     queue.add("a/1")
     await queue.get()

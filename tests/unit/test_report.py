@@ -56,6 +56,7 @@ def told(
     observed: Observed | None = None,
     changes: tuple[Change, ...] = (),
     faults: tuple[Fault, ...] = (),
+    unreported: tuple[Applied, ...] = (),
 ) -> dict[str, Any]:
     doc = document() if doc is None else doc
     wrong = any(fault.severity is Severity.ERROR for fault in faults)
@@ -65,6 +66,7 @@ def told(
         observed=seen() if observed is None else observed,
         changes=changes,
         faults=faults,
+        unreported=unreported,
         now=NOW,
     )
     Status.model_validate(status)
@@ -171,6 +173,18 @@ def test_an_invalid_spec_keeps_what_runs_in_the_status() -> None:
     status = told(document({"resources": told(changes=(change(),))["resources"]}), faults=(Fault("spec", "is wrong"),))
 
     assert (status["replicas"], len(status["resources"])) == (2, 1)
+
+
+def test_what_was_applied_and_never_told_of_is_told_even_if_the_spec_is_wrong_by_now() -> None:
+    before, since = (
+        Applied(DEPLOYMENT, rendered="r", fields="f"),
+        Applied(DEPLOYMENT, rendered="s", fields="g", wish="w"),
+    )
+    doc = document({"resources": told(changes=(Change(DEPLOYMENT, Action.CREATED, before),))["resources"]})
+
+    status = told(doc, faults=(Fault("spec", "is wrong"),), unreported=(since,))
+
+    assert [("s", "g", "w")] == [(one["rendered"], one["fields"], one["wish"]) for one in status["resources"]]
 
 
 def test_a_warning_is_told_and_changes_nothing() -> None:

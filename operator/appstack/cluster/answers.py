@@ -34,6 +34,11 @@ def is_conflict(error: Refused) -> bool:
     return error.status == 409 or (error.status == 422 and "metadata.uid" in error.message)
 
 
+def is_gone(error: Refused) -> bool:
+    """Tell whether what was to be deleted is not there, or another object by now; a webhook may say 404, too."""
+    return error.status in (404, 409) and "admission webhook" not in error.message
+
+
 def is_immutable(error: Refused) -> bool:
     """Tell whether all that is wrong is that a field can't be changed any more."""
     return bool(error.causes) and all(any(word in cause for word in _IMMUTABLE) for cause in error.causes)

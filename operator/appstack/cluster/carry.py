@@ -8,11 +8,12 @@ from itertools import groupby
 from typing import Final
 
 from appstack.cluster import requests
-from appstack.cluster.answers import is_conflict, is_immutable
+from appstack.cluster.answers import is_conflict, is_gone, is_immutable
 from appstack.cluster.cache import Cache
 from appstack.cluster.children import child_of
 from appstack.cluster.client import Client
 from appstack.cluster.kinds import of
+from appstack.cluster.requests import Request
 from appstack.contests import cause
 from appstack.errors import ForeignObject, MissingKind, Refused, Unavailable
 from appstack.observed import WRITTEN, Action, Applied, Change, Child, Owner
@@ -94,12 +95,9 @@ class Hands:
         """Delete what is to be made anew, once the API server has said that it would take the new one."""
         try:
             await self._rehearse(step)
-            await self._client.send(requests.delete(step.ref, uid=step.child.uid, last=True))
-        except Unavailable as error:
+            await self._delete(requests.delete(step.ref, uid=step.child.uid, last=True))
+        except (Refused, Unavailable) as error:
             return Change(step.ref, Action.FAILED, step.former, error)
-        except Refused as error:
-            if error.status not in (404, 409):  # gone, or another object by now: the next look decides anew
-                return Change(step.ref, Action.FAILED, step.former, error)
         self._cache.doomed(step.child)
         return Change(step.ref, Action.REPLACED, step.former, note=step.because)
 
@@ -160,14 +158,18 @@ class Hands:
 
     async def _prune(self, child: Child) -> Change:
         try:
-            await self._client.send(requests.delete(child.ref, uid=child.uid))
-        except Unavailable as error:
+            await self._delete(requests.delete(child.ref, uid=child.uid))
+        except (Refused, Unavailable) as error:
             return Change(child.ref, Action.FAILED, error=error)
-        except Refused as error:
-            if error.status not in (404, 409):  # gone, or another object by now: not ours to delete
-                return Change(child.ref, Action.FAILED, error=error)
         self._cache.doomed(child)
         return Change(child.ref, Action.PRUNED)
+
+    async def _delete(self, request: Request) -> None:
+        try:
+            await self._client.send(request)
+        except Refused as error:
+            if not is_gone(error):
+                raise
 
 
 def _wave(step: Step) -> int:

@@ -176,8 +176,11 @@ class Watch:
         """Take in every object of the kind, and forget those that are gone."""
         try:
             await self._list()
-        finally:
             self._answered = time.monotonic()
+        except MissingKind:
+            self._answered = time.monotonic()
+            raise
+        finally:  # also where nobody answered: who asked is not kept waiting, but the next one asks again
             self._call.clear()
             self._answer.set()
 
@@ -197,6 +200,7 @@ class Watch:
         self._lost(self._cache.listed(self.kind, refs, int(self._version)))
         if self._missing:
             self._missing = self._left = False
+            self._tries = 0
             self._cache.found(self.kind)
             self._touched(self._stacks.lacking(self.kind))
         self.pulse.filled()

@@ -1,0 +1,81 @@
+"""When a status is told: with nothing lost, and not too often."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from appstack import publish
+from appstack.cluster.cache import Key
+from appstack.cluster.client import Client
+from appstack.cluster.login import Credentials, Login
+from appstack.cluster.stacks import Stacks
+from appstack.publish import Publisher
+from appstack.queue import DONE, Again
+
+KEY = Key("team", "shop")
+METADATA = {"name": "shop", "namespace": "team", "uid": "u1", "resourceVersion": "5", "generation": 1}
+DOC: dict[str, Any] = {"metadata": METADATA, "spec": {}}
+STATUS = {"observedGeneration": 1}
+
+
+@pytest.fixture
+def stacks() -> Stacks:
+    """Give one stack, of which nothing was ever told."""
+    found = Stacks()
+    found.show(DOC)
+    return found
+
+
+@pytest.fixture
+async def publisher(stacks: Stacks) -> AsyncIterator[Publisher]:
+    """Give one that has nobody to talk to: what is only kept is not sent."""
+    client = Client(Credentials(Login("http://127.0.0.1:1", None, None, None, lambda: None)), in_flight=1)
+    yield Publisher(client=client, stacks=stacks, instance="test")
+    await client.close()
+
+
+def just_told(stacks: Stacks) -> None:
+    stacks.reported(KEY, {"metadata": METADATA}, status={}, at=time.monotonic())
+
+
+async def test_what_differs_is_told_and_what_does_not_is_not(publisher: Publisher) -> None:
+    assert Again(tell=True) == publisher.keep(KEY, DOC, STATUS, DONE)
+    assert DONE == publisher.keep(KEY, DOC | {"status": STATUS}, STATUS, DONE)
+
+
+async def test_a_second_write_within_a_second_waits(publisher: Publisher, stacks: Stacks) -> None:
+    just_told(stacks)
+
+    again = publisher.keep(KEY, DOC, STATUS, DONE)
+
+    assert not again.tell
+    assert again.after is not None
+    assert 0 < again.after <= 1
+
+
+async def test_after_a_failure_it_does_not_wait_for_the_next_look_that_may_be_minutes_away(
+    publisher: Publisher, stacks: Stacks
+) -> None:
+    just_told(stacks)
+
+    assert Again(failed=True, tell=True) == publisher.keep(KEY, DOC, STATUS, Again(failed=True))
+
+
+async def test_who_is_looked_at_again_and_again_is_told_of_some_day(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher.keep(KEY, DOC, STATUS, DONE, since=publisher.drop(KEY))
+    first = publisher.drop(KEY)
+    assert first is not None
+    monkeypatch.setattr(publish, "_OVERDUE", 60.0)
+    publisher.keep(KEY, DOC, STATUS, DONE, since=first)
+    assert not publisher.overdue(KEY)
+
+    again = publisher.drop(KEY)
+    assert first == again, "each look finds it anew, and keeps in mind since when"
+    publisher.keep(KEY, DOC, STATUS, DONE, since=first - 61.0)
+    assert publisher.overdue(KEY)
