@@ -83,10 +83,11 @@ N ?= 100,1000
 ONLY ?=
 ROUNDS ?= 3
 IDLE ?= 600
+CONTENDERS ?=
 OUT ?=
 REPORT ?=
 
 .PHONY: bench
-bench: setup ## how fast, beside a bare loop and peers: N=1000 ONLY=backlog,edit ROUNDS=3 IDLE=600 OUT=folder REPORT=1
+bench: setup ## how fast, beside a bare loop and peers: N=1000 ONLY=backlog,edit CONTENDERS=appstack,go ROUNDS=3 IDLE=600 OUT=folder REPORT=1
 	@$(PYTHON) -m bench -n $(N) --rounds $(ROUNDS) --idle $(IDLE) \
-	  $(if $(ONLY),--only $(ONLY)) $(if $(OUT),--out $(OUT)) $(if $(REPORT),--report)
+	  $(if $(ONLY),--only $(ONLY)) $(if $(CONTENDERS),--contenders $(CONTENDERS)) $(if $(OUT),--out $(OUT)) $(if $(REPORT),--report)

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -18,13 +19,13 @@ from bench import machine
 from bench.contenders import SUITES, contenders
 from bench.plane import Refused
 from bench.report import page, plots
-from bench.report.findings import Findings
+from bench.report.findings import ORDER, Findings
 from bench.report.keys import keys
-from bench.results import Run
+from bench.results import ROOT, SCRATCH, Run, newest
 from bench.session import Session, Sessions, missing
 from tools.cluster import programs, shell
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+RESULTS: Final = ROOT / "bench/results"
 EPILOG: Final = """\
 suites:
   backlog   N stacks are there, then the contender is started
@@ -39,12 +40,19 @@ suites:
   callbacks how long AppStack's event loop is held up at a time, in a process with a clock in it
 
 examples:
-  make bench                                        everything, N = 100 and 1000, three rounds
+  make bench                     everything, N = 100 and 1000, three rounds
   make bench N=1000 ONLY=backlog,edit,drift,restart ROUNDS=3
-  make bench N=10000 ONLY=backlog,restart ROUNDS=1 OUT=bench/results/run-big
-  make bench REPORT=1                               only write the tables and plots of the last run anew
+  make bench REPORT=1            measure nothing, write page, plots and latest.json of the newest run anew
 
-What is finished is kept in the run's folder and not measured again: after Ctrl-C, run the same command.
+one complete page, by several commands with the same OUT:
+  export OUT=bench/results/run-DATE
+  make bench N=1000 ONLY=backlog,edit,drift,restart ROUNDS=3
+  make bench N=10000 ONLY=backlog,drift,restart,callbacks ROUNDS=1
+  make bench N=1000 ONLY=idle,streams,noisy,delete,ready,callbacks ROUNDS=1
+  make bench N=100 ONLY=backlog
+
+Each command writes page, plots and latest.json anew from all that its OUT holds. What is finished is kept in OUT and
+not measured again: after Ctrl-C, run the same command. OUT takes results of one state of the code only.
 """
 
 
@@ -52,16 +60,23 @@ def _numbers(text: str) -> list[int]:
     return [int(word) for word in text.replace(",", " ").split()]
 
 
-def _words(text: str) -> list[str]:
+def _suites(text: str) -> list[str]:
+    return _known("suite", text, SUITES)
+
+
+def _contenders(text: str) -> list[str]:
+    return _known("contender", text, ORDER)
+
+
+def _known(what: str, text: str, known: Sequence[str]) -> list[str]:
     words = text.replace(",", " ").split()
-    wrong = [word for word in words if word not in SUITES]
+    wrong = [word for word in words if word not in known]
     if wrong:
-        raise argparse.ArgumentTypeError(f"no suite {', '.join(wrong)}; there are {', '.join(SUITES)}")
+        raise argparse.ArgumentTypeError(f"no {what} {', '.join(wrong)}; there are {', '.join(known)}")
     return words
 
 
 def _parse() -> argparse.Namespace:
-    today = datetime.now(UTC).date().isoformat()
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Measure AppStack beside a bare loop and beside its peers, on a control plane of its own.",
@@ -70,43 +85,58 @@ def _parse() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("-n", type=_numbers, default=[100, 1000], metavar="N[,N]", help="how many stacks (default 100,1000)")
-    add("--only", type=_words, default=list(SUITES), metavar="SUITE[,SUITE]", help="these suites (default all)")
-    add("--contenders", default="", metavar="NAME[,NAME]", help="these contenders (default all)")
+    add("--only", type=_suites, default=list(SUITES), metavar="SUITE[,SUITE]", help="these suites (default all)")
+    add("--contenders", type=_contenders, default=list(ORDER), metavar="NAME[,NAME]", help="these (default all)")
     add("--rounds", type=int, default=3, metavar="R", help="how often (default 3); contenders take turns")
     add("--idle", type=float, default=600, metavar="S", help="how long the idle suite waits (default 600)")
-    results = ROOT / "bench/results" / f"run-{today}"
-    add("--out", type=Path, default=results, metavar="FOLDER", help="the run's folder (default bench/results/run-DATE)")
+    where = "the run's folder (default bench/results/run-DATE of today; with --report, the newest run)"
+    add("--out", type=Path, metavar="FOLDER", help=where)
     add("--docs", type=Path, default=ROOT / "docs/performance", metavar="FOLDER", help="for tables and plots")
-    add("--report", action="store_true", help="measure nothing, write tables and plots of the run anew")
+    add("--report", action="store_true", help="measure nothing, write page, plots and latest.json anew")
     return parser.parse_args()
 
 
-async def _measure(given: argparse.Namespace, run: Run) -> None:
+def _run(given: argparse.Namespace) -> Run:
+    """Return the run that is meant; raise Failure where there is none to report."""
+    if given.out is None and not given.report:
+        return Run(RESULTS / f"run-{datetime.now(UTC).date().isoformat()}")
+    run = newest(RESULTS) if given.out is None else Run(given.out.absolute())
+    if given.report and (run is None or not any(run.results())):
+        raise shell.Failure("there are no results to report: measure first, or say where they are with OUT=folder")
+    assert run is not None
+    return run
+
+
+async def _measure(given: argparse.Namespace, run: Run) -> list[str]:
+    """Measure what is missing, and return what failed."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, asyncio.current_task())
+    machine.hold_code(run.machine())
     run.made_on(machine.describe())
     programs.ensure(["etcd", "kube-apiserver", "kube-controller-manager", "kubeadm"])
-    with tempfile.TemporaryDirectory(prefix="appstack-bench-") as folder:
+    failed = []
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as folder:
         sessions = Sessions(run, work=Path(folder) / "plane", idle_seconds=given.idle)
         todo = _plan(given, run, in_flight=await sessions.sweep())
         for number, session in enumerate(todo, 1):
-            name, suites = session.contender.name, ", ".join(session.suites)
-            run.say(f"  [{number}/{len(todo)}] round {session.round}, N={session.n}, {name}: {suites}")
+            what = f"round {session.round}, N={session.n}, {session.contender.name}: {', '.join(session.suites)}"
+            run.say(f"  [{number}/{len(todo)}] {what}")
             try:
                 await sessions.run(session)
             except* (shell.Failure, Refused, aiohttp.ClientError, OSError) as failures:
                 for failure in failures.exceptions:
                     run.say(f"    failed: {failure}")
+                failed.append(what)
+    return failed
 
 
-def _cancel(task: asyncio.Task[None] | None) -> None:
+def _cancel(task: asyncio.Task[list[str]] | None) -> None:
     if task is not None:
         task.cancel()
 
 
 def _plan(given: argparse.Namespace, run: Run, *, in_flight: int) -> list[Session]:
     """Return what is to do: in each round all contenders, each time another one first."""
-    asked = set(given.contenders.replace(",", " ").split())
-    everybody = [one for one in contenders(in_flight=in_flight) if not asked or one.name in asked]
+    everybody = [one for one in contenders(in_flight=in_flight) if one.name in given.contenders]
     todo: list[Session] = []
     for n in given.n:
         for round in range(1, given.rounds + 1):
@@ -120,11 +150,11 @@ def _plan(given: argparse.Namespace, run: Run, *, in_flight: int) -> list[Sessio
 def main() -> int:
     """Measure, then report."""
     given = _parse()
-    run = Run(given.out.absolute())
-    begun = time.monotonic()
+    begun, failed = time.monotonic(), []
     try:
+        run = _run(given)
         if not given.report:
-            asyncio.run(_measure(given, run))
+            failed = asyncio.run(_measure(given, run))
     except shell.Failure as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1
@@ -132,15 +162,12 @@ def main() -> int:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return 130
     _report(run, given.docs)
-    out, docs = _shown(given.out), _shown(given.docs)
-    run.say(f"measured in {time.monotonic() - begun:.0f} s; results are in {out}, plots in {docs}")
-    return 0
-
-
-def _shown(folder: Path) -> str:
-    """Return a folder's name as it may be committed."""
-    absolute = folder.absolute()
-    return str(absolute.relative_to(ROOT) if absolute.is_relative_to(ROOT) else folder)
+    shell.say(f"the page with tables and plots is in {given.docs}")
+    if not given.report:
+        run.say(f"measured in {time.monotonic() - begun:.0f} s; results are in {run.folder}")
+    for what in failed:
+        run.say(f"failed: {what}")
+    return 1 if failed else 0
 
 
 def _report(run: Run, docs: Path) -> None:
@@ -150,8 +177,16 @@ def _report(run: Run, docs: Path) -> None:
     told = keys(findings)
     print("\n".join(f"{name:28} {'-' if value is None else value}" for name, value in told.items()))
     docs.mkdir(parents=True, exist_ok=True)
-    (docs / "README.md").write_text(page.page(findings, run=run.id, machine=found, plots=plots.draw(findings, docs)))
+    text = page.page(findings, source=_source(run.folder), machine=found, plots=plots.draw(findings, docs))
+    (docs / "README.md").write_text(text)
     (run.folder.parent / "latest.json").write_text(page.latest(told, run=run.id, machine=found))
+
+
+def _source(folder: Path) -> str:
+    """Return how the page calls the run: a folder of another place is nothing that a reader could open."""
+    if folder.is_relative_to(ROOT):
+        return f"`{folder.relative_to(ROOT)}`"
+    return f"a run that is not kept with the project, `{folder.name}`"
 
 
 if __name__ == "__main__":

@@ -6,9 +6,14 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from appstack import __version__
+from bench.results import ROOT
 from tools.cluster import programs, shell
+
+_MEASURED: Final = ("operator", "bench", "requirements.lock", ":!bench/report", ":!bench/results")
+"""What figures depend on."""
 
 
 def describe() -> Mapping[str, str]:
@@ -26,6 +31,19 @@ def describe() -> Mapping[str, str]:
     }
 
 
+def hold_code(begun_on: Mapping[str, str]) -> None:
+    """Raise Failure where a run was begun with other code than there is now: its figures would not belong together."""
+    commit = begun_on.get("appstack", "").partition("commit ")[2]
+    if not commit or commit == "unknown":
+        return
+    # git diff says 1 where there is a difference, and 128 where it does not know the commit.
+    if not shell.attempt(["git", "diff", "--quiet", commit, "--", *_MEASURED], cwd=ROOT).ok:
+        raise shell.Failure(
+            f"this folder has results of commit {commit}, and the code has changed since:"
+            " measure into another one with OUT=folder, or only report with REPORT=1"
+        )
+
+
 def _field(file: Path, name: str) -> str:
     for line in file.read_text().splitlines():
         key, _, value = line.partition(":")
@@ -35,4 +53,4 @@ def _field(file: Path, name: str) -> str:
 
 
 def _said(command: list[str]) -> str:
-    return shell.attempt(command, cwd=Path(__file__).parent).out.strip() or "unknown"
+    return shell.attempt(command, cwd=ROOT).out.strip() or "unknown"

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from bench.measure import Cost
 from bench.stats import Latencies
 from bench.suites.figures import Figures
 from tools.cluster import shell
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SCRATCH: Final = "appstack-bench-"
+"""How the name of the folder begins in which programs run."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,19 @@ class Run:
         return (self.folder / Result(suite, contender, n, round, "").file).exists()
 
     def say(self, text: str) -> None:
-        """Tell how far it is, and keep what was told in the run's log."""
+        """Tell how far it is, and keep what was told in the run's log: without this machine's folders."""
+        text = self.relative(text)
         shell.say(text)
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "log.txt").open("a") as log:
             log.write(f"{datetime.now(UTC):%H:%M:%S} {text}\n")
+
+    def relative(self, text: str) -> str:
+        """Return a text whose paths begin at the checkout, at the run's folder or at the programs' own."""
+        scratch = f"{re.escape(tempfile.gettempdir())}/{SCRATCH}[^/ ]*/plane/"
+        text = re.sub(scratch, "", text.replace(f"{ROOT}/", ""))
+        text = text.replace(str(self.folder.absolute()), self.folder.name)
+        return text.replace(f"{Path.home()}/", "~/")
 
     def keep(self, result: Result) -> None:
         """Write a result: all of it or nothing."""
@@ -106,3 +120,9 @@ class Run:
         """Read all that is there."""
         for file in sorted(self.folder.glob("*-*-*-*.json")):
             yield Result.load(file)
+
+
+def newest(folder: Path) -> Run | None:
+    """Return the run whose last result is the newest; None where there is no result."""
+    latest = {run: max((one.at for one in run.results()), default="") for run in map(Run, folder.glob("run-*"))}
+    return max((run for run in latest if latest[run]), key=lambda run: latest[run], default=None)

@@ -107,7 +107,10 @@ def test_what_was_not_measured_is_null() -> None:
 
 def test_a_page_has_the_tables_of_what_was_measured_and_no_others() -> None:
     told = page.page(
-        Findings([backlog("appstack", 100, child=1.0, status=2.0)]), run="x", machine={"cores": "2"}, plots=["time.svg"]
+        Findings([backlog("appstack", 100, child=1.0, status=2.0)]),
+        source="`x`",
+        machine={"cores": "2"},
+        plots=["time.svg"],
     )
 
     assert "### N = 100" in told
@@ -197,7 +200,7 @@ def test_callbacks_are_told_by_phase_and_the_longest_is_held_against_its_goal() 
         numbers={f"edit: {name}": value for name, value in phase.numbers().items()}, notes={"edit": phase.told()}
     )
     findings = Findings([Result("callbacks", "appstack", 1000, 1, "now", figures=figures)])
-    told = page.page(findings, run="x", machine={}, plots=[])
+    told = page.page(findings, source="`x`", machine={}, plots=[])
 
     assert 120.0 == keys(findings)["longest_callback_ms_1000"]
     assert keys(findings)["longest_callback_ms_10000"] is None
