@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-_WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
+WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 _LONG: Final = "ResponseStarted"  # of a watch: it ends much later, and is counted when it begins
 _DONE: Final = "ResponseComplete"
 
@@ -31,7 +31,7 @@ class Record:
     @property
     def writes(self) -> bool:
         """Whether it asks for a change."""
-        return self.verb in _WRITES
+        return self.verb in WRITES
 
     @property
     def succeeded(self) -> bool:

@@ -18,12 +18,14 @@ from bench.stats import Latencies, Spread
 from bench.suites.figures import Figures
 
 
-def cost(*, writes: int = 0, reads: int = 0, rss: float = 50.0) -> Cost:
+def cost(
+    *, writes: int = 0, reads: int = 0, rss: float = 50.0, server: float = 300.0, requests: dict[str, int] | None = None
+) -> Cost:
     """Return what a suite cost."""
-    used = {"contender": rss, "kube-apiserver": 300.0, "etcd": 40.0}
+    used = {"contender": rss, "kube-apiserver": server, "etcd": 40.0}
     return Cost(
         seconds=1.0,
-        requests={"patch configmaps 201": writes},
+        requests=requests or {"patch configmaps 201": writes},
         writes=writes,
         reads=reads,
         single_reads=0,
@@ -98,6 +100,64 @@ def test_the_key_figures_take_the_worse_of_both_comparisons() -> None:
     assert (0.0, 4.0) == (found["reads_per_new_child"], found["writes_per_stack"])
 
 
+def test_time_beside_kro_is_the_smaller_of_both_comparisons() -> None:
+    found = keys(
+        Findings(
+            [
+                backlog("appstack", 1000, child=10.0, status=20.0),
+                backlog("kro", 1000, child=14.0, status=40.0),
+            ]
+        )
+    )
+
+    assert 1.4 == found["kro_time_over_ours_1000"]
+
+
+@pytest.mark.parametrize(("slip", "told"), [(1, 4.0001), (-1, 3.9999)])
+def test_one_request_too_many_or_too_few_in_one_round_misses_the_budget(slip: int, told: float) -> None:
+    def round(number: int, writes: int) -> Result:
+        figures = Figures(numbers={"children": 30_000.0}, cost=cost(writes=writes))
+        return Result("backlog", "appstack", 10_000, number, "now", figures=figures)
+
+    findings = Findings([round(1, 40_000), round(2, 40_000 + slip), round(3, 40_000)])
+
+    assert told == keys(findings)["writes_per_stack"]
+    assert f"|    = 4 |   {told} |           no |" in goals.goals(findings)
+
+
+def test_lists_at_a_restart_are_held_against_the_pages_there_are() -> None:
+    listed = {"list appstacks 200": 22, "list configmaps 200": 20, "list jobs 200": 1, "list httproutes 404": 1}
+
+    def restart(number: int, requests: dict[str, int]) -> Result:
+        return Result("restart", "appstack", 10_000, number, "now", figures=Figures(cost=cost(requests=requests)))
+
+    findings = Findings([restart(1, listed), restart(2, listed | {"list jobs 200": 7, "watch jobs 200": 9})])
+
+    assert round(50 / 42, 3) == keys(findings)["restart_lists_over_pages_10000"]
+
+
+@pytest.mark.parametrize(("server", "named"), [(300.0, False), (30_000.0, True)])
+def test_a_cause_is_named_where_the_figures_agree_with_it(server: float, *, named: bool) -> None:
+    def ours(n: int, status: float, used: float) -> Result:
+        figures = Figures(seconds={"last status": status}, cost=cost(writes=4 * n, server=used))
+        return Result("backlog", "appstack", n, 1, "now", figures=figures)
+
+    findings = Findings(
+        [
+            ours(1000, 10.0, 300.0),
+            ours(10_000, 140.0, server),
+            backlog("bare-status", 1000, child=9.0, status=9.0),
+            backlog("bare-status", 10_000, child=130.0, status=130.0),
+        ]
+    )
+
+    assert named == ("counts all cluster IPs" in goals.goals(findings))
+
+
+def test_every_goal_has_a_reason_that_the_figures_may_lack() -> None:
+    assert [""] * len(goals.GOALS) == [goal.holds(Findings([])) for goal in goals.GOALS]
+
+
 def test_what_was_not_measured_is_null() -> None:
     found = keys(Findings([]))
 
@@ -164,6 +224,7 @@ def test_each_goal_is_a_figure_that_is_held_against_its_bound() -> None:
 
 
 def test_a_goal_that_is_missed_says_what_the_figures_say_of_it() -> None:
+    silence = {"list httproutes 404": 1200, "get (path) 200": 3, "watch jobs 200": 2, "patch configmaps 200": 1}
     early = Figures(
         seconds={"last child": 20.0, "last status": 200.0},
         numbers={"told before the last child": 900.0},
@@ -177,7 +238,7 @@ def test_a_goal_that_is_missed_says_what_the_figures_say_of_it() -> None:
                 backlog("bare-status", 1000, child=10.0, status=100.0),
                 backlog("appstack", 10000, child=9.0, status=4000.0),
                 backlog("bare-status", 10000, child=10.0, status=2000.0),
-                Result("idle", "appstack", 1000, 1, "now", figures=Figures(cost=cost(reads=1, writes=2))),
+                Result("idle", "appstack", 1000, 1, "now", figures=Figures(cost=cost(reads=1, requests=silence))),
             ]
         )
     )
@@ -185,7 +246,7 @@ def test_a_goal_that_is_missed_says_what_the_figures_say_of_it() -> None:
     assert "- **last child ÷ the loop's, N = 1,000**: 90% of the statuses were written before the last child" in told
     assert "used 390.0 cores together, and AppStack 1.0 times the CPU of `bare-status`.\n" in told
     assert "- **t(10,000) ÷ t(1,000)**: that of the bare loop with a status is 20.0; a write costs" in told
-    assert "- **reads while nothing happens**: patch configmaps 201 (2).\n" in told
+    assert "- **reads while nothing happens**: list httproutes 404 (1,200).\n" in told
 
 
 def test_callbacks_are_told_by_phase_and_the_longest_is_held_against_its_goal() -> None:
