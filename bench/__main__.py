@@ -175,7 +175,7 @@ def _report(run: Run, docs: Path) -> None:
     findings, found = Findings(run.results()), run.machine()
     print("\n".join(page.sections(findings)))
     told = keys(findings)
-    print("\n".join(f"{name:28} {'-' if value is None else value}" for name, value in told.items()))
+    print("\n".join(f"{name:30} {'-' if value is None else value}" for name, value in told.items()))
     docs.mkdir(parents=True, exist_ok=True)
     text = page.page(findings, source=_source(run.folder), machine=found, plots=plots.draw(findings, docs))
     (docs / "README.md").write_text(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
@@ -56,6 +57,11 @@ class Findings:
         """Return who took part, in the order of the tables."""
         names = {one.contender for one in self.results if (one.suite, one.n) == (suite, n)}
         return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+    def measured(self, suite: str, n: int) -> Mapping[str, int]:
+        """Return how many rounds each has who took part."""
+        found = Counter(one.contender for one in self.results if (one.suite, one.n) == (suite, n))
+        return {name: found[name] for name in self.contenders(suite, n)}
 
     def rounds(self, suite: str, contender: str, n: int, pick: Pick) -> Mapping[int, float]:
         """Return a figure in each round that has it."""

@@ -16,7 +16,7 @@ OURS = "appstack"
 CHILD, STATUS = seconds("last child"), seconds("last status")
 _FLOORS = (("child", CHILD, "bare"), ("status", STATUS, "bare-status"))
 PAGE: Final = 500
-_FILLED: Final = frozenset({"appstacks", "configmaps", "services", "deployments"})
+FILLED: Final = frozenset({"appstacks", "configmaps", "services", "deployments"})
 """What there are N of, of one page at least; of other kinds that AppStack lists, there is none."""
 WRITES_PER_STACK: Final = 4  # three children and a status
 REQUESTS_PER_EDIT: Final = 2  # a child and a status
@@ -140,7 +140,7 @@ def lists(one: Cost) -> dict[str, int]:
 
 def pages(resource: str, n: int) -> int:
     """Return how many pages there are of a resource with N stacks."""
-    return max(1, math.ceil(n / PAGE)) if resource in _FILLED else 1
+    return max(1, math.ceil(n / PAGE)) if resource in FILLED else 1
 
 
 def _lists_over_pages(findings: Findings, n: int) -> float | None:

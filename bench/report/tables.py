@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from bench.report import keys
 from bench.report.findings import Findings, Pick, cost, latency, number, seconds
 from bench.report.keys import OURS
 from bench.stats import Spread
@@ -222,6 +223,22 @@ def requests(findings: Findings, n: int) -> str:
     return rows(["requests per stack", *names], body)
 
 
+def lists(findings: Findings, n: int) -> str:
+    """Return how often AppStack lists what at a restart, in the round with most, beside the pages that there are."""
+    costs = [
+        one.figures.cost
+        for one in findings.results
+        if (one.suite, one.contender, one.n) == ("restart", OURS, n) and one.figures.cost is not None
+    ]
+    if not costs:
+        return ""
+    listed = max((keys.lists(one) for one in costs), key=lambda one: sum(one.values()))
+    body = [[name, figure(count), figure(keys.pages(name, n))] for name, count in listed.items() if name in keys.FILLED]
+    others = [count for name, count in listed.items() if name not in keys.FILLED]
+    body.append([f"{len(others)} others", figure(sum(others)), figure(len(others))])
+    return rows([f"`{OURS}` lists", "times", f"pages of {keys.PAGE}"], body)
+
+
 def _ready(n: int) -> list[Column]:
     return [
         Column("last available s", seconds("last available"), ("bare-status",)),
@@ -231,6 +248,7 @@ def _ready(n: int) -> list[Column]:
         Column("writes per stack", per(n, WRITES)),
         Column("reads", READS),
         Column("CPU s", cpu("contender")),
+        Column("peak MiB", memory("contender")),
     ]
 
 

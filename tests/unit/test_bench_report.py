@@ -9,7 +9,7 @@ import pytest
 from bench.callbacks import Phase, Turn
 from bench.contenders import contenders, taking_part
 from bench.measure import Cost
-from bench.report import goals, page, tables
+from bench.report import goals, page, plots, tables
 from bench.report.findings import Findings, seconds
 from bench.report.keys import keys
 from bench.results import Result, Run
@@ -176,6 +176,31 @@ def test_a_page_has_the_tables_of_what_was_measured_and_no_others() -> None:
     assert "### N = 100" in told
     assert "![time.svg](time.svg)" in told
     assert "## Drift" not in told
+
+
+def test_a_table_says_how_many_rounds_it_has() -> None:
+    ours = [backlog("appstack", 100, child=1.0, status=2.0, round=round) for round in (1, 2)]
+
+    def told(results: list[Result]) -> str:
+        return "\n".join(page.sections(Findings(results)))
+
+    assert "\nRounds: 2.\n" in told(ours)
+    assert "\nRounds: 1 of bare, 2 of appstack.\n" in told([*ours, backlog("bare", 100, child=1.0, status=None)])
+
+
+def test_lists_at_a_restart_stand_beside_their_pages() -> None:
+    figures = Figures(cost=cost(requests={"list services 200": 3, "list jobs 200": 1, "list httproutes 404": 2}))
+    told = page.sections(Findings([Result("restart", "appstack", 1000, 1, "now", figures=figures)]))
+
+    assert "| services         |     3 |            2 |\n| 2 others         |     3 |            2 |\n" in told[-1]
+
+
+def test_every_plot_has_a_caption(tmp_path: Path) -> None:
+    figures = Figures(latencies={"status at 5/s": Latencies.of([0.1, 0.2])})
+    streams = Result("streams", "appstack", 0, 1, "now", figures=figures)
+    drawn = plots.draw(Findings([backlog("appstack", 100, child=1.0, status=2.0), streams]), tmp_path)
+
+    assert set(page.PLOTS) == set(drawn)
 
 
 def test_a_result_that_is_kept_is_read_as_it_was(tmp_path: Path) -> None:
