@@ -28,6 +28,7 @@ class Sent:
     subresource: str
     namespace: str
     code: int  # of the answer; 0 where there is none yet
+    number: str  # the same where the log tells the beginning and the end of one request, as of a watch
 
     @property
     def writes(self) -> bool:
@@ -60,7 +61,8 @@ def _sent(account: str, entry: Manifest) -> Sent:
     )
     code = (entry.get("responseStatus") or {}).get("code", 0)
     resource, subresource = ref.get("resource", ""), ref.get("subresource", "")
-    return Sent(at, ended, account, entry["verb"], resource, subresource, ref.get("namespace", ""), code)
+    where = ref.get("namespace", "")
+    return Sent(at, ended, account, entry["verb"], resource, subresource, where, code, entry["auditID"])
 
 
 @contextmanager
