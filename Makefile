@@ -71,7 +71,8 @@ test-api: setup cluster ## tests against a real API server
 
 .PHONY: test
 test: check images metrics-server ## everything: the checks, the API tests and the end-to-end tests on one real cluster
-	@$(PYTHON) -m pytest tests/api tests/e2e --numprocesses 4 --dist loadfile --junitxml .cluster/e2e.xml
+	@$(PYTHON) -m pytest tests/api --numprocesses 2 --dist loadfile  # these keep two cores busy, the others wait for pods
+	@$(PYTHON) -m pytest tests/e2e --numprocesses 4 --dist loadfile --junitxml .cluster/e2e.xml
 
 .PHONY: examples-report
 examples-report: setup ## docs/examples.md from the last make test

@@ -91,10 +91,11 @@ def leader(crew: list[Member], lease: Manifest) -> Member | None:
 
 def standing_by(one: Member) -> None:
     """Wait until an operator has warm caches."""
-    eventually(lambda: _ready(one.operator))
+    eventually(lambda: is_ready(one.operator))
 
 
-def _ready(operator: Operator) -> bool:
+def is_ready(operator: Operator) -> bool:
+    """Tell whether an operator has warm caches; not while it does not run."""
     try:
         return operator.fetch(operator.health, "/readyz") == "ok\n"
     except OSError:  # it does not listen yet

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.api.conftest import CREW, WORKER, namespace
-from tests.api.crew import Member, Sent, leader, member, merged, standing_by
+from tests.api.crew import Member, Sent, is_ready, leader, member, merged, standing_by
 from tests.api.harness import Cluster, Manifest, Space, eventually
 
 PAUSES = 20
@@ -46,13 +46,22 @@ class Crew:
         """Wait until one of them leads, and another than this one."""
 
         def found() -> list[Member]:
+            self.keep_up()
             now = leader(self.members, self.lease())
             return [now] if now is not None and now is not but else []
 
         return eventually(found)[0]
 
-    def others(self, but: Member) -> list[Member]:
-        return [one for one in self.members if one is not but]
+    def keep_up(self) -> None:
+        """Begin anew, as a kubelet would, whom a busy machine kept from renewing."""
+        for one in self.members:
+            if one.operator.exited() and LOST in one.operator.words().splitlines()[-1]:
+                one.operator.launch()
+
+    def whole(self) -> bool:
+        """Tell whether every one of them has warm caches."""
+        self.keep_up()
+        return all(is_ready(one.operator) for one in self.members)
 
 
 @pytest.fixture
@@ -84,23 +93,21 @@ class Turn:
 
 def pause(crew: Crew, home: Space, number: int, chance: random.Random) -> Turn:
     """Pause the leader in the middle of its work until another leads, wake it, and see it end."""
-    old = crew.leader()
-    for one in range(BURST):
-        home.stack(f"turn-{number}-{one}")
-    time.sleep(chance.uniform(0, 0.4))  # the pause is to come at any moment of the work
-    old.operator.send(signal.SIGSTOP)
+    paused = False
+    while not paused:
+        old = crew.leader()
+        for _ in range(BURST):
+            home.stack(f"turn-{number}-{secrets.token_hex(3)}")
+        time.sleep(chance.uniform(0, 0.4))  # the pause is to come at any moment of the work
+        old.operator.send(signal.SIGSTOP)
+        paused = not old.operator.exited()  # by itself, on a busy machine
     crew.leader(but=old)
     time.sleep(chance.uniform(0, 0.5))
     woken = old.operator.send(signal.SIGCONT)
     assert old.operator.wait() > 0
     ended = time.time()
     assert LOST in old.operator.words().splitlines()[-1]
-    old.operator.launch()
-    for other in crew.others(old):
-        if other.operator.exited():  # a busy machine kept it from renewing: a kubelet begins it anew
-            assert LOST in other.operator.words()
-            other.operator.launch()
-        standing_by(other)
+    eventually(crew.whole)
     return Turn(old.account, woken, ended)
 
 
@@ -111,7 +118,7 @@ def test_a_leader_that_was_paused_past_its_lease_sends_nothing_when_it_wakes(cre
     chance = random.Random(seed)
 
     turns = [pause(crew, home, number, chance) for number in range(PAUSES)]
-    eventually(lambda: all(ready(home, f"turn-{turn}-{one}") for turn in range(PAUSES) for one in range(BURST)))
+    eventually(lambda: crew.whole() and all_ready(home), within=180)
 
     sent = merged(crew.members)
     assert [] == [one for one in sent for turn in turns if one.account == turn.who and turn.woken < one.at < turn.ended]
@@ -119,8 +126,11 @@ def test_a_leader_that_was_paused_past_its_lease_sends_nothing_when_it_wakes(cre
     assert "Traceback" not in "".join(one.operator.words() for one in crew.members)
 
 
-def ready(home: Space, name: str) -> bool:
-    return bool(home.condition("Ready", name))
+def all_ready(home: Space) -> bool:
+    """Tell whether every stack is Ready; none is edited here."""
+    statuses = [one.get("status") or {} for one in home.list("AppStack")]
+    found = [{one["type"]: one["status"] for one in status.get("conditions", ())} for status in statuses]
+    return len(found) >= PAUSES * BURST and all(one.get("Ready") == "True" for one in found)
 
 
 def assert_never_two_at_once(sent: list[Sent], home: Space) -> None:

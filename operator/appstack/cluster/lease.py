@@ -43,6 +43,7 @@ class Lease:
         self._times = Times(settings.lease_duration)
         self._watched = Watched(self.me)
         self._held: Manifest | None = None  # as we last wrote it
+        self._alone = False  # known to be: whoever works is
         self._won = False  # until it is given up: who loses it ends
         self._renewed = float("-inf")
 
@@ -83,6 +84,7 @@ class Lease:
                 if claim.recent(datetime.now(UTC)) or watched.seen_renewed(claim.ref):
                     raise self._rival(claim)
             if all(elapsed() - began > claim.times.renew + 1 for claim in doubtful):
+                self._alone = True
                 return
             await asyncio.sleep(self._times.retry)
 
@@ -104,7 +106,7 @@ class Lease:
             return
         try:
             await self._put_down()
-            logger.info("Lease %s is released", self.ref.name)
+            logger.log(logging.INFO if self._alone else logging.DEBUG, "Lease %s is released", self.ref.name)
         except (Refused, Unavailable) as error:
             logger.warning("Lease %s is not released: %s", self.ref.name, error)
         self._won, self._renewed = False, float("-inf")
