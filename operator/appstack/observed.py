@@ -69,6 +69,7 @@ class Observed:
     pods: tuple[Child, ...] = ()  # a bare Pod of the stack's own is among the children, too
     ended: Mapping[Ref, Child] = field(default_factory=dict)  # Jobs and Pods that ended, and are gone
     missing: frozenset[tuple[str, str]] = frozenset()  # apiVersion and kind of what the cluster does not know
+    unreported: tuple[Applied, ...] = ()  # applied before this look, and in no status yet
     namespace_uid: str = ""
 
 

@@ -21,7 +21,7 @@ from appstack.queue import DONE, Again
 
 logger = logging.getLogger(__name__)
 
-_PAUSE: Final = 1.0  # seconds between two writes of one status
+_PAUSE: Final = 1.0  # seconds between two writes of one status, but where a look has failed
 _STRIKES: Final = 3  # tries before a status tells that the API server is not available
 _OVERDUE: Final = 10.0  # seconds for which a status may wait because its stack is looked at again and again
 _TIMES: Final = frozenset({"lastTransitionTime"})
@@ -52,7 +52,10 @@ class Publisher:
         return untold.since if untold is not None else None
 
     def keep(self, key: Key, doc: Manifest, status: Manifest, again: Again, *, since: float | None = None) -> Again:
-        """Keep a status that differs, to be told a second after the one before at the earliest."""
+        """Keep a status that differs, to be told a second after the one before; where the look has failed, as it is.
+
+        `since` is what `drop` returned when the look began.
+        """
         held = self._stacks.get(key)
         if held is None or 0 < held.strikes < _STRIKES or _alike(doc.get("status") or {}, status):
             return again

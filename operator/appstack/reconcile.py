@@ -89,11 +89,10 @@ class Reconciler:
         status = report(
             doc,
             stack=intent.stack,
-            observed=seen,
+            observed=replace(seen, unreported=held.unreported),
             changes=tuple(_as_seen(change) for change in changes) if shown else changes,
             faults=intent.faults,
             contested=contested(contests, changes),
-            unreported=held.unreported,
             now=now,
         )
         again = _again(

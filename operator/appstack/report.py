@@ -28,7 +28,7 @@ _ERRORS: tuple[tuple[type[Exception], Callable[[Any], c.Outcome]], ...] = (
 )
 
 
-def report(  # noqa: PLR0913  # each is another source of what a status says
+def report(
     doc: Mapping[str, Any],
     *,
     stack: AppStack | None,
@@ -36,19 +36,15 @@ def report(  # noqa: PLR0913  # each is another source of what a status says
     changes: tuple[Change, ...],
     faults: tuple[Fault, ...],
     contested: tuple[Problem, ...] = (),
-    unreported: tuple[Applied, ...] = (),
     now: str,
 ) -> dict[str, Any]:
-    """Return the status that `doc`, the AppStack as last seen, should have; an invalid one has no `stack`.
-
-    `unreported` is what was applied before this look and stands in no status yet.
-    """
+    """Return the status that `doc`, the AppStack as last seen, should have; an invalid one has no `stack`."""
     spec = doc.get("spec") or {}
     former = doc.get("status") or {}
     name, generation = doc["metadata"]["name"], doc["metadata"].get("generation", 0)
     kind = (spec.get("workload") or {}).get("kind", "Deployment")
     workload = _workload(observed, kind=kind, stack=name)
-    resources = _resources(changes, former.get("resources") or (), unreported)
+    resources = _resources(changes, former.get("resources") or (), observed.unreported)
     ended = next((End(one.ended) for one in resources if (one.kind, one.name) == (kind, name) and one.ended), None)
     owner = Owner(name=name, uid=doc["metadata"]["uid"])
     ran = runs(observed, kind=kind, owner=owner, former=former.get("runs") or (), now=now)

@@ -101,7 +101,7 @@ class Lanes(Generic[K]):
         return sum(map(len, self._lanes.values()))
 
     def put(self, key: K, lane: Lane, now: float) -> bool:
-        """Let a key wait; tell whether that may make it a worker's turn: it did not wait yet, or for less."""
+        """Let a key wait; tell whether a worker may have been waiting for that: it is new, or has a better reason."""
         former = next((lane for lane, turns in self._lanes.items() if key in turns), None)
         if former is None:
             self._lanes[lane].put(key, now)

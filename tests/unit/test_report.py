@@ -56,7 +56,6 @@ def told(
     observed: Observed | None = None,
     changes: tuple[Change, ...] = (),
     faults: tuple[Fault, ...] = (),
-    unreported: tuple[Applied, ...] = (),
 ) -> dict[str, Any]:
     doc = document() if doc is None else doc
     wrong = any(fault.severity is Severity.ERROR for fault in faults)
@@ -66,7 +65,6 @@ def told(
         observed=seen() if observed is None else observed,
         changes=changes,
         faults=faults,
-        unreported=unreported,
         now=NOW,
     )
     Status.model_validate(status)
@@ -182,7 +180,7 @@ def test_what_was_applied_and_never_told_of_is_told_even_if_the_spec_is_wrong_by
     )
     doc = document({"resources": told(changes=(Change(DEPLOYMENT, Action.CREATED, before),))["resources"]})
 
-    status = told(doc, faults=(Fault("spec", "is wrong"),), unreported=(since,))
+    status = told(doc, replace(seen(), unreported=(since,)), faults=(Fault("spec", "is wrong"),))
 
     assert [("s", "g", "w")] == [(one["rendered"], one["fields"], one["wish"]) for one in status["resources"]]
 

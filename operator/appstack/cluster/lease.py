@@ -43,7 +43,7 @@ class Lease:
         self._times = Times(settings.lease_duration)
         self._watched = Watched(self.me)
         self._held: Manifest | None = None  # as we last wrote it
-        self._alone = False  # known to be: whoever works is
+        self._alone = False  # nobody who may meet us was found: only then do we work
         self._won = False  # until it is given up: who loses it ends
         self._renewed = float("-inf")
 
