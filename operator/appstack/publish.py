@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -35,6 +35,7 @@ class _Untold:
     text: str  # JSON: a backlog may leave thousands of them
     then: Again  # what is left to wish for once it is told
     since: float  # when there was first something to tell
+    once: bool  # it has news of work that runs once
 
 
 class Publisher:
@@ -54,23 +55,31 @@ class Publisher:
     def keep(self, key: Key, doc: Manifest, status: Manifest, again: Again, *, since: float | None = None) -> Again:
         """Keep a status that differs, to be told a second after the one before; where the look has failed, as it is.
 
-        `since` is what `drop` returned when the look began.
+        `since` is what `drop` returned when the look began. News of work that runs once waits for nothing.
         """
-        held = self._stacks.get(key)
-        if held is None or 0 < held.strikes < _STRIKES or _alike(doc.get("status") or {}, status):
+        held, former = self._stacks.get(key), doc.get("status") or {}
+        if held is None or _alike(former, status):
+            return again
+        once = _once(former) != _once(status)
+        if 0 < held.strikes < _STRIKES and not once:
             return again
         now = time.monotonic()
         wait = held.reported + _PAUSE - now
-        if wait > 0 and not again.failed:  # after a failure the next look comes only after its back-off
+        if wait > 0 and not (once or again.failed):  # after a failure the next look comes only after its back-off
             return Again(after=min(wait, again.after or wait))
         then = Again(untried=True) if again.failed else DONE
-        self._untold[key] = _Untold(doc["metadata"]["uid"], json.dumps(status), then, now if since is None else since)
+        since = now if since is None else since
+        self._untold[key] = _Untold(doc["metadata"]["uid"], json.dumps(status), then, since, once)
         return replace(again, tell=True)
 
-    def overdue(self, key: Key) -> bool:
-        """Tell whether a stack has waited too long to be told of: each look puts it behind all others."""
+    def presses(self, key: Key) -> bool:
+        """Tell whether a stack is to be told of with its look, for a turn may come too late.
+
+        Who finds no record of a Job that is gone makes it anew, be it this process' successor. And each look at a
+        stack puts it behind all others.
+        """
         untold = self._untold.get(key)
-        return untold is not None and time.monotonic() - untold.since > _OVERDUE
+        return untold is not None and (untold.once or time.monotonic() - untold.since > _OVERDUE)
 
     async def tell(self, key: Key) -> Again:
         """Write the status that is kept, if its stack is still there."""
@@ -105,6 +114,11 @@ class Publisher:
                 await self._client.send(requests.post_event(event))
             except (Refused, Unavailable) as error:
                 logger.warning("Event %s: %s", incident.reason, error)
+
+
+def _once(status: Mapping[str, Any]) -> list[Any]:
+    """Return what a status records of work that runs once."""
+    return [entry for entry in status.get("resources") or () if entry.get("wish")]
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -102,15 +102,7 @@ class Reconciler:
             contests=wake(contests, changes, clock),
         )
         again = self._publisher.keep(key, doc, status, again, since=since)
-        return await self._tell(key, again) if again.tell and self._at_once(key, changes) else again
-
-    def _at_once(self, key: Key, changes: Sequence[Change]) -> bool:
-        """Tell whether a status should not wait for its turn: on what it says of work that runs once hangs more.
-
-        Who finds no record of a Job that is gone makes it anew, be it this process' successor.
-        """
-        once = any(change.action in WRITTEN and change.applied and change.applied.wish for change in changes)
-        return once or self._publisher.overdue(key)
+        return await self._tell(key, again) if again.tell and self._publisher.presses(key) else again
 
     async def _tell(self, key: Key, again: Again) -> Again:
         told = await self._publisher.tell(key)

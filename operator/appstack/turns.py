@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -26,6 +26,10 @@ class Turns(Generic[K]):
     def __contains__(self, key: K) -> bool:
         """Tell whether a key waits."""
         return key in self._waiting.get(self._group(key), ())
+
+    def holds(self, group: Hashable) -> bool:
+        """Tell whether a key of a group waits."""
+        return group in self._waiting
 
     def put(self, key: K, since: float) -> None:
         """Let a key wait, that does not wait yet; `since` is when it began to."""
@@ -76,7 +80,8 @@ class Lane(IntEnum):
 
 
 _REST: Final = 10  # every tenth turn is first for those that may come later: somebody may have changed their objects
-_TELLERS: Final = 2  # workers that tell while there are looks to be done, each of another group
+_TELLERS: Final = 2  # workers that tell before looks are done, each of another group
+_MOST_TELLERS: Final = 6  # those that tell while looks are under way; as many groups that hang hold all workers
 
 
 class Turn(NamedTuple, Generic[K]):
@@ -86,13 +91,17 @@ class Turn(NamedTuple, Generic[K]):
     lane: Lane
 
 
+May = Callable[[Hashable], bool]
+"""Tells whether a group may have a turn."""
+
+
 class Lanes(Generic[K]):
     """Waiting keys by why they wait, each once: for the best reason."""
 
     def __init__(self, group: Callable[[K], Hashable]) -> None:
         self._group = group
         self._lanes: dict[Lane, Turns[K]] = {lane: Turns(group) for lane in Lane}
-        self._looked_at: set[K] = set()  # with a worker, because something has happened to them
+        self._looked_at: dict[Hashable, set[K]] = {}  # with a worker, because something has happened to them
         self._told_of: dict[K, Hashable] = {}  # with a worker that tells, and their groups
         self._taken = 0
 
@@ -110,42 +119,56 @@ class Lanes(Generic[K]):
             self._lanes[lane].put(key, now if since is None else since)
         return former is None or lane < former
 
-    def take(self, may: Callable[[Hashable], bool]) -> Turn[K] | None:
+    def take(self, may: May) -> Turn[K] | None:
         """Return the key whose turn it is, of the groups that may; None where nobody waits who may."""
-        for lane in self._order():
-            key = self._lanes[lane].take(self._may(lane, may))
+        for lane, may_now in self._order(may):
+            key = self._lanes[lane].take(may_now)
             if key is not None:
                 self._taken += 1
-                if lane is Lane.TELL:
+                if lane is Lane.LIVE:
+                    self._looked_at.setdefault(self._group(key), set()).add(key)
+                elif lane is Lane.TELL:
                     self._told_of[key] = self._group(key)
-                elif lane is Lane.LIVE:
-                    self._looked_at.add(key)
                 return Turn(key, lane)
         return None
 
     def done(self, key: K) -> None:
         """Take in that a key is with no worker any more."""
+        group = self._group(key)
         self._told_of.pop(key, None)
-        self._looked_at.discard(key)
+        if looked_at := self._looked_at.get(group):
+            looked_at.discard(key)
+            if not looked_at:
+                del self._looked_at[group]
 
-    def waits(self, may: Callable[[Hashable], bool]) -> bool:
+    def waits(self, may: May) -> bool:
         """Tell whether it is the turn of any key, of the groups that may."""
-        return any(self._lanes[lane].waits(self._may(lane, may)) for lane in self._order())
+        return any(self._lanes[lane].waits(may_now) for lane, may_now in self._order(may))
 
-    def _order(self) -> tuple[Lane, ...]:
-        looks = (Lane.LIVE, Lane.LATER)
-        lanes = looks if self._busy() and len(self._told_of) >= _TELLERS else (Lane.TELL, *looks)
-        return (Lane.LATER, *lanes) if (self._taken + 1) % _REST == 0 else lanes
+    def _order(self, may: May) -> Iterator[tuple[Lane, May]]:
+        """Yield the lanes in order, each with the groups that it is for.
 
-    def _may(self, lane: Lane, may: Callable[[Hashable], bool]) -> Callable[[Hashable], bool]:
-        if lane is not Lane.TELL or not self._busy():
-            return may
+        Few tell while there are looks. Where what they write hangs, others go on: of groups that have no looks.
+        """
         telling = self._told_of.values()
-        return lambda group: group not in telling and may(group)
 
-    def _busy(self) -> bool:
-        """Tell whether there is work that words would hold up."""
-        return bool(self._lanes[Lane.LIVE] or self._looked_at)
+        def may_tell(group: Hashable) -> bool:
+            return group not in telling and may(group)
+
+        if (self._taken + 1) % _REST == 0:
+            yield Lane.LATER, may
+        if len(telling) < _TELLERS:
+            yield Lane.TELL, may_tell
+        yield Lane.LIVE, may
+        if not self._lanes[Lane.LIVE] and not self._looked_at:
+            yield Lane.TELL, may
+        elif len(telling) < _MOST_TELLERS:
+            yield Lane.TELL, lambda group: not self._busy(group) and may_tell(group)
+        yield Lane.LATER, may
+
+    def _busy(self, group: Hashable) -> bool:
+        """Tell whether a group has work that its words would hold up."""
+        return group in self._looked_at or self._lanes[Lane.LIVE].holds(group)
 
     def oldest(self) -> float | None:
         """Return since when the key that waits longest has waited."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -77,6 +79,30 @@ def test_a_job_that_is_deleted_as_soon_as_it_ends_is_not_made_again(space: Space
     assert _runs(space) == ["Completed"]
     space.edit(backend=BACKEND | {"command": ["true", "again"]})
     assert uid != eventually(lambda: space.get("Job", "shop"))["metadata"]["uid"]
+
+
+def test_the_end_of_work_is_told_without_the_pause_between_statuses(
+    space: Space, operator: Operator, audit: Audit
+) -> None:
+    """Whoever follows this operator would do again what no status says was done."""
+    gaps = []
+    for name in ("first", "second", "third"):  # a busy machine may need longer than the pause for one of them
+        space.stack(name, **ONCE, files=None, workload={"kind": "Pod"})
+        eventually(lambda name=name: space.exists("Pod", name))  # type: ignore[misc]
+        _end(space, name, "Succeeded")
+        space.ready(name)
+        told = _told(audit, space, name)
+        gaps += [after - before for before, after in pairwise(told)]
+
+    assert min(gaps) < 0.9, gaps
+
+
+def _told(audit: Audit, space: Space, name: str) -> list[float]:
+    """Return when the statuses of a stack were written."""
+    mine = {"namespace": space.name, "name": name, "resource": "appstacks", "subresource": "status"}
+    eventually(lambda: "patch appstacks/status 200" in audit.of(space.name))
+    found = (entry for entry in audit.read() if mine.items() <= entry.get("objectRef", {}).items())
+    return [datetime.fromisoformat(one["requestReceivedTimestamp"]).timestamp() for one in found]
 
 
 def test_a_job_that_was_deleted_before_its_end_is_made_again(space: Space, operator: Operator) -> None:

@@ -73,9 +73,25 @@ async def test_who_is_looked_at_again_and_again_is_told_of_some_day(
     assert first is not None
     monkeypatch.setattr(publish, "_OVERDUE", 60.0)
     publisher.keep(KEY, DOC, STATUS, DONE, since=first)
-    assert not publisher.overdue(KEY)
+    assert not publisher.presses(KEY)
 
     again = publisher.drop(KEY)
     assert first == again, "each look finds it anew, and keeps in mind since when"
     publisher.keep(KEY, DOC, STATUS, DONE, since=first - 61.0)
-    assert publisher.overdue(KEY)
+    assert publisher.presses(KEY)
+
+
+async def test_news_of_work_that_runs_once_waits_for_nothing(publisher: Publisher, stacks: Stacks) -> None:
+    record = {"apiVersion": "batch/v1", "kind": "Job", "name": "shop", "rendered": "r", "fields": "f", "wish": "w"}
+    told, ended = ({"resources": [entry]} for entry in (record, record | {"ended": "Completed"}))
+    just_told(stacks)
+    stacks.struck(KEY, uid="u1", available=False)
+
+    assert Again(tell=True) == publisher.keep(KEY, DOC | {"status": told}, ended, DONE)
+    assert publisher.presses(KEY)
+
+
+async def test_other_news_waits_for_its_turn(publisher: Publisher) -> None:
+    publisher.keep(KEY, DOC, STATUS, DONE)
+
+    assert not publisher.presses(KEY)

@@ -284,7 +284,7 @@ async def test_what_is_only_to_be_told_is_told_when_nobody_waits_for_a_look(queu
     assert 0 == len(queue)
 
 
-async def test_while_there_are_looks_one_worker_tells_of_each_group_and_two_of_all(queue: WorkQueue[str]) -> None:
+async def test_while_there_are_looks_one_worker_tells_of_each_group_and_a_few_of_all(queue: WorkQueue[str]) -> None:
     await left_to_tell(queue, "a/1", "a/2", "b/1", "c/1", "c/2")
     queue.add("live/1")
     queue.add("live/2")
@@ -292,19 +292,39 @@ async def test_while_there_are_looks_one_worker_tells_of_each_group_and_two_of_a
     expected = [("a/1", Lane.TELL), ("b/1", Lane.TELL), ("live/1", Lane.LIVE), ("live/2", Lane.LIVE)]
     assert expected == [await queue.get() for _ in range(4)]
 
-    queue.done("live/1")
-    queue.done("b/1")
-    assert ("c/1", Lane.TELL) == await queue.get(), "and not the other of a, of which one is being told"
+    queue.add("b/2")
+    assert ("b/2", Lane.LIVE) == await queue.get(), "looks come before a third"
+    assert ("c/1", Lane.TELL) == await queue.get()
+    idle = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not idle.done(), "one tells of each already"
+    idle.cancel()
+
     queue.done("a/1")
     assert ("a/2", Lane.TELL) == await queue.get()
-    last = asyncio.create_task(queue.get())
-    await asyncio.sleep(0)
-    assert not last.done(), "a look is under way, and two tell"
-
-    queue.done("live/2")
-    queue.done("a/2")
+    for key in ("live/1", "live/2", "b/2"):
+        queue.done(key)
     assert ("c/2", Lane.TELL) == await queue.get()
-    last.cancel()
+
+
+async def test_a_group_is_told_of_though_the_words_of_others_hang(queue: WorkQueue[str]) -> None:
+    await left_to_tell(queue, "hung/1", "too/1", "well/1", "well/2", "busy/1")
+    for key in ("hung/2", "too/2", "busy/2"):
+        queue.add(key)
+    told = [("hung/1", Lane.TELL), ("too/1", Lane.TELL)]
+    looked_at = [("hung/2", Lane.LIVE), ("too/2", Lane.LIVE), ("busy/2", Lane.LIVE)]
+    assert [*told, *looked_at] == [await queue.get() for _ in range(5)]
+
+    for key in ("well/1", "well/2"):
+        assert (key, Lane.TELL) == await queue.get()
+        queue.done(key)
+    idle = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not idle.done(), "its words would hold up its own look"
+    idle.cancel()
+
+    queue.done("busy/2")
+    assert ("busy/1", Lane.TELL) == await queue.get()
 
 
 async def test_something_that_happens_before_it_is_told_makes_it_a_look(queue: WorkQueue[str]) -> None:
