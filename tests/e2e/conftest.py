@@ -13,6 +13,16 @@ from tests.e2e import harness
 from tools import install
 from tools.cluster import programs, shell, state
 
+HERE = Path(__file__).parent
+TIMEOUT = 900  # seconds, several times what the longest of them needs: only a test that hangs is to be ended
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test here time for several waits, so that the one that is in vain is told before the test is ended."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.timeout(TIMEOUT))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def operator(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -26,7 +36,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> None:
         if lock.read() == run:
             return
         shell.run(
-            install.command(programs.path("helm")),
+            [*install.command(programs.path("helm")), "--timeout", "5m"],  # the last one counts
             cwd=state.ROOT,
             env={"KUBECONFIG": str(state.KUBECONFIG)},
         )

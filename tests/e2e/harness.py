@@ -26,7 +26,7 @@ Manifest = dict[str, Any]
 EXAMPLES = state.ROOT / "examples"
 CLIENT = "client"
 CLIENT_IMAGE = "busybox:1.35.0"
-PATIENCE = 120.0  # seconds: images are on the nodes already
+PATIENCE = 120.0  # seconds, for a busy machine: images are on the nodes already, and who is quick waits for nothing
 LOOK_EVERY = 0.3
 SHOWN = "shown"  # the property of a test that is printed at the end
 
@@ -65,7 +65,7 @@ class Space:
 
     def gone(self, kind: str, name: str) -> None:
         """Wait until there is no such object."""
-        self.until(f"{kind}/{name} is gone", lambda: self.find(kind, name) is None, 60)
+        self.until(f"{kind}/{name} is gone", lambda: self.find(kind, name) is None)
 
     def every(self, kind: str, stack: str) -> list[Manifest]:
         """Return the objects of a kind that carry a stack's label."""
@@ -126,7 +126,7 @@ class Space:
 
     def http(self, url: str, *, headers: Mapping[str, str] | None = None, data: str | None = None) -> Answer:
         """Ask from another pod of the cluster; how tests reach anything that listens."""
-        words = ["timeout", "5", "wget", "-S", "-O", "-"]
+        words = ["timeout", "15", "wget", "-S", "-O", "-"]
         for name, value in (headers or {}).items():
             words += ["--header", f"{name}: {value}"]
         if data is not None:
@@ -141,7 +141,7 @@ class Space:
             answer = self.http(url)
             return answer if answer.code == 0 else None
 
-        return self.until(f"{url} is answered", body, 30).body
+        return self.until(f"{url} is answered", body).body
 
     def until(self, what: str, look: Callable[[], T | None], seconds: float = PATIENCE) -> T:
         """Look again until there is something; when the time is over, fail and show what is there."""
@@ -171,7 +171,7 @@ class Space:
                 return Path(told.name).read_text().rpartition("\n")[0].split()  # whole lines
 
             try:
-                self.until(f"{thing} is watched", values, 30)
+                self.until(f"{thing} is watched", values)
                 yield values
             finally:
                 watch.terminate()
@@ -246,7 +246,7 @@ def namespace(stem: str, owner: str = "e2e") -> Iterator[Space]:
 
 def wait_for_client(space: Space) -> None:
     """Wait until requests can be sent from the namespace."""
-    space.kubectl("wait", "--for=condition=Ready", f"pod/{CLIENT}", "--timeout=90s")
+    space.kubectl("wait", "--for=condition=Ready", f"pod/{CLIENT}", "--timeout=120s")
 
 
 def _client() -> Manifest:

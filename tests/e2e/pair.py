@@ -21,7 +21,7 @@ from tools.cluster import programs, shell, state
 RELEASE = "pair"
 NAME = f"{RELEASE}-appstack"
 SCOPE = "pair-stacks-*"  # and never a namespace of another operator of this cluster
-LEASE = 60  # seconds: who waits for its end is told from who does not, on the busiest machine
+LEASE = 120  # seconds: who waits for its end, 80 at least, is told from who does not, on the busiest machine
 PACE = 0.4  # seconds between two stacks of the stream
 LAG = 5  # stacks that are newer than the one that is edited
 ANOTHER = "another"  # the value that the edit sets
@@ -42,12 +42,12 @@ class Pair:
     def upgrade(self, values: Mapping[str, str]) -> None:
         """Install it, or change some of its values, and wait as users do."""
         words = ["upgrade", "--install", RELEASE, install.CHART, "--reuse-values"]
-        words += ["--namespace", self.home.name, "--wait", "--timeout", "2m"]
+        words += ["--namespace", self.home.name, "--wait", "--timeout", "5m"]
         helm(*words, *(word for each in values.items() for word in ("--set", "=".join(each))))
 
     def uninstall(self) -> None:
         """Take it away, with what is the cluster's."""
-        helm("uninstall", RELEASE, "--namespace", self.home.name, "--ignore-not-found", "--wait", "--timeout", "2m")
+        helm("uninstall", RELEASE, "--namespace", self.home.name, "--ignore-not-found", "--wait", "--timeout", "5m")
 
     def manifest(self) -> str:
         """Return every object of the release as Helm has sent it."""

@@ -16,7 +16,7 @@ def open_backend(name: str, image: str = BACKEND_IMAGE, **spec: Any) -> Manifest
         "image": image,
         "ports": [{"name": "http", "containerPort": 8000}],
         "env": [{"name": "LISTEN", "value": ":8000"}],
-        "readinessProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 1},
+        "readinessProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 1, "timeoutSeconds": 10},
         **spec.pop("backend", {}),
     }
     # Long enough for the wait that lets a Service forget the pod, and no longer.

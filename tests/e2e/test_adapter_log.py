@@ -25,7 +25,7 @@ def lines(space: Space, path: str) -> list[str]:
 
 
 def test_the_adapted_file_has_the_adapted_lines(deployed: Space) -> None:
-    adapted = deployed.until("three lines are adapted", lambda: at_least(deployed, 3), 30)
+    adapted = deployed.until("three lines are adapted", lambda: at_least(deployed, 3))
     written = lines(deployed, "/var/log/app/app.log")
 
     assert [f"time={line} source=app" for line in written[: len(adapted)]] == adapted
@@ -35,7 +35,7 @@ def test_the_adapted_file_has_the_adapted_lines(deployed: Space) -> None:
 def test_the_adapter_goes_on_as_long_as_the_writer_does(deployed: Space) -> None:
     before = len(lines(deployed, "/var/log/app/out.log"))
 
-    deployed.until("more lines are adapted", lambda: at_least(deployed, before + 2), 30)
+    deployed.until("more lines are adapted", lambda: at_least(deployed, before + 2))
 
 
 def at_least(space: Space, number: int) -> list[str]:

@@ -61,7 +61,7 @@ def test_it_listens_on_loopback_and_is_nobody_elses_door(deployed: Space) -> Non
 def test_it_finds_the_server_again_after_that_was_replaced(deployed: Space) -> None:
     former = deployed.pod(SERVER)
     deployed.kubectl("delete", "pod", former["metadata"]["name"], "--wait=false")
-    present = deployed.until("another pod serves", lambda: other(deployed, former), 60)
+    present = deployed.until("another pod serves", lambda: other(deployed, former))
 
     def asked() -> bool:
         return f"Hello from {present['metadata']['name']}" in deployed.page(f"{OUT}/index.html")

@@ -29,7 +29,7 @@ def test_a_budget_refuses_a_drain_what_it_does_not_allow(space: Space) -> None:
     space.apply(open_backend("guarded", replicas=2, podDisruptionBudget={"minAvailable": 2}))
     space.ready("guarded")
     pod = space.pods("guarded")[0]
-    space.until("the budget counts", lambda: allowed(space, "guarded") == 0, 60)
+    space.until("the budget counts", lambda: allowed(space, "guarded") == 0)
 
     refused = evict(space, pod)
 
@@ -37,10 +37,10 @@ def test_a_budget_refuses_a_drain_what_it_does_not_allow(space: Space) -> None:
     assert "Cannot evict pod as it would violate the pod's disruption budget" in refused.err
 
     space.apply(open_backend("guarded", replicas=2, podDisruptionBudget={"maxUnavailable": 1}))
-    space.until("the budget allows one", lambda: allowed(space, "guarded") == 1, 60)
+    space.until("the budget allows one", lambda: allowed(space, "guarded") == 1)
     assert evict(space, pod).ok
     space.gone("pod", pod["metadata"]["name"])
-    space.until("there are two again", lambda: len(space.pods("guarded")) == 2, 60)
+    space.until("there are two again", lambda: len(space.pods("guarded")) == 2)
     space.ready("guarded")
 
 

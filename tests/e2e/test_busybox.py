@@ -32,7 +32,7 @@ def test_a_change_that_a_pod_takes_is_made_in_place(deployed: Space) -> None:
     stack["spec"]["pod"]["metadata"]["labels"]["tier"] = "playground"
 
     deployed.apply(stack)
-    deployed.until("the label is changed", lambda: tier(deployed) == "playground", 30)
+    deployed.until("the label is changed", lambda: tier(deployed) == "playground")
 
     assert uid_of(deployed.get("pod", NAME)) == uid_of(former)
 
@@ -52,7 +52,7 @@ def test_a_change_of_an_immutable_field_replaces_the_pod_and_says_so(deployed: S
     deployed.ready(NAME)
 
     assert backend_of(present)["command"] == ["sleep", "7200"]
-    said = deployed.until("an event says so", lambda: events(deployed, "Replaced"), 30)
+    said = deployed.until("an event says so", lambda: events(deployed, "Replaced"))
     assert "Pod" in said[0]["message"]
 
 
@@ -78,5 +78,5 @@ def test_a_deleted_pod_comes_back(deployed: Space) -> None:
 
     deployed.kubectl("delete", "pod", NAME, "--wait=false")
 
-    deployed.until("another pod is there", lambda: replaced(deployed, former), 60)
-    deployed.until("it is Ready", lambda: condition(deployed.stack(NAME), "Ready") == "True", 60)
+    deployed.until("another pod is there", lambda: replaced(deployed, former))
+    deployed.until("it is Ready", lambda: condition(deployed.stack(NAME), "Ready") == "True")

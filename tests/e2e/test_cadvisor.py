@@ -42,7 +42,7 @@ def test_each_answers_on_the_host_port_with_metrics_of_real_containers(deployed:
                 re.search(rf"^container_memory_usage_bytes{{[^}}]*{own}[^}}]*}} [1-9]", page, re.MULTILINE) is not None
             )
 
-        deployed.until(f"{address} tells of the container {own}", told, 60)
+        deployed.until(f"{address} tells of the container {own}", told)
 
 
 def container_id(pod: Manifest) -> str:
@@ -75,7 +75,7 @@ def test_paths_without_the_administrators_leave_are_refused(deployed: Space) -> 
     stack["spec"]["volumes"][1]["hostPath"]["path"] = "/etc/os-release"
 
     deployed.apply(stack)
-    told = deployed.until("it is Stalled", lambda: stalled(deployed, "refused"), 30)
+    told = deployed.until("it is Stalled", lambda: stalled(deployed, "refused"))
 
     assert "spec.volumes[1].hostPath.path" in told["message"]
     assert "hostPathPrefixes" in told["message"]

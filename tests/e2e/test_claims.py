@@ -67,9 +67,9 @@ def test_a_retained_one_survives_the_stack_and_is_taken_up_again(space: Space) -
     space.http(f"http://kept:8000/files?path={DATA}", data="still here")
     claim = space.get("persistentvolumeclaim", "kept-data")
 
-    space.kubectl("delete", "appstack", "kept", "--timeout=60s")
+    space.kubectl("delete", "appstack", "kept", "--timeout=120s")
     space.gone("deployment", "kept")
-    space.until("its pods are gone", lambda: not space.every("pods", "kept"), 60)
+    space.until("its pods are gone", lambda: not space.every("pods", "kept"))
     assert "ownerReferences" not in space.get("persistentvolumeclaim", "kept-data")["metadata"]
     space.apply(claiming("kept", of("10Mi")))
     space.ready("kept")
@@ -93,10 +93,10 @@ def test_growing_is_passed_on_and_shrinking_is_refused(space: Space) -> None:
     space.ready("grown")
 
     space.apply(claiming("grown", of("20Mi")))
-    space.until("the claim asks for more", lambda: size_of(space, "grown-data") == "20Mi", 30)
+    space.until("the claim asks for more", lambda: size_of(space, "grown-data") == "20Mi")
 
     space.apply(claiming("grown", of("5Mi")))
-    told = space.until("it is Stalled", lambda: stalled(space, "grown"), 30)
+    told = space.until("it is Stalled", lambda: stalled(space, "grown"))
     assert "spec.volumes[0].claim.resources.requests.storage" in told
     assert size_of(space, "grown-data") == "20Mi"
 
@@ -107,6 +107,6 @@ def test_another_class_for_a_claim_that_exists_is_refused_by_name(space: Space) 
 
     space.apply(claiming("moved", of("10Mi", storageClassName="shared")))
 
-    told = space.until("it is Stalled", lambda: stalled(space, "moved"), 30)
+    told = space.until("it is Stalled", lambda: stalled(space, "moved"))
     assert "storageClassName" in told
     assert space.pods("moved")

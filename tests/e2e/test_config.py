@@ -52,7 +52,7 @@ def test_one_that_leaves_out_what_it_needs_is_refused_with_the_line_that_is_miss
     lacking = CONFIG.replace("include /etc/nginx/appstack/*.conf;", "")
     space.apply(private_backend("lacking", backend=BACKEND, proxy={"config": lacking}))
 
-    space.until("it is Stalled", lambda: condition(space.stack("lacking"), "Stalled") == "True", 30)
+    space.until("it is Stalled", lambda: condition(space.stack("lacking"), "Stalled") == "True")
 
     (told,) = [each for each in space.stack("lacking")["status"]["conditions"] if each["type"] == "Stalled"]
     assert "spec.proxy.config" in told["message"]

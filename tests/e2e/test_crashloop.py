@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.e2e.harness import Example, Manifest, Space, condition
+from tests.e2e.harness import PATIENCE, Example, Manifest, Space, condition
 
 EXAMPLE = Example("10-crashloop")
 NAME = EXAMPLE.name
@@ -23,8 +23,8 @@ def seen(space: Space) -> list[Manifest]:
         statuses = [s for pod in space.pods(NAME) for s in pod["status"].get("containerStatuses", [])]
         return any(status["restartCount"] >= 3 for status in statuses)
 
-    space.until("its container was started four times", looped_twice, 120)
-    deadline = time.monotonic() + 30
+    space.until("its container was started four times", looped_twice)
+    deadline = time.monotonic() + PATIENCE
     while not problems(looks[-1]) and time.monotonic() < deadline:
         looks.append(space.stack(NAME))
     return looks

@@ -109,10 +109,10 @@ def test_in_a_stuck_roll_out_an_old_pod_that_restarts_still_sees_the_old_file(sp
 
     never = {"readinessProbe": {"httpGet": {"path": "/nowhere"}, "periodSeconds": 1}}
     space.apply(with_file("stuck", "present", replicas=2, backend=never))
-    space.until("a new pod is there and not ready", lambda: len(of_another(space, "stuck", revision)) == 1, 60)
+    space.until("a new pod is there and not ready", lambda: len(of_another(space, "stuck", revision)) == 1)
     space.kubectl("delete", "pod", name_of(old[0]), "--wait=false")
-    again = space.until("an old pod is there anew", lambda: made_anew(space, "stuck", revision, old), 60)
-    space.kubectl("wait", "--for=condition=Ready", f"pod/{name_of(again)}", "--timeout=60s")
+    again = space.until("an old pod is there anew", lambda: made_anew(space, "stuck", revision, old))
+    space.kubectl("wait", "--for=condition=Ready", f"pod/{name_of(again)}", "--timeout=120s")
 
     assert space.exec(name_of(again), "backend", "cat", TOLD) == "former"
     (new,) = of_another(space, "stuck", revision)
@@ -154,9 +154,9 @@ def test_kubectls_own_rollback_finds_its_files_too_until_the_spec_wins(space: Sp
     space.ready("undone")
     present["spec"]["paused"] = True
     space.apply(present)
-    space.until("it is paused", lambda: space.stack("undone")["status"]["observedGeneration"] >= 3, 30)
+    space.until("it is paused", lambda: space.stack("undone")["status"]["observedGeneration"] >= 3)
 
     space.kubectl("rollout", "undo", "deployment/undone")
-    space.kubectl("rollout", "status", "deployment/undone", "--timeout=90s")
+    space.kubectl("rollout", "status", "deployment/undone", "--timeout=120s")
 
     assert inside(space, "undone", "cat", TOLD) == "former"

@@ -64,7 +64,7 @@ def test_a_user_who_may_edit_a_namespace_may_edit_its_appstacks(space: Space) ->
         answer = space.try_kubectl("auth", "can-i", "create", "appstacks.appstack.dev", "--as=ann")
         return answer.out.strip() == "yes"
 
-    space.until("ann may create AppStacks", may, 30)
+    space.until("ann may create AppStacks", may)
 
 
 def test_a_restart_of_the_operator_changes_nothing(space: Space) -> None:
@@ -75,7 +75,7 @@ def test_a_restart_of_the_operator_changes_nothing(space: Space) -> None:
     before = versions(space, example.name)
 
     OPERATOR.kubectl("rollout", "restart", f"deployment/{install.RELEASE}")
-    OPERATOR.kubectl("rollout", "status", f"deployment/{install.RELEASE}", "--timeout=90s")
+    OPERATOR.kubectl("rollout", "status", f"deployment/{install.RELEASE}", "--timeout=120s")
     changed = example.stack
     changed["metadata"]["annotations"] = {"looked": "again"}
     space.apply(changed)

@@ -42,7 +42,7 @@ def test_the_old_one_stays_while_the_new_one_is_refused(space: Space) -> None:
     space.kubectl("create", "--filename", "-", stdin=strangers("refused"))
 
     space.apply(of_kind("refused", "StatefulSet"))
-    space.until("it is Stalled", lambda: condition(space.stack("refused"), "Stalled") == "True", 30)
+    space.until("it is Stalled", lambda: condition(space.stack("refused"), "Stalled") == "True")
 
     assert space.find("deployment", "refused") is not None
     assert uid_of(former) in {uid_of(pod) for pod in space.pods("refused")}

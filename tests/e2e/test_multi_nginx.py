@@ -30,7 +30,7 @@ def test_three_answer(deployed: Space) -> None:
     addresses = {pod["status"]["podIP"] for pod in deployed.pods(NAME)}
 
     assert len(addresses) == 3
-    assert served(deployed) == addresses
+    deployed.until("the Service leads to all three", lambda: served(deployed) == addresses)
     for address in addresses:
         assert "Welcome to nginx!" in deployed.page(f"http://{address}/")
 
@@ -43,10 +43,10 @@ def test_a_deleted_pod_comes_back(deployed: Space) -> None:
     gone = deployed.pods(NAME)[0]
 
     deployed.kubectl("delete", "pod", gone["metadata"]["name"], "--wait=false")
-    pods = deployed.until("there are three others", lambda: three_without(deployed, gone), 60)
+    pods = deployed.until("there are three others", lambda: three_without(deployed, gone))
 
     addresses = {pod["status"]["podIP"] for pod in pods}
-    deployed.until("the Service leads to all three", lambda: served(deployed) == addresses, 30)
+    deployed.until("the Service leads to all three", lambda: served(deployed) == addresses)
     deployed.ready(NAME)
 
 
@@ -59,5 +59,5 @@ def three_without(space: Space, gone: Manifest) -> list[Manifest]:
 def test_scaling_the_stack_scales_it(deployed: Space) -> None:
     deployed.kubectl("scale", f"appstack/{NAME}", "--replicas=2")
 
-    deployed.until("two are left", lambda: len(deployed.pods(NAME)) == 2, 60)
+    deployed.until("two are left", lambda: len(deployed.pods(NAME)) == 2)
     assert deployed.ready(NAME)["status"]["replicas"] == 2

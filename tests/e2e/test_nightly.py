@@ -24,7 +24,7 @@ def deployed(space: Space) -> Space:
 def run(space: Space, name: str) -> str:
     """Let it run now and return what the run said."""
     space.kubectl("create", "job", f"--from=cronjob/{NAME}", name)
-    space.kubectl("wait", "--for=condition=Complete", f"job/{name}", "--timeout=90s")
+    space.kubectl("wait", "--for=condition=Complete", f"job/{name}", "--timeout=120s")
     return space.kubectl("logs", f"job/{name}", "--container", "backend")
 
 
@@ -46,7 +46,7 @@ def test_status_tells_of_the_last_runs_newest_first(deployed: Space) -> None:
         runs = deployed.stack(NAME)["status"].get("runs", [])
         return runs if [each["outcome"] for each in runs] == ["Completed", "Completed"] else None
 
-    runs = deployed.until("both runs are told", told, 30)
+    runs = deployed.until("both runs are told", told)
 
     assert [each["name"] for each in runs] == ["second", "first"]
 
@@ -68,9 +68,9 @@ def test_it_is_ready_when_it_is_accepted_and_runs_by_its_schedule(space: Space) 
     stack["spec"]["workload"]["cronJob"]["schedule"] = "* * * * *"
 
     space.apply(stack)
-    space.ready("each-minute", 20)
+    space.ready("each-minute")
 
-    space.until("a run came by itself", lambda: completed(space, "each-minute"), 90)
+    space.until("a run came by itself", lambda: completed(space, "each-minute"), 150)  # a minute to its time
 
 
 def completed(space: Space, name: str) -> bool:

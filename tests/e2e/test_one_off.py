@@ -76,7 +76,7 @@ def test_a_change_while_it_ran_replaces_the_job(deployed: Space) -> None:
     stack["metadata"]["name"] = "endless"
     stack["spec"]["backend"]["command"] = ["sleep", "3600"]
     deployed.apply(stack)
-    former = deployed.until("the Job runs", lambda: deployed.find("job", "endless"), 30)
+    former = deployed.until("the Job runs", lambda: deployed.find("job", "endless"))
     stack["spec"]["backend"]["command"] = ["true"]
 
     deployed.apply(stack)
@@ -93,7 +93,7 @@ def test_a_failed_job_is_told_and_not_ready(deployed: Space) -> None:
     stack["spec"]["backend"]["command"] = ["sh", "-c", "exit 3"]
 
     deployed.apply(stack)
-    run = deployed.until("the run has failed", lambda: failed(deployed), 60)
+    run = deployed.until("the run has failed", lambda: failed(deployed))
 
     assert run["outcome"] == "Failed"
     assert condition(deployed.stack("failing"), "Ready") == "False"

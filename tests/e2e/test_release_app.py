@@ -211,9 +211,9 @@ def test_a_failing_readiness_takes_the_pod_out_and_a_good_one_brings_it_back(app
     backend = address(app, PROXY_PORT)
     restarts = restart_count(app)
     app.http(f"{backend}/-/ready?on=false", data="")
-    app.until("the stack is not Ready", lambda: condition(app.stack(APP), "Ready") == "False", 60)
+    app.until("the stack is not Ready", lambda: condition(app.stack(APP), "Ready") == "False")
 
-    app.until("the Service answers no more", lambda: app.http(f"{URL}/").code != 0, 30)
+    app.until("the Service answers no more", lambda: app.http(f"{URL}/").code != 0)
     app.http(f"{backend}/-/ready?on=true", data="")
     app.ready(APP)
 
@@ -226,7 +226,7 @@ def test_a_failing_liveness_restarts_the_backend_and_not_nginx(app: Space) -> No
     restarts = restart_count(app)
 
     app.http(f"{address(app, PROXY_PORT)}/-/healthy?on=false", data="")
-    app.until("the backend was restarted", lambda: restart_count(app) > restarts, 90)
+    app.until("the backend was restarted", lambda: restart_count(app) > restarts)
     app.ready(APP)
 
     after = app.pod(APP)
@@ -249,7 +249,7 @@ def test_status_tells_what_there_is(app: Space) -> None:
         status: Manifest = app.stack(APP)["status"]
         return status if status["replicas"] == status["readyReplicas"] == 1 else None
 
-    status = app.until("status tells of the one pod", told, 30)
+    status = app.until("status tells of the one pod", told)
 
     kinds = {each["kind"] for each in status["resources"]}
     assert kinds == {"Deployment", "Service", "ConfigMap", "PersistentVolumeClaim"}

@@ -21,7 +21,7 @@ def ambassador(port: int) -> Manifest:
         "image": BACKEND_IMAGE,
         "ports": [{"containerPort": port}],
         "env": [{"name": "LISTEN", "value": f"127.0.0.1:{port}"}, {"name": "SAID", "value": f"by {port}"}],
-        "startupProbe": {"exec": {"command": ready}, "periodSeconds": 1, "failureThreshold": 60},
+        "startupProbe": {"exec": {"command": ready}, "periodSeconds": 1, "timeoutSeconds": 10, "failureThreshold": 60},
     }
 
 
@@ -127,7 +127,7 @@ def test_an_ordinary_container_is_restarted_alone(deployed: Space) -> None:
     pod = deployed.pod(NAME)["metadata"]["name"]
     deployed.try_kubectl("exec", pod, "--container", "ordinary", "--", "kill", "1")
 
-    deployed.until("it was restarted", lambda: restarts(deployed)["ordinary"] == 1, 60)
+    deployed.until("it was restarted", lambda: restarts(deployed)["ordinary"] == 1)
 
     assert restarts(deployed) == {"backend": 0, "ordinary": 1}
 

@@ -27,14 +27,15 @@ def helm(command: list[str]) -> None:
 
 def uninstall() -> None:
     """Uninstall it as users do; once it is gone, nothing is left to do."""
-    words = ["--namespace", install.NAMESPACE, "--ignore-not-found", "--wait", "--timeout", "2m"]
+    words = ["--namespace", install.NAMESPACE, "--ignore-not-found", "--wait", "--timeout", "5m"]
     helm([str(programs.path("helm")), "uninstall", RELEASE, *words])
 
 
 @pytest.fixture(scope="module")
 def second(operator: None) -> Iterator[Space]:
     """Install it for namespaces that are not the first one's."""
-    helm(install.command(programs.path("helm"), RELEASE, ["second-*"], imageVolumes="true", ipv6="true"))
+    second = install.command(programs.path("helm"), RELEASE, ["second-*"], imageVolumes="true", ipv6="true")
+    helm([*second, "--timeout", "5m"])  # the last one counts
     try:
         with harness.namespace("image-volumes", owner="second") as space:
             harness.wait_for_client(space)
@@ -95,8 +96,8 @@ def test_uninstalling_keeps_the_definition_the_stacks_and_what_they_became(secon
 
 
 def test_without_an_operator_a_stack_that_is_deleted_takes_all_it_became_with_it(second: Space) -> None:
-    second.kubectl("delete", "appstack", NAME, "--timeout=60s")
+    second.kubectl("delete", "appstack", NAME, "--timeout=120s")
 
     for kind in ("deployment", "service"):
         second.gone(kind, NAME)
-    second.until("its pods are gone", lambda: not second.every("pods", NAME), 60)
+    second.until("its pods are gone", lambda: not second.every("pods", NAME))

@@ -37,7 +37,7 @@ def served(space: Space) -> Space:
 def answering(space: Space, url: str) -> set[str]:
     """Return the names of those who answer twenty requests of one client."""
     space.page(url)
-    asking = f"for each in $(seq 20); do timeout 5 wget -q -O - {url}; done"
+    asking = f"for each in $(seq 20); do timeout 15 wget -q -O - {url}; done"
     return {line.split()[2] for line in space.exec("client", "client", "sh", "-c", asking).splitlines()}
 
 
@@ -47,7 +47,7 @@ def answering(space: Space, url: str) -> set[str]:
 def test_it_leads_to_every_pod(served: Space, name: str, port: int) -> None:
     pods = {f"{pod['metadata']['name']}," for pod in served.pods(name)}
 
-    served.until("every pod answers", lambda: answering(served, f"http://{name}:{port}/") == pods, 30)
+    served.until("every pod answers", lambda: answering(served, f"http://{name}:{port}/") == pods)
 
 
 def test_a_sticky_one_leads_a_client_to_one_pod(served: Space) -> None:
@@ -104,7 +104,7 @@ def test_one_form_becomes_another_and_keeps_its_address(served: Space) -> None:
 def test_an_address_that_kubernetes_never_changes_is_refused_until_the_service_is_deleted(served: Space) -> None:
     served.apply(serving("several", {"clusterIP": "None"}))
 
-    served.until("it is Stalled", lambda: condition(served.stack("several"), "Stalled") == "True", 30)
+    served.until("it is Stalled", lambda: condition(served.stack("several"), "Stalled") == "True")
     (told,) = [each for each in served.stack("several")["status"]["conditions"] if each["type"] == "Stalled"]
     assert "spec.service.clusterIP" in told["message"]
     assert served.page("http://several/").startswith("Hello from several-")

@@ -32,7 +32,7 @@ def test_the_log_grows(deployed: Space) -> None:
         now = deployed.page(LOG)
         return now if len(now) > len(before) else None
 
-    assert deployed.until("the log has grown", grown, 30).startswith(before)
+    assert deployed.until("the log has grown", grown).startswith(before)
 
 
 def test_the_backend_listens_nowhere_and_the_service_leads_to_nginx(deployed: Space) -> None:

@@ -33,7 +33,7 @@ def test_a_partition_keeps_the_pods_below_it_and_goes_down_when_it_is_told(space
     newer = {"image": "appstack.dev/demo-backend:1.1.0"}
 
     space.apply(stateful("parted", newer, **partition(2)))
-    space.until("the last one is new", lambda: versions(space, "parted")[2:] == ["1.1.0"], 60)
+    space.until("the last one is new", lambda: versions(space, "parted")[2:] == ["1.1.0"])
     status = space.ready("parted")["status"]
 
     assert versions(space, "parted") == ["1.0.0", "1.0.0", "1.1.0"]
@@ -41,7 +41,7 @@ def test_a_partition_keeps_the_pods_below_it_and_goes_down_when_it_is_told(space
     assert status["currentRevision"] != status["updateRevision"]
 
     space.apply(stateful("parted", newer, **partition(0)))
-    space.until("all are new", lambda: versions(space, "parted") == ["1.1.0"] * 3, 60)
+    space.until("all are new", lambda: versions(space, "parted") == ["1.1.0"] * 3)
     status = space.ready("parted")["status"]
     assert status["currentRevision"] == status["updateRevision"]
 
@@ -52,7 +52,7 @@ def test_a_pod_that_is_not_ready_holds_up_the_next_one_or_does_not(space: Space,
     never = {"readinessProbe": {"httpGet": {"path": "/nowhere"}, "periodSeconds": 1}}
     space.apply(stateful(name, never, podManagementPolicy=policy))
 
-    space.until("its pods run", lambda: len(running(space, name)) == pods, 60)
+    space.until("its pods run", lambda: len(running(space, name)) == pods)
 
     assert [pod["metadata"]["name"] for pod in space.pods(name)] == [f"{name}-{number}" for number in range(pods)]
 

@@ -68,9 +68,9 @@ def test_a_replica_that_went_finds_its_data_when_it_comes_back(deployed: Space) 
 
 
 def test_the_claims_stay_when_the_stack_goes_and_are_taken_up_again(deployed: Space) -> None:
-    deployed.kubectl("delete", "appstack", NAME, "--timeout=60s")
+    deployed.kubectl("delete", "appstack", NAME, "--timeout=120s")
     deployed.gone("statefulset", NAME)
-    deployed.until("its pods are gone", lambda: not deployed.every("pods", NAME), 60)
+    deployed.until("its pods are gone", lambda: not deployed.every("pods", NAME))
 
     deployed.apply(*EXAMPLE.manifests)
     deployed.ready(NAME)

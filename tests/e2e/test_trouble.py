@@ -83,7 +83,7 @@ def test_a_crash_loop_is_told_with_its_exit_code_and_last_words(space: Space) ->
 def test_an_image_that_is_nowhere_is_told_with_the_field_that_names_it(space: Space) -> None:
     space.apply(lonely("nowhere", image="registry.invalid/nowhere:1"))
 
-    problem = space.until("the image can't be pulled", lambda: pull_problem(space), 60)
+    problem = space.until("the image can't be pulled", lambda: pull_problem(space))
 
     assert problem["field"] == "spec.backend.image"
     assert "registry.invalid/nowhere:1" in problem["message"]
@@ -104,7 +104,7 @@ def test_what_somebody_changed_is_repaired(space: Space) -> None:
 
     space.kubectl("set", "image", "deployment/drift", "backend=busybox:1.35.0")
 
-    space.until("the image is ours again", lambda: image_of(space, "drift") == BACKEND_IMAGE, 30)
+    space.until("the image is ours again", lambda: image_of(space, "drift") == BACKEND_IMAGE)
     space.ready("drift")
 
 
@@ -114,7 +114,7 @@ def test_a_scale_behind_its_back_is_repaired(space: Space) -> None:
 
     space.kubectl("scale", "deployment/scaled", "--replicas=3")
 
-    space.until("there is one replica", lambda: space.get("deployment", "scaled")["spec"]["replicas"] == 1, 30)
+    space.until("there is one replica", lambda: space.get("deployment", "scaled")["spec"]["replicas"] == 1)
     space.pod("scaled")
 
 
@@ -125,7 +125,7 @@ def test_a_deleted_child_comes_back(space: Space) -> None:
 
     space.kubectl("delete", "service", "gone")
 
-    again = space.until("the Service is there again", lambda: space.find("service", "gone"), 30)
+    again = space.until("the Service is there again", lambda: space.find("service", "gone"))
     assert uid_of(again) != uid_of(former)
 
 
@@ -135,7 +135,7 @@ def test_what_somebody_added_stays(space: Space) -> None:
 
     space.kubectl("label", "service/added", "team=blue")
     space.kubectl("rollout", "restart", "deployment/added")
-    space.kubectl("rollout", "status", "deployment/added", "--timeout=90s")
+    space.kubectl("rollout", "status", "deployment/added", "--timeout=120s")
     space.apply(stack("added", proxy={"clientMaxBodySize": "5Mi"}))
     space.ready("added")
 
@@ -173,11 +173,11 @@ def test_delete_takes_everything_but_the_retained_claim_and_a_new_stack_takes_it
     assert space.page("http://data/")
     space.http("http://data/files?path=/kept/mark", data="still here")
 
-    space.kubectl("delete", "appstack", "data", "--timeout=60s")
+    space.kubectl("delete", "appstack", "data", "--timeout=120s")
     space.gone("deployment", "data")
     space.gone("service", "data")
     space.gone("persistentvolumeclaim", "data-lost")
-    space.until("its pods are gone", lambda: not space.every("pods", "data"), 60)
+    space.until("its pods are gone", lambda: not space.every("pods", "data"))
     kept = space.get("persistentvolumeclaim", "data-kept")
 
     space.apply(with_claims("data"))
@@ -191,8 +191,8 @@ def test_delete_works_with_a_spec_that_never_was_right(space: Space) -> None:
     wrong = stack("wrong")
     wrong["spec"]["volumes"] = [{"name": "twice", "emptyDir": {}, "nodeCache": {}}]
     space.apply(wrong)
-    space.until("it is Stalled", lambda: condition(space.stack("wrong"), "Stalled") == "True", 30)
+    space.until("it is Stalled", lambda: condition(space.stack("wrong"), "Stalled") == "True")
 
-    space.kubectl("delete", "appstack", "wrong", "--timeout=30s")
+    space.kubectl("delete", "appstack", "wrong", "--timeout=120s")
 
     assert space.find("appstack", "wrong") is None

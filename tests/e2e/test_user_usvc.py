@@ -70,7 +70,7 @@ def test_the_agent_sees_the_log(deployed: Space) -> None:
     def told() -> bool:
         return "GET /users: <nil>" in deployed.kubectl("logs", pod, "--container", "agent")
 
-    deployed.until("the agent has read the request's line", told, 30)
+    deployed.until("the agent has read the request's line", told)
     assert inside(deployed, "agent", "cat", "/var/log/monitor/user-usvc.log") == inside(
         deployed, "backend", "cat", "/var/log/user-usvc.log"
     )
@@ -120,7 +120,7 @@ def test_the_data_outlives_the_databases_pod(deployed: Space) -> None:
     former = deployed.pod(DATABASE)
     deployed.http(f"{URL}/users", data="hedy")
     deployed.kubectl("delete", "pod", f"{DATABASE}-0")
-    deployed.until("another pod is there", lambda: uid_of(deployed.pod(DATABASE)) != uid_of(former), 60)
+    deployed.until("another pod is there", lambda: uid_of(deployed.pod(DATABASE)) != uid_of(former))
     deployed.ready(DATABASE)
 
     assert "hedy" in deployed.page(f"{URL}/users").split()
