@@ -14,6 +14,8 @@ from tests.e2e.harness import SHOWN, Example, Manifest, Space
 
 LOAD_IMAGE = "appstack.dev/load-client:1.0.0"
 ROLL_OUTS = 3
+# A pod drains for 5 s, and a busy machine may tell a node of it later than that: one repetition, where any was lost.
+# It hides no missing drain, which loses fifty to two hundred in each try of three roll-outs, and so in both.
 TRIES = 2
 EXAMPLES = {"09-multi-nginx": 80, "01-release-app": 80}
 
