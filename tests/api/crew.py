@@ -27,6 +27,7 @@ class Sent:
     resource: str
     subresource: str
     namespace: str
+    name: str
     code: int  # of the answer; 0 where there is none yet
     number: str  # the same where the log tells the beginning and the end of one request, as of a watch
 
@@ -61,8 +62,8 @@ def _sent(account: str, entry: Manifest) -> Sent:
     )
     code = (entry.get("responseStatus") or {}).get("code", 0)
     resource, subresource = ref.get("resource", ""), ref.get("subresource", "")
-    where = ref.get("namespace", "")
-    return Sent(at, ended, account, entry["verb"], resource, subresource, where, code, entry["auditID"])
+    where, name = ref.get("namespace", ""), ref.get("name", "")
+    return Sent(at, ended, account, entry["verb"], resource, subresource, where, name, code, entry["auditID"])
 
 
 @contextmanager
