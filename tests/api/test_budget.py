@@ -93,9 +93,11 @@ def test_a_restart_costs_nothing(space: Space, audit: Audit, operator: Operator)
 def test_drift_costs_one_apply(space: Space, audit: Audit, operator: Operator) -> None:
     space.stack()
     space.ready()
+    name = space.get("Service", "shop")["metadata"]["labels"]["app.kubernetes.io/name"]
 
     with audit.counting(space.name) as count:
         space.patch("Service", "shop", {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}})
+        eventually(lambda: space.get("Service", "shop")["metadata"]["labels"]["app.kubernetes.io/name"] == name)
 
     assert count == {"patch services 200": 1}
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+import urllib3
 
 from tests.api.harness import JSON_PATCH, Audit, Cluster, Failure, Operator, Space, eventually
 
@@ -37,7 +38,10 @@ def fighting(space: Space, act: Callable[[Space], None]) -> Iterator[None]:
                 if _right(other):
                     act(other)
             except Failure as error:
-                assert error.status in (404, 409)  # noqa: PT017  # it is not there at the moment
+                # it is not there at the moment, or the API server is too busy
+                assert error.status in (404, 409) or error.status >= 500  # noqa: PT017
+            except urllib3.exceptions.HTTPError:
+                pass  # the same
 
     fighter = threading.Thread(target=fight)
     fighter.start()
@@ -96,4 +100,6 @@ def test_an_edit_is_carried_out_at_once_in_the_middle_of_a_fight(space: Space, o
         eventually(lambda: "11 times" in _contested(space), within=20)
         assert not _right(space)
         space.edit(service={"metadata": {"annotations": {"a": "b"}}})
-        eventually(lambda: space.get("Service", "shop")["metadata"]["annotations"]["a"] == "b", within=2)
+        eventually(
+            lambda: space.get("Service", "shop")["metadata"]["annotations"]["a"] == "b", within=5
+        )  # it rests for eight

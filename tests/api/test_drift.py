@@ -91,6 +91,8 @@ def test_what_others_change_of_ours_is_put_right_once(
             eventually(lambda p=path, b=before: _at(space.get(kind, name), p) == b)  # type: ignore[misc]
             assert changed["metadata"]["uid"] == space.get(kind, name)["metadata"]["uid"], sentence
 
+    if kind == "Deployment":
+        del count["patch appstacks/status 200"]  # that its controller has not seen a change yet is told
     assert count == {f"patch {plural} 200": len(cases)}
 
 
