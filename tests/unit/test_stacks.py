@@ -6,19 +6,14 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from appstack.cluster.cache import Key
 from appstack.cluster.holder import Holder
 from appstack.cluster.stacks import Stacks
-from appstack.cluster.sweep import QUIET, Sweep
 from appstack.incidents import event, incidents
 from appstack.meta import Manifest, Ref
 from appstack.observed import Applied
-from tests.unit.test_queue import Clock
 
 KEY = Key("team", "shop")
 REF = Ref("v1", "Service", "team", "shop")
@@ -126,56 +121,6 @@ def test_a_later_stack_of_the_same_name_is_not_forgotten_with_the_former(stacks:
 
     stacks.forget(KEY, uid="u2")
     assert not stacks.get(KEY)
-
-
-def test_a_list_that_does_not_bring_a_stack_puts_it_in_doubt() -> None:
-    clock, doubted = Clock(), list[frozenset[Key]]()
-    other = Key("team", "other")
-    sweep = Sweep(clock, known=lambda: [KEY, other], doubt=doubted.append)
-    sweep.saw(other, listing=False)
-    sweep.saw(KEY, listing=True)
-    clock.pass_to(QUIET - 1)
-    sweep.saw(KEY, listing=True)
-    clock.pass_to(QUIET + 1)
-    assert [] == doubted
-
-    clock.pass_to(2 * QUIET)
-
-    assert [frozenset({other})] == doubted
-
-
-@pytest.mark.parametrize(
-    ("query", "doubted"), [("limit=500", [frozenset({KEY})]), ("watch=true&resourceVersion=1", [])]
-)
-async def test_a_list_that_brings_nothing_at_all_puts_every_stack_in_doubt(
-    query: str, doubted: list[frozenset[Key]]
-) -> None:
-    clock, found = Clock(), list[frozenset[Key]]()
-    sweep = Sweep(clock, known=lambda: [KEY], doubt=found.append)
-    server = web.Application()
-    server.router.add_get("/apis/appstack.dev/v1alpha1/appstacks", _empty)
-    async with TestServer(server) as at, aiohttp.ClientSession(middlewares=(sweep.watch,)) as session:
-        answer = await session.get(at.make_url(f"/apis/appstack.dev/v1alpha1/appstacks?{query}"))
-        assert {"items": []} == await answer.json()
-
-    clock.pass_to(QUIET)
-
-    assert doubted == found
-
-
-async def _empty(_: web.Request) -> web.Response:
-    return web.json_response({"items": []})
-
-
-def test_what_happens_during_a_list_is_there(stacks: Stacks) -> None:
-    clock, doubted = Clock(), list[frozenset[Key]]()
-    other = Key("team", "other")
-    sweep = Sweep(clock, known=lambda: [KEY, other], doubt=doubted.append)
-    sweep.saw(KEY, listing=True)
-    sweep.saw(other, listing=False)
-    clock.pass_to(QUIET)
-
-    assert [] == doubted
 
 
 STALLED = {"type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": "spec.backend: is required"}

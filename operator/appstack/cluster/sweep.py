@@ -11,7 +11,7 @@ from appstack.cluster.cache import Key
 from appstack.cluster.kinds import STACK
 from appstack.queue import Clock, Timer
 
-QUIET: Final = 10.0  # seconds without a page or a listed object: the list is over
+QUIET: Final = 10.0  # seconds without a listed object after the last page: kopf has handed out all of them
 
 
 class Sweep:
@@ -23,31 +23,48 @@ class Sweep:
         self._clock = clock
         self._known = known
         self._doubt = doubt
-        self._met: set[Key] = set()
+        self._met: set[Key] | None = None  # since a list began that is not over
         self._timer: Timer | None = None
 
     async def watch(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Let a request of kopf's pass, and note when it is a page of a list: an empty one brings no event."""
-        response = await handler(request)
-        if request.url.path == STACK.path() and "watch" not in request.url.query and response.ok:
-            self._listing()
-        return response
+        """Let a request of kopf's pass, and note where a list begins and, by the watch that follows it, ends.
+
+        Between its pages any time may pass: kopf asks for each until it has it, however long the server is down.
+        """
+        if request.url.path == STACK.path():
+            if "watch" in request.url.query:
+                self._listed()
+            elif "continue" not in request.url.query:
+                self._begin()
+        return await handler(request)
 
     def saw(self, key: Key, *, listing: bool) -> None:
         """Take in that an AppStack was seen, in a list or otherwise."""
-        if listing:
-            self._listing()
-        if self._timer is not None:
-            self._met.add(key)
+        if self._met is None:
+            return
+        self._met.add(key)
+        if listing and self._timer is not None:
+            self._wait()
 
-    def _listing(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+    def _begin(self) -> None:
+        self._cancel()
+        self._met = set()
+
+    def _listed(self) -> None:
+        if self._met is not None and self._timer is None:
+            self._wait()
+
+    def _wait(self) -> None:
+        self._cancel()
         self._timer = self._clock.call_at(self._clock.time() + QUIET, self._over)
 
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _over(self) -> None:
-        missing = frozenset(self._known()) - self._met
-        self._met = set()
-        self._timer = None
+        missing = frozenset(self._known()).difference(self._met or ())
+        self._met = self._timer = None
         if missing:
             self._doubt(missing)
