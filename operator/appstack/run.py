@@ -141,8 +141,6 @@ class Operator:
         self._on_signals()
         try:
             await self._unless_stopped(self._fill())
-            for watch in self._watches:
-                self._start(watch.run())
             self._start(self._feed.run(self._stop, started=self._on_signals))
             await self._unless_stopped(self._claim())
             if not self._stop.is_set():
@@ -157,8 +155,8 @@ class Operator:
         try:
             await self._find_appstacks()
             namespaces, *rest = self._watches
-            await namespaces.fill()  # first, for they tell whose all the others are
-            await asyncio.gather(*(watch.fill() for watch in rest))
+            await self._begin(namespaces)  # first, for they tell whose all the others are
+            await asyncio.gather(*(self._begin(watch) for watch in rest))
         except Unavailable as error:
             raise OperatorError(
                 f"The API server does not answer: {error}",
@@ -170,6 +168,11 @@ class Operator:
                 "Install the Helm chart's ClusterRole and bind it to this user: "
                 f"list and watch of {', '.join(kind.plural for kind in (STACK, *WATCHED))}",
             ) from error
+
+    async def _begin(self, watch: Watch) -> None:
+        """List a kind, and follow it from then on: till the slowest is listed it would have grown stale."""
+        await watch.fill()
+        self._start(watch.run())
 
     async def _find_appstacks(self) -> None:
         try:

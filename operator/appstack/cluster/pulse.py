@@ -31,7 +31,7 @@ class Pulse:
         self.resource = resource
         self._now = now
         self._beat = float("-inf")
-        self._turn = now()
+        self._turn = float("inf")  # it has not begun: what it waits for has a pulse of its own
         self._troubles = 0  # in a row
         self._failed = float("-inf")
         metrics.WATCH_AGE.labels(resource).set_function(lambda: self.age)
@@ -48,7 +48,7 @@ class Pulse:
 
     @property
     def alive(self) -> bool:
-        """Whether it still tries, be it in vain: the server may be down."""
+        """Whether it has yet to begin or still tries, be it in vain: the server may be down."""
         return self._now() - self._turn < STALE
 
     @property

@@ -154,6 +154,7 @@ class Watch:
 
     async def fill(self) -> None:
         """List for the first time; that the cluster does not know the kind, or only just does, is no failure."""
+        self.pulse.turn()
         try:
             await self.list()
         except MissingKind as error:
