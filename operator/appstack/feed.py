@@ -42,7 +42,7 @@ class Feed:
         self._seen = seen
         self._served = served  # raises where the cluster does not know AppStacks
         self._paces = {"kopf": Pace(), "list": Pace(), "watch": Pace()}
-        self._asked = 0.0  # seconds that the server wants to be left alone
+        self._alone = float("-inf")  # until when the server wants to be left alone
         self._events = metrics.WATCH_EVENTS.labels(STACK.plural)
 
     async def run(self, stop: asyncio.Event, *, started: Callable[[], None]) -> None:
@@ -84,9 +84,10 @@ class Feed:
     async def _listen(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Send a request of kopf's on, not too soon, and see what becomes of it."""
         verb = _verb(request)
+        wait = self._alone - time.monotonic()
         if verb in self._paces and "continue" not in request.url.query:
-            await asyncio.sleep(self._paces[verb].pause(at_least=self._asked))
-            self._asked = 0.0
+            wait = self._paces[verb].pause(at_least=wait)
+        await asyncio.sleep(wait)  # this is of the request's own time: where it runs out, kopf asks again
         self.pulse.turn()
         code, began = "none", time.monotonic()
         try:
@@ -99,8 +100,9 @@ class Feed:
             metrics.requested(verb, STACK.plural, code=code, seconds=time.monotonic() - began)
         if response.status >= 400:
             self.pulse.trouble(f"{self._client.server}: {code} {response.reason}")
+            if response.status in (429, 503):
+                self._alone = time.monotonic() + (retry_after(response.headers) or 0.0)
             if response.status == 429:  # kopf would sleep for as long as the server says
-                self._asked = retry_after(response.headers) or 0.0
                 response.release()
                 raise aiohttp.ClientConnectionError("the API server is too busy")
         elif verb == "list":
