@@ -130,6 +130,8 @@ class Operator:
     def unready(self) -> str:
         """Return why the caches may not be true; empty when they are."""
         stale = [pulse.resource for pulse in self._pulses() if not pulse.fresh]
+        if not stale and self._sweep.handing_out:
+            stale = [self._feed.pulse.resource]
         return f"the cache of {', '.join(stale)} is not up to date" if stale else ""
 
     def _pulses(self) -> list[Pulse]:

@@ -10,7 +10,7 @@ from yarl import URL
 
 from appstack.cluster.cache import Key
 from appstack.cluster.kinds import STACK
-from appstack.cluster.sweep import QUIET, Sweep
+from appstack.cluster.sweep import BREATH, QUIET, Sweep
 from tests.unit.test_queue import Clock
 
 SHOP, OTHER = Key("team", "shop"), Key("team", "other")
@@ -124,3 +124,18 @@ async def test_watches_that_follow_without_a_list_say_nothing_of_what_is_not_the
     kopf.waits(2 * QUIET)
 
     assert [] == kopf.doubted
+
+
+async def test_what_the_first_list_brings_is_handed_out_for_as_long_as_it_comes(kopf: Kopf) -> None:
+    assert not kopf.sweep.handing_out
+    await kopf.asks(LIST)
+    await kopf.asks(WATCH)
+    kopf.sweep.saw(SHOP, listing=True)
+    assert kopf.sweep.handing_out
+
+    kopf.waits(BREATH)
+    assert not kopf.sweep.handing_out
+
+    kopf.waits(QUIET)
+    await kopf.asks(LIST, SHOP)
+    assert not kopf.sweep.handing_out, "a later one brings what is known"

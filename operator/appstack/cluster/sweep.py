@@ -12,6 +12,7 @@ from appstack.cluster.kinds import STACK
 from appstack.queue import Clock, Timer
 
 QUIET: Final = 10.0  # seconds without a listed object after the last page: kopf has handed out all of them
+BREATH: Final = 0.5  # seconds without one, after which it is fair to say so where little hangs on it
 
 
 class Sweep:
@@ -25,6 +26,13 @@ class Sweep:
         self._doubt = doubt
         self._met: set[Key] | None = None  # since a list began that is not over
         self._timer: Timer | None = None
+        self._handed = float("-inf")  # when a listed object was last handed out
+        self._swept = False
+
+    @property
+    def handing_out(self) -> bool:
+        """Whether kopf still hands out what its first list has brought: it does so after it has begun to watch."""
+        return not self._swept and self._clock.time() - self._handed < BREATH
 
     async def watch(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Let a request of kopf's pass, and note where a list begins and, by the watch that follows it, ends.
@@ -40,6 +48,8 @@ class Sweep:
 
     def saw(self, key: Key, *, listing: bool) -> None:
         """Take in that an AppStack was seen, in a list or otherwise."""
+        if listing:
+            self._handed = self._clock.time()
         if self._met is None:
             return
         self._met.add(key)
@@ -66,5 +76,6 @@ class Sweep:
     def _over(self) -> None:
         missing = frozenset(self._known()).difference(self._met or ())
         self._met = self._timer = None
+        self._swept = True
         if missing:
             self._doubt(missing)
