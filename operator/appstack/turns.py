@@ -80,7 +80,7 @@ class Lane(IntEnum):
 
 
 _REST: Final = 10  # every tenth turn is first for those that may come later: somebody may have changed their objects
-_TELLERS: Final = 2  # workers that tell before looks are done, each of another group
+_TELLERS: Final = 1  # workers that tell before looks are done: each word puts a look off
 _MOST_TELLERS: Final = 6  # those that tell while looks are under way; as many groups that hang hold all workers
 
 
@@ -148,7 +148,7 @@ class Lanes(Generic[K]):
     def _order(self, may: May) -> Iterator[tuple[Lane, May]]:
         """Yield the lanes in order, each with the groups that it is for.
 
-        Few tell while there are looks. Where what they write hangs, others go on: of groups that have no looks.
+        Few tell while there are looks. Where what they write hangs, others tell of groups that have no looks.
         """
         telling = self._told_of.values()
 

@@ -29,6 +29,7 @@ _GONE: Final = 410  # what the server answers to a version that is too old
 _ANEW: Final = Backoff(first=1.0, longest=45.0)  # between questions for a kind that is missing and that a stack wants
 _LATELY: Final = 5.0  # seconds for which the answer to such a question is good enough
 _PATIENCE: Final = 2.0  # seconds that anybody waits for it
+_AT_ONCE: Final = 100  # objects of a page that are taken in before others have their turn
 _SHOWN: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 
 
@@ -194,6 +195,8 @@ class Watch:
             for item in page["items"] or ():  # Kubernetes says null for an empty list of metadata
                 refs.append(self.kind.ref(item))
                 self._touched(self._cache.show(self.kind, item))
+                if not len(refs) % _AT_ONCE:
+                    await asyncio.sleep(0)
             after = page["metadata"].get("continue", "")
             if not after:
                 break
