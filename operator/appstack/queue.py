@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from appstack.shares import Shares
-from appstack.turns import RATE, Allowance, Lane, Lanes, Rate, Turn
+from appstack.turns import RATE, SLOW, Allowance, Lane, Lanes, Rate, Turn
 
 K = TypeVar("K", bound=Hashable)
 
@@ -131,8 +131,7 @@ class WorkQueue(Generic[K]):
         while not self._closed:
             turn = self._take()
             if turn is not None:
-                if self._wakers and self._waiting.waits(self._shares.may):
-                    self._wake()  # a key that was done may have let two groups go on
+                self._wake_where_it_helps()  # a key that was done may have let two groups go on
                 return turn
             waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._wakers.append(waker)
@@ -178,13 +177,16 @@ class WorkQueue(Generic[K]):
             self._wake()
 
     def _take(self) -> Turn[K] | None:
-        turn = self._waiting.take(self._shares.may)
+        now = self._clock.time()
+        turn = self._waiting.take(self._shares.may, now)
         if turn is None:
             return None
         self._processing.add(turn.key)
         self._shares.take(self._group(turn.key))
-        if turn.lane is not Lane.TELL:
-            self._allowance.took(turn.key, self._clock.time())
+        if turn.lane is Lane.TELL:
+            self._clock.call_at(now + SLOW, self._wake_where_it_helps)
+        else:
+            self._allowance.took(turn.key, now)
             self._cancel(turn.key)  # this look is the one that was wished for
         return turn
 
@@ -196,6 +198,10 @@ class WorkQueue(Generic[K]):
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
+
+    def _wake_where_it_helps(self) -> None:
+        if self._wakers and self._waiting.waits(self._shares.may, self._clock.time()):
+            self._wake()
 
     def _wake(self) -> None:
         while self._wakers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -26,10 +26,6 @@ class Turns(Generic[K]):
     def __contains__(self, key: K) -> bool:
         """Tell whether a key waits."""
         return key in self._waiting.get(self._group(key), ())
-
-    def holds(self, group: Hashable) -> bool:
-        """Tell whether a key of a group waits."""
-        return group in self._waiting
 
     def put(self, key: K, since: float) -> None:
         """Let a key wait, that does not wait yet; `since` is when it began to."""
@@ -80,8 +76,9 @@ class Lane(IntEnum):
 
 
 _REST: Final = 10  # every tenth turn is first for those that may come later: somebody may have changed their objects
-_TELLERS: Final = 1  # workers that tell before looks are done: each word puts a look off
-_MOST_TELLERS: Final = 6  # those that tell while looks are under way; as many groups that hang hold all workers
+_TELLERS: Final = 1  # workers that tell while there are looks to be done: each word puts a look off
+SLOW: Final = 5.0
+"""Seconds after which one that tells counts no more: what it writes hangs, and others have something to tell."""
 
 
 class Turn(NamedTuple, Generic[K]):
@@ -91,18 +88,14 @@ class Turn(NamedTuple, Generic[K]):
     lane: Lane
 
 
-May = Callable[[Hashable], bool]
-"""Tells whether a group may have a turn."""
-
-
 class Lanes(Generic[K]):
     """Waiting keys by why they wait, each once: for the best reason."""
 
     def __init__(self, group: Callable[[K], Hashable]) -> None:
         self._group = group
         self._lanes: dict[Lane, Turns[K]] = {lane: Turns(group) for lane in Lane}
-        self._looked_at: dict[Hashable, set[K]] = {}  # with a worker, because something has happened to them
-        self._told_of: dict[K, Hashable] = {}  # with a worker that tells, and their groups
+        self._looked_at: set[K] = set()  # with a worker, because something has happened to them
+        self._told_of: dict[K, tuple[Hashable, float]] = {}  # with a worker that tells: their groups, and since when
         self._taken = 0
 
     def __len__(self) -> int:
@@ -119,56 +112,45 @@ class Lanes(Generic[K]):
             self._lanes[lane].put(key, now if since is None else since)
         return former is None or lane < former
 
-    def take(self, may: May) -> Turn[K] | None:
+    def take(self, may: Callable[[Hashable], bool], now: float) -> Turn[K] | None:
         """Return the key whose turn it is, of the groups that may; None where nobody waits who may."""
-        for lane, may_now in self._order(may):
-            key = self._lanes[lane].take(may_now)
+        for lane in self._order(now):
+            key = self._lanes[lane].take(self._may(lane, may))
             if key is not None:
                 self._taken += 1
-                if lane is Lane.LIVE:
-                    self._looked_at.setdefault(self._group(key), set()).add(key)
-                elif lane is Lane.TELL:
-                    self._told_of[key] = self._group(key)
+                if lane is Lane.TELL:
+                    self._told_of[key] = self._group(key), now
+                elif lane is Lane.LIVE:
+                    self._looked_at.add(key)
                 return Turn(key, lane)
         return None
 
     def done(self, key: K) -> None:
         """Take in that a key is with no worker any more."""
-        group = self._group(key)
         self._told_of.pop(key, None)
-        if looked_at := self._looked_at.get(group):
-            looked_at.discard(key)
-            if not looked_at:
-                del self._looked_at[group]
+        self._looked_at.discard(key)
 
-    def waits(self, may: May) -> bool:
+    def waits(self, may: Callable[[Hashable], bool], now: float) -> bool:
         """Tell whether it is the turn of any key, of the groups that may."""
-        return any(self._lanes[lane].waits(may_now) for lane, may_now in self._order(may))
+        return any(self._lanes[lane].waits(self._may(lane, may)) for lane in self._order(now))
 
-    def _order(self, may: May) -> Iterator[tuple[Lane, May]]:
-        """Yield the lanes in order, each with the groups that it is for.
+    def _order(self, now: float) -> tuple[Lane, ...]:
+        looks = (Lane.LIVE, Lane.LATER)
+        lanes = looks if self._busy() and self._tellers(now) >= _TELLERS else (Lane.TELL, *looks)
+        return (Lane.LATER, *lanes) if (self._taken + 1) % _REST == 0 else lanes
 
-        Few tell while there are looks. Where what they write hangs, others tell of groups that have no looks.
-        """
-        telling = self._told_of.values()
+    def _may(self, lane: Lane, may: Callable[[Hashable], bool]) -> Callable[[Hashable], bool]:
+        if lane is not Lane.TELL or not self._busy():
+            return may
+        telling = {group for group, _ in self._told_of.values()}
+        return lambda group: group not in telling and may(group)
 
-        def may_tell(group: Hashable) -> bool:
-            return group not in telling and may(group)
+    def _tellers(self, now: float) -> int:
+        return sum(now - since < SLOW for _, since in self._told_of.values())
 
-        if (self._taken + 1) % _REST == 0:
-            yield Lane.LATER, may
-        if len(telling) < _TELLERS:
-            yield Lane.TELL, may_tell
-        yield Lane.LIVE, may
-        if not self._lanes[Lane.LIVE] and not self._looked_at:
-            yield Lane.TELL, may
-        elif len(telling) < _MOST_TELLERS:
-            yield Lane.TELL, lambda group: not self._busy(group) and may_tell(group)
-        yield Lane.LATER, may
-
-    def _busy(self, group: Hashable) -> bool:
-        """Tell whether a group has work that its words would hold up."""
-        return group in self._looked_at or self._lanes[Lane.LIVE].holds(group)
+    def _busy(self) -> bool:
+        """Tell whether there is work that words would hold up."""
+        return bool(self._lanes[Lane.LIVE] or self._looked_at)
 
     def oldest(self) -> float | None:
         """Return since when the key that waits longest has waited."""
