@@ -105,7 +105,7 @@ NOT_MEASURED: Final = """\
 - More than one API server, admission webhooks, encryption at rest.
 - Hand-over between replicas: [tests/api/test_ha.py](../../tests/api/test_ha.py) holds its bounds on a real API server.
   A leader that gets SIGKILL is followed within the Lease's time plus one second, one that gets SIGTERM within one
-  second, and one that was paused past its Lease sends nothing when it wakes.
+  second, and one that was paused past its Lease begins no request when it wakes.
 - The peers' own defaults: they run with the settings below, which are faster.
 """
 

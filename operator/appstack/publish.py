@@ -21,7 +21,7 @@ from appstack.queue import DONE, Again
 
 logger = logging.getLogger(__name__)
 
-_PAUSE: Final = 1.0  # seconds between two writes of one status, but where a look has failed
+_PAUSE: Final = 1.0  # seconds between two writes of one status that can wait
 _STRIKES: Final = 3  # tries before a status tells that the API server is not available
 _OVERDUE: Final = 10.0  # seconds for which a status may wait because its stack is looked at again and again
 _TIMES: Final = frozenset({"lastTransitionTime"})
@@ -72,7 +72,7 @@ class Publisher:
         self._untold[key] = _Untold(doc["metadata"]["uid"], json.dumps(status), then, since, once)
         return replace(again, tell=True)
 
-    def presses(self, key: Key) -> bool:
+    def urgent(self, key: Key) -> bool:
         """Tell whether a stack is to be told of with its look, for a turn may come too late.
 
         Who finds no record of a Job that is gone makes it anew, be it this process' successor. And each look at a

@@ -102,7 +102,7 @@ class Reconciler:
             contests=wake(contests, changes, clock),
         )
         again = self._publisher.keep(key, doc, status, again, since=since)
-        return await self._tell(key, again) if again.tell and self._publisher.presses(key) else again
+        return await self._tell(key, again) if again.tell and self._publisher.urgent(key) else again
 
     async def _tell(self, key: Key, again: Again) -> Again:
         told = await self._publisher.tell(key)

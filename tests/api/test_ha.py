@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -20,7 +21,7 @@ from tests.api.harness import Cluster, Manifest, Space, eventually
 PAUSES = 20
 SHORT = 5  # seconds for which a Lease holds where twenty of them have to end: a renewal has one to be answered in
 WHOLE = 180  # seconds within which all of a crew are there, on a busy machine
-HANDOVERS = 5  # tries to see one that no stall of the machine held up
+HANDOVERS = 3  # of which a stall of the machine may hold up one
 BURST = 6  # stacks that are new when a leader is paused
 LOST = "was not renewed in time"
 
@@ -186,11 +187,8 @@ def test_a_leader_that_is_killed_or_stopped_is_followed_without_a_list(crew: Cre
     assert_without_a_list(follower, since=at)
     killed.operator.launch()
 
-    took = [handed_over(crew, home, "stopped-0")]
-    while took[-1] >= 1 and len(took) < HANDOVERS:  # a stall of the machine
-        took.append(handed_over(crew, home, f"stopped-{len(took)}"))
-
-    assert min(took) < 1, took
+    took = [handed_over(crew, home, f"stopped-{number}") for number in range(HANDOVERS)]
+    assert median(took) < 1, took
     assert max(took) < 15 / 3, "not even a stall makes one wait for the end of a Lease that was given back"
     assert_never_two_at_once(merged(crew.members), home)
 

@@ -32,7 +32,11 @@ def patient() -> Manifest:
 
 @pytest.fixture(scope="module")
 def deployed(space: Space) -> Space:
+    space.apply(*EXAMPLE.manifests)
+    space.ready(NAME)
+    space.page(f"{URL}/")
     space.apply(patient())
+    space.ready(NAME)
     return space
 
 

@@ -73,12 +73,12 @@ async def test_who_is_looked_at_again_and_again_is_told_of_some_day(
     assert first is not None
     monkeypatch.setattr(publish, "_OVERDUE", 60.0)
     publisher.keep(KEY, DOC, STATUS, DONE, since=first)
-    assert not publisher.presses(KEY)
+    assert not publisher.urgent(KEY)
 
     again = publisher.drop(KEY)
     assert first == again, "each look finds it anew, and keeps in mind since when"
     publisher.keep(KEY, DOC, STATUS, DONE, since=first - 61.0)
-    assert publisher.presses(KEY)
+    assert publisher.urgent(KEY)
 
 
 async def test_news_of_work_that_runs_once_waits_for_nothing(publisher: Publisher, stacks: Stacks) -> None:
@@ -88,10 +88,10 @@ async def test_news_of_work_that_runs_once_waits_for_nothing(publisher: Publishe
     stacks.struck(KEY, uid="u1", available=False)
 
     assert Again(tell=True) == publisher.keep(KEY, DOC | {"status": told}, ended, DONE)
-    assert publisher.presses(KEY)
+    assert publisher.urgent(KEY)
 
 
 async def test_other_news_waits_for_its_turn(publisher: Publisher) -> None:
     publisher.keep(KEY, DOC, STATUS, DONE)
 
-    assert not publisher.presses(KEY)
+    assert not publisher.urgent(KEY)

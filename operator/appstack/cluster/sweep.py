@@ -12,7 +12,7 @@ from appstack.cluster.kinds import STACK
 from appstack.queue import Clock, Timer
 
 QUIET: Final = 10.0  # seconds without a listed object after the last page: kopf has handed out all of them
-BREATH: Final = 0.5  # seconds without one, after which it is fair to say so where little hangs on it
+BREATH: Final = 0.5  # the same for /readyz, where a wrong guess puts nothing in doubt
 
 
 class Sweep:
