@@ -116,6 +116,21 @@ async def answers_late(proxy: Proxy, request: web.Request) -> web.StreamResponse
     return await proxy.forward(request)
 
 
+@dataclass
+class Hanging:
+    """Keeps what is asked of some paths waiting for as long as the fault lasts, and lets everything else pass."""
+
+    keeps: Callable[[str], bool]
+    kept: list[str] = field(default_factory=list)
+
+    async def answer(self, proxy: Proxy, request: web.Request) -> web.StreamResponse:
+        """Answer in time, or not."""
+        if self.keeps(request.path):
+            self.kept.append(request.path)
+            await proxy.mended.wait()
+        return await proxy.forward(request)
+
+
 class Proxy:
     """Between an operator and the API server, in a thread of its own."""
 
@@ -123,6 +138,7 @@ class Proxy:
         self.port = free_port()
         self.asked: list[Asked] = []
         self.hits = Counter[tuple[str, str]]()
+        self.mended = asyncio.Event()  # when a fault is over
         self._server = cluster.server
         self._ca = cluster.ca
         self._fault: Fault | None = None
@@ -153,6 +169,7 @@ class Proxy:
     def broken(self, fault: Fault, *, cut: bool = True) -> Iterator[None]:
         """Let a fault befall what is asked in the block; open watches are cut when it begins."""
         self.hits.clear()
+        self.mended.clear()
         self._fault = fault
         if cut:
             self._do(self._cut())
@@ -160,6 +177,7 @@ class Proxy:
             yield
         finally:
             self._fault = None
+            self._loop.call_soon_threadsafe(self.mended.set)
 
     @contextmanager
     def away(self) -> Iterator[None]:
@@ -188,11 +206,11 @@ class Proxy:
         return max(sum(0 <= other - one < 1 for other in at) for at in times.values() for one in at)
 
     async def forward(
-        self, request: web.Request, *, half: bool = False, stream: Stream | None = None
+        self, request: web.Request, *, half: bool = False, stream: Stream | None = None, **query: str
     ) -> web.StreamResponse:
-        """Ask the API server, and bring what it says as it comes."""
+        """Ask the API server, with another query in part, and bring what it says as it comes."""
         headers = {name: request.headers[name] for name in KEPT if name in request.headers}
-        url = f"{self._server}{request.rel_url}"
+        url = f"{self._server}{request.rel_url.update_query(query) if query else request.rel_url}"
         body = await request.read()
         async with self._session.request(request.method, url, headers=headers, data=body or None) as answer:
             known = {name: answer.headers[name] for name in KEPT if name in answer.headers}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Iterator
@@ -10,13 +11,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from appstack.cluster.sweep import QUIET
 from tests.api.conftest import SYSTEM, WORKER, namespace
 from tests.api.faults import (
     ALL,
     READS,
+    Asked,
     Fault,
+    Hanging,
     Proxy,
     answers_late,
     cuts_lines,
@@ -45,6 +50,37 @@ FAULTS = [
     Fault("slow answers", answers_late, ALL, times=1),
 ]
 MOST_A_SECOND = 4  # lists, or watches, of one resource
+
+
+class Gap:
+    """Ends a watch, brings each object of the list in a page of its own, and has the second one wait."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._began = math.inf  # when the first page was asked for
+        self.waited = 0  # how often the second page was asked for in vain
+        self.watched = False  # after it
+        self.single: list[str] = []  # the paths of single objects that were asked for
+
+    async def answer(self, proxy: Proxy, request: web.Request) -> web.StreamResponse:
+        """Answer who reads AppStacks."""
+        if Asked.of(request).verb == "get":
+            self.single.append(request.path)
+            return await proxy.forward(request)
+        if "watch" in request.query:
+            self.watched = self.over
+            return await (proxy.forward(request) if self.over else streams(error_event(410))(proxy, request))
+        if "continue" not in request.query:
+            self._began = time.monotonic()
+        elif not self.over:
+            self.waited += 1
+            return await says(503)(proxy, request)
+        return await proxy.forward(request, limit="1")
+
+    @property
+    def over(self) -> bool:
+        """Whether the second page may come."""
+        return time.monotonic() > self._began + self._seconds
 
 
 @dataclass
@@ -155,6 +191,51 @@ def test_an_api_server_that_is_away(proxied: Proxied, behind: Space) -> None:
     happening.ends_well()
 
     assert proxied.proxy.busiest(since) <= MOST_A_SECOND
+
+
+def test_statuses_that_hang_in_two_namespaces_hold_up_no_other_while_there_is_work(
+    proxied: Proxied, behind: Space
+) -> None:
+    busy, one, two = (f"{proxied.pattern}{secrets.token_hex(3)}" for _ in range(3))
+    with (
+        namespace(proxied.cluster, busy) as work,
+        namespace(proxied.cluster, one) as first,
+        namespace(proxied.cluster, two) as second,
+    ):
+        told = [f"{space.path('AppStack', 'shop')}/status" for space in (first, second)]
+        hanging = Hanging(lambda path: f"/{busy}/" in path or path in told)
+        with proxied.proxy.broken(Fault("writes that hang", hanging.answer, frozenset({"write"})), cut=False):
+            work.stack()
+            eventually(lambda: hanging.kept)
+            first.stack()
+            second.stack()
+            eventually(lambda: set(told) <= set(hanging.kept))
+
+            behind.stack()
+            behind.ready()
+
+            sent = [path for path in hanging.kept if path in told]
+            assert sorted(told) == sorted(sent), "the third is told while these hang, and not after"
+        for space in (work, first, second):
+            space.ready()
+
+
+def test_a_server_that_fails_between_two_pages_puts_no_stack_in_doubt(proxied: Proxied, behind: Space) -> None:
+    names = ("one", "two", "three")
+    for name in names:
+        behind.stack(name)
+    for name in names:
+        behind.ready(name)
+    gap = Gap(QUIET + 3)
+
+    with proxied.proxy.broken(Fault("a gap in a list", gap.answer, READS | {"get"}, frozenset({"appstacks"}))):
+        eventually(lambda: gap.over)
+        eventually(lambda: gap.watched)
+
+    assert gap.waited > 0
+    assert [] == [path for path in gap.single if path.startswith(behind.path("AppStack"))]
+    behind.edit("three", backend={"image": "busybox:1.36.0"})
+    behind.ready("three")
 
 
 def test_what_was_deleted_meanwhile_is_forgotten(proxied: Proxied) -> None:
