@@ -39,7 +39,12 @@ def start(plane: Plane) -> None:
         "secure-port": str(free_port()),
     }
     plane.run("kube-scheduler", [built["kube-scheduler"], *flags(scheduler)])
-    kwok = {"kubeconfig": login, "manage-all-nodes": "true", "config": str(_stages(plane))}
+    kwok = {
+        "kubeconfig": login,
+        "manage-all-nodes": "true",
+        "node-lease-duration-seconds": "40",  # as kubelets: without Leases its nodes are NotReady after 50 seconds
+        "config": str(_stages(plane)),
+    }
     plane.run("kwok", [built["kwok"], *flags(kwok)])
     for number in range(NODES):
         plane.create(_NODES, _node(number))
