@@ -97,8 +97,6 @@ stack, of 1,000 at most; the restart is a kill and a start with all of them. Eac
 """
 
 NOT_MEASURED: Final = """\
-## What is not measured
-
 - Pods, outside of `Ready`: elsewhere no Deployment wants one, no controller of Kubernetes takes part, and a true
   status is not `Ready`. Peers are not measured with pods.
 - A network: everything is on one machine and shares its cores, the API server and etcd with it.
@@ -114,7 +112,7 @@ def page(findings: Findings, *, source: str, machine: Mapping[str, str], plots: 
     """Return the whole page."""
     head = [HEAD.format(source=source), goals(findings), *(f"![{name}]({name})\n\n{PLOTS[name]}" for name in plots)]
     parts = [*head, *sections(findings)]
-    return "\n".join([*parts, NOT_MEASURED, _settings(findings, machine)])
+    return "\n".join([*parts, _not_measured(findings), _settings(findings, machine)])
 
 
 def sections(findings: Findings) -> list[str]:
@@ -143,6 +141,13 @@ def _rounds(findings: Findings, suite: str, n: int, *, of: str = "") -> str:
     if len(set(counts.values())) == 1:
         return f"Rounds{of}: {next(iter(counts.values()))}.\n"
     return f"Rounds{of}: {', '.join(f'{count} of {name}' for name, count in counts.items())}.\n"
+
+
+def _not_measured(findings: Findings) -> str:
+    """Return what the page has no figures of: the suites that this run lacks, and what no suite measures."""
+    lacking = [suite for suite in (*tables.COLUMNS, "streams", "callbacks") if not findings.ns(suite)]
+    told = f"- In this run: {', '.join(lacking)}.\n" if lacking else ""
+    return f"## What is not measured\n\n{told}{NOT_MEASURED}"
 
 
 def _settings(findings: Findings, machine: Mapping[str, str]) -> str:

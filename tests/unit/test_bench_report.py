@@ -176,6 +176,9 @@ def test_a_page_has_the_tables_of_what_was_measured_and_no_others() -> None:
     assert "### N = 100" in told
     assert "![time.svg](time.svg)" in told
     assert "## Drift" not in told
+    (lacking,) = (line for line in told.splitlines() if line.startswith("- In this run: "))
+    assert "drift" in lacking
+    assert "backlog" not in lacking
 
 
 def test_a_table_says_how_many_rounds_it_has() -> None:
