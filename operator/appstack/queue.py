@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from appstack.shares import Shares
-from appstack.turns import RATE, SLOW, Allowance, Lane, Lanes, Rate, Turn
+from appstack.turns import FLOW, RATE, SLOW, Allowance, Lane, Lanes, Rate, Turn
 
 K = TypeVar("K", bound=Hashable)
 
@@ -183,9 +183,8 @@ class WorkQueue(Generic[K]):
             return None
         self._processing.add(turn.key)
         self._shares.take(self._group(turn.key))
-        if turn.lane is Lane.TELL:
-            self._clock.call_at(now + SLOW, self._wake_where_it_helps)
-        else:
+        self._clock.call_at(now + (SLOW if turn.lane is Lane.TELL else FLOW), self._wake_where_it_helps)
+        if turn.lane is not Lane.TELL:
             self._allowance.took(turn.key, now)
             self._cancel(turn.key)  # this look is the one that was wished for
         return turn

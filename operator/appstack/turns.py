@@ -17,6 +17,7 @@ class Turns(Generic[K]):
     def __init__(self, group: Callable[[K], Hashable]) -> None:
         self._group = group
         self._waiting: OrderedDict[Hashable, OrderedDict[K, float]] = OrderedDict()
+        self._served: dict[Hashable, float] = {}  # when a group that waits last had a turn
         self._count = 0
 
     def __len__(self) -> int:
@@ -32,19 +33,24 @@ class Turns(Generic[K]):
         self._waiting.setdefault(self._group(key), OrderedDict())[key] = since
         self._count += 1
 
-    def take(self, may: Callable[[Hashable], bool]) -> K | None:
+    def take(self, may: Callable[[Hashable], bool], now: float) -> K | None:
         """Return the key whose turn it is, of the groups that may; its group stands last in the next round."""
         group = self._first(may)
         if group is None:
             return None
         key, _ = self._waiting[group].popitem(last=False)
         self._waiting.move_to_end(group)
+        self._served[group] = now
         self._left(group)
         return key
 
     def waits(self, may: Callable[[Hashable], bool]) -> bool:
         """Tell whether a key waits of a group that may."""
         return self._first(may) is not None
+
+    def flow(self, since: float) -> bool:
+        """Tell whether a group that waits has had a turn since then: others may be waiting for what hangs."""
+        return any(served > since for served in self._served.values())
 
     def remove(self, key: K) -> float | None:
         """Let a key wait no longer; return since when it has, None if it has not."""
@@ -65,6 +71,7 @@ class Turns(Generic[K]):
         self._count -= 1
         if not self._waiting[group]:
             del self._waiting[group]
+            self._served.pop(group, None)
 
 
 class Lane(IntEnum):
@@ -77,6 +84,9 @@ class Lane(IntEnum):
 
 _REST: Final = 10  # every tenth turn is first for those that may come later: somebody may have changed their objects
 _TELLERS: Final = 1  # workers that tell while there are looks to be done: each word puts a look off
+_SILENCE: Final = 32  # turns between two words while looks wait and are done
+FLOW: Final = 0.25
+"""Seconds after which a group that waits and has had no turn is none that a word would hold up."""
 SLOW: Final = 5.0
 """Seconds after which one that tells counts no more: what it writes hangs, and others have something to tell."""
 
@@ -96,7 +106,7 @@ class Lanes(Generic[K]):
         self._lanes: dict[Lane, Turns[K]] = {lane: Turns(group) for lane in Lane}
         self._looked_at: set[K] = set()  # with a worker, because something has happened to them
         self._told_of: dict[K, tuple[Hashable, float]] = {}  # with a worker that tells: their groups, and since when
-        self._taken = 0
+        self._taken = self._taken_since_told = 0
 
     def __len__(self) -> int:
         """How many keys wait."""
@@ -115,9 +125,10 @@ class Lanes(Generic[K]):
     def take(self, may: Callable[[Hashable], bool], now: float) -> Turn[K] | None:
         """Return the key whose turn it is, of the groups that may; None where nobody waits who may."""
         for lane in self._order(now):
-            key = self._lanes[lane].take(self._may(lane, may))
+            key = self._lanes[lane].take(self._may(lane, may), now)
             if key is not None:
                 self._taken += 1
+                self._taken_since_told = 0 if lane is Lane.TELL else self._taken_since_told + 1
                 if lane is Lane.TELL:
                     self._told_of[key] = self._group(key), now
                 elif lane is Lane.LIVE:
@@ -136,7 +147,9 @@ class Lanes(Generic[K]):
 
     def _order(self, now: float) -> tuple[Lane, ...]:
         looks = (Lane.LIVE, Lane.LATER)
-        lanes = looks if self._busy() and self._tellers(now) >= _TELLERS else (Lane.TELL, *looks)
+        flow = self._lanes[Lane.LIVE].flow(now - FLOW) and self._taken_since_told < _SILENCE
+        silent = flow or (self._busy() and self._tellers(now) >= _TELLERS)
+        lanes = looks if silent else (Lane.TELL, *looks)
         return (Lane.LATER, *lanes) if (self._taken + 1) % _REST == 0 else lanes
 
     def _may(self, lane: Lane, may: Callable[[Hashable], bool]) -> Callable[[Hashable], bool]:

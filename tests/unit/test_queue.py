@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from appstack.queue import Again, Backoff, WorkQueue
-from appstack.turns import SLOW, Lane, Rate, Turn
+from appstack.turns import FLOW, SLOW, Lane, Rate, Turn
 
 
 class Call:
@@ -298,6 +298,34 @@ async def test_while_there_are_looks_one_worker_tells(queue: WorkQueue[str]) -> 
     idle.cancel()
     queue.done("a/1")
     assert ("b/1", Lane.TELL) == await queue.get()
+
+
+async def test_while_looks_that_wait_are_done_words_are_few(queue: WorkQueue[str]) -> None:
+    for number in range(104):
+        queue.add(f"live/{number}")
+    for _ in range(4):
+        turn = await queue.get()
+        assert turn
+        queue.done(turn.key, Again(tell=True))
+
+    lanes = [turn.lane for turn in await turns(queue, 100)]
+
+    assert [28, 61, 94] == [place for place, lane in enumerate(lanes) if lane is Lane.TELL]
+
+
+async def test_looks_that_wait_for_some_that_hang_hold_up_no_words(queue: WorkQueue[str], clock: Clock) -> None:
+    for number in range(8):
+        queue.add(f"hung/{number}")
+    assert ["hung/0", "hung/1", "hung/2", "hung/3"] == [await taken(queue) for _ in range(4)], "half of all workers"
+    await left_to_tell(queue, "well/1")
+    idle = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    assert not idle.done(), "nobody knows yet that they hang"
+
+    clock.pass_to(clock.now + FLOW)
+
+    async with asyncio.timeout(1):
+        assert ("well/1", Lane.TELL) == await idle
 
 
 async def test_words_that_hang_do_not_keep_others_from_being_told(queue: WorkQueue[str], clock: Clock) -> None:
