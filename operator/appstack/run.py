@@ -44,7 +44,7 @@ def run(settings: Settings) -> None:
     """Run the operator until it is told to stop; raise OperatorError when it can't."""
     log.configure(settings)
     gc.freeze()  # what is loaded by now stays: the collector need not look through it each time
-    gc.set_threshold(20_000, 20, 20)  # less often: most of what is young here is no garbage
+    gc.set_threshold(5_000, 5, 320)  # a little at once, and all of it seldom: a collection holds everything up
     asyncio.run(_run(settings))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 import time
@@ -11,6 +10,8 @@ from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
+
+from pydantic_core import from_json
 
 from appstack import metrics
 from appstack.cluster import requests
@@ -29,7 +30,7 @@ _GONE: Final = 410  # what the server answers to a version that is too old
 _ANEW: Final = Backoff(first=1.0, longest=45.0)  # between questions for a kind that is missing and that a stack wants
 _LATELY: Final = 5.0  # seconds for which the answer to such a question is good enough
 _PATIENCE: Final = 2.0  # seconds that anybody waits for it
-_AT_ONCE: Final = 100  # objects of a page that are taken in before others have their turn
+_AT_ONCE: Final = 50  # objects of a page that are taken in before others have their turn
 _SHOWN: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 
 
@@ -45,7 +46,7 @@ class Event:
 def decode(line: bytes) -> Event:
     """Return the event of a line; raise Unavailable for a line that is none, or was cut off."""
     try:
-        value: dict[str, Any] = json.loads(line)
+        value: dict[str, Any] = from_json(line)
         kind, thing = value["type"], value["object"]
         if kind == "ERROR":
             return Event(kind, dict(thing))
@@ -193,10 +194,10 @@ class Watch:
             page = await self._client.send(requests.page(self.kind, after=after))
             self.pulse.turn()
             for item in page["items"] or ():  # Kubernetes says null for an empty list of metadata
-                refs.append(self.kind.ref(item))
-                self._touched(self._cache.show(self.kind, item))
                 if not len(refs) % _AT_ONCE:
                     await asyncio.sleep(0)
+                refs.append(self.kind.ref(item))
+                self._touched(self._cache.show(self.kind, item))
             after = page["metadata"].get("continue", "")
             if not after:
                 break
