@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from pydantic_core import from_json, to_json
 
 from appstack import incidents
 from appstack.cluster import requests
@@ -32,7 +33,7 @@ class _Untold:
     """A status that waits for its turn."""
 
     uid: str  # of its stack
-    text: str  # JSON: a backlog may leave thousands of them
+    text: bytes  # JSON: a backlog may leave thousands of them
     then: Again  # what is left to wish for once it is told
     since: float  # when there was first something to tell
     once: bool  # it has news of work that runs once
@@ -69,7 +70,7 @@ class Publisher:
             return Again(after=min(wait, again.after or wait))
         then = Again(untried=True) if again.failed else DONE
         since = now if since is None else since
-        self._untold[key] = _Untold(doc["metadata"]["uid"], json.dumps(status), then, since, once)
+        self._untold[key] = _Untold(doc["metadata"]["uid"], to_json(status), then, since, once)
         return replace(again, tell=True)
 
     def urgent(self, key: Key) -> bool:
@@ -86,7 +87,7 @@ class Publisher:
         untold, held = self._untold.pop(key, None), self._stacks.get(key)
         if untold is None or held is None or held.uid != untold.uid or held.deleting:
             return DONE
-        doc, status = held.doc, json.loads(untold.text)
+        doc, status = held.doc, from_json(untold.text)
         try:
             with self._stacks.publishing(key, status):
                 answer = await self._client.send(requests.apply_status(key.ref, uid=held.uid, status=status))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -12,6 +11,8 @@ from typing import Final
 
 import aiohttp
 from aiohttp import AddrInfoType, ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
+from pydantic_core import from_json, to_json
+from yarl import URL
 
 from appstack import __version__, metrics
 from appstack.cluster.answers import failure
@@ -84,7 +85,7 @@ class Client:
         async with self._answered(request, limits) as response:
             body = await response.read()
         try:
-            answer: Manifest = json.loads(body)
+            answer: Manifest = from_json(body)
         except ValueError as error:  # something on the way has answered in the server's place
             raise Unavailable(f"{self.server}: an answer that is no JSON: {body[:100]!r}") from error
         if not isinstance(answer, dict) or "kind" not in answer:
@@ -112,9 +113,8 @@ class Client:
         try:
             async with self._session.request(
                 request.method,
-                self.server + request.path,
-                params=request.query,
-                data=None if request.body is None else json.dumps(request.body).encode(),
+                URL(self.server + request.target, encoded=True),
+                data=None if request.body is None else to_json(request.body),
                 headers=_headers(request),
                 timeout=limits,
                 server_hostname=self._login.server_name,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from sys import intern
 from typing import Any, Final
+
+from pydantic_core import from_json, to_json
 
 from appstack.meta import Ref
 from appstack.observed import Child
@@ -18,7 +19,7 @@ class Packed(Mapping[str, Any]):
     __slots__ = ("_text",)
 
     def __init__(self, value: Mapping[str, Any]) -> None:
-        self._text = json.dumps(value, separators=(",", ":"))
+        self._text = to_json(value)
 
     def __getitem__(self, key: str) -> Any:
         """Return a member."""
@@ -40,7 +41,7 @@ class Packed(Mapping[str, Any]):
 
     def whole(self) -> dict[str, Any]:
         """Return it as it was."""
-        value: dict[str, Any] = json.loads(self._text)
+        value: dict[str, Any] = from_json(self._text)
         return value
 
 

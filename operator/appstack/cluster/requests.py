@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from appstack.cluster.kinds import STACK, Kind, Role, of
 from appstack.meta import API_VERSION, FIELD_MANAGER, KIND, STACK_LABEL, Manifest, Ref
@@ -45,6 +46,11 @@ class Request:
     def writes(self) -> bool:
         """Whether it changes anything."""
         return self.method != "GET"
+
+    @property
+    def target(self) -> str:
+        """The path with the query, as it is sent."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
     @property
     def resource(self) -> str:

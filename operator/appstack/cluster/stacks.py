@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
+
+from pydantic_core import from_json, to_json
 
 from appstack.cluster.cache import Key, Keys
 from appstack.cluster.kinds import Kind
@@ -24,7 +25,7 @@ Conditions = tuple[tuple[str, str], ...]
 class Stack:
     """One AppStack, kept as its text: that takes a fifth of the memory."""
 
-    text: str  # JSON, cut to what is looked at
+    text: bytes  # JSON, cut to what is looked at
     uid: str
     version: int
     generation: int
@@ -41,7 +42,7 @@ class Stack:
     @property
     def doc(self) -> Manifest:
         """The AppStack as last seen: read anew each time."""
-        doc: Manifest = json.loads(self.text)
+        doc: Manifest = from_json(self.text)
         return doc
 
     def recorded(self, doc: Manifest) -> dict[Ref, Applied]:
@@ -61,7 +62,7 @@ def _stack(doc: Mapping[str, Any]) -> Stack:
     metadata = {key: doc["metadata"][key] for key in _METADATA if key in doc["metadata"]}
     status = doc.get("status") or {}
     return Stack(
-        text=json.dumps({**doc, "metadata": metadata}, separators=(",", ":")),
+        text=to_json({**doc, "metadata": metadata}),
         uid=metadata["uid"],
         version=int(metadata["resourceVersion"]),
         generation=metadata["generation"],
