@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from appstack.errors import Fault
 from appstack.model import AppStack
-from appstack.model.service import Service
+from appstack.model.service import USUAL, Service
 from appstack.model.volumes import Claim
 from appstack.observed import Child, Observed
 from appstack.quantity import amount
@@ -39,7 +39,7 @@ def fixed(stack: AppStack, observed: Observed) -> tuple[Fault, ...]:
         if stateful:
             found += _per_replica(volume.name, volume.claim, stateful, path=path)
     service = there.get(("Service", name))
-    found += _service(stack.spec.service or Service(), service) if service else ()
+    found += _service(stack.spec.service or USUAL, service) if service else ()
     return (*found, *(_stateful(stack, stateful) if stateful else ()))
 
 

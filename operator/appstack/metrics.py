@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Final
 
 from prometheus_client import (
@@ -158,9 +159,12 @@ def states(conditions: Conditions) -> dict[str, str]:
     return {condition: told.get(condition, absent) for condition in CONDITIONS}
 
 
+_requests = cache(REQUESTS.labels)
+
+
 def requested(verb: str, resource: str, *, code: str, seconds: float) -> None:
     """Take in that a request has ended."""
-    REQUESTS.labels(verb, resource, code).inc()
+    _requests(verb, resource, code).inc()
     if verb != "watch":
         REQUEST_DURATION.labels(verb).observe(seconds)
 

@@ -119,7 +119,7 @@ def test_a_namespace_is_known_by_its_uid_until_it_is_gone(cache: Cache) -> None:
 
 
 async def test_who_wrote_waits_until_the_watch_has_shown_it(cache: Cache) -> None:
-    waiting = asyncio.create_task(cache.shown(CONFIG, 7, within=60))
+    waiting = asyncio.create_task(cache.shown(CONFIG, 7))
     await asyncio.sleep(0)
     cache.mark(CONFIG, 6)
     cache.mark(DEPLOYMENT, 9)
@@ -128,9 +128,24 @@ async def test_who_wrote_waits_until_the_watch_has_shown_it(cache: Cache) -> Non
 
     cache.mark(CONFIG, 8)
 
-    assert await waiting
-    assert await cache.shown(CONFIG, 7, within=60)
-    assert not await cache.shown(CONFIG, 9, within=0)
+    async with asyncio.timeout(1):
+        await waiting
+        await cache.shown(CONFIG, 7)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(cache.shown(CONFIG, 9), 0)
+
+
+def test_an_echo_of_our_own_write_brings_what_its_answer_lacked(cache: Cache) -> None:
+    metadata = thing(2)["metadata"] | {"managedFields": [ENTRY]}
+    written = cache.wrote(DEPLOYMENT, {"metadata": metadata})
+
+    assert {SHOP} == cache.show(DEPLOYMENT, {"metadata": metadata, "spec": {"replicas": 2}, "status": {"replicas": 1}})
+
+    shown = cache.observed(SHOP).children[ref(DEPLOYMENT)]
+    assert {"replicas": 2} == shown.spec
+    assert {"replicas": 1} == shown.status
+    assert shown == child_of(DEPLOYMENT, {"metadata": metadata, "spec": {"replicas": 2}, "status": {"replicas": 1}})
+    assert written.fields == shown.fields
 
 
 ENTRY = {"manager": "appstack", "operation": "Apply", "fieldsV1": {"f:data": {"f:a": {}}}}

@@ -10,14 +10,14 @@ from appstack.check.ports import number, protocol
 from appstack.check.subject import Listener, Subject, choices, repeated
 from appstack.errors import Fault, Severity
 from appstack.model.kube import ServicePort
-from appstack.model.service import Service
+from appstack.model.service import USUAL, Service
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def _wanted(subject: Subject) -> Service | None:
     """Return the Service that is to be made; None when it is switched off."""
-    service = subject.spec.service or Service()
+    service = subject.spec.service or USUAL
     return service if service.enabled else None
 
 

@@ -12,7 +12,7 @@ from appstack.errors import Fault
 from appstack.model import AppStack, AppStackSpec
 from appstack.model.containers import BACKEND, PROXY, Container, InitContainer, Sidecar
 from appstack.model.kube import ContainerPort, VolumeMount
-from appstack.model.service import Service
+from appstack.model.service import USUAL
 from appstack.settings import Settings
 
 Item = TypeVar("Item")
@@ -129,7 +129,7 @@ class Subject:
     @cached_property
     def has_service(self) -> bool:
         """Whether a Service leads to the pods: it is not switched off, and something listens."""
-        service = self.spec.service or Service()
+        service = self.spec.service or USUAL
         return service.enabled and bool(service.ports or self.spec.proxy or self.spec.backend.ports)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -21,13 +22,19 @@ def values(field: str, value: Any) -> list[Value]:
     return found
 
 
+@cache
+def _names(model: type[BaseModel]) -> dict[str, str]:
+    """Return the fields of a model, each with its name in the API."""
+    return {name: field.serialization_alias or name for name, field in model.model_fields.items()}
+
+
 def _collect(found: list[Value], field: str, value: Any) -> None:
     found.append(Value(field, value))
     if isinstance(value, BaseModel):
-        fields = type(value).model_fields
+        names = _names(type(value))
         for name, item in value.__dict__.items():
             if item is not None:
-                _collect(found, f"{field}.{fields[name].serialization_alias or name}", item)
+                _collect(found, f"{field}.{names[name]}", item)
     elif isinstance(value, dict):
         for key, item in value.items():
             _collect(found, f"{field}[{key}]", item)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from appstack.check import jobs
 from appstack.check.subject import Subject, one_of
 from appstack.errors import Fault, Severity
-from appstack.model.workloads import Deployment, Kind
+from appstack.model.workloads import Kind
 
 _PROGRESS_DEADLINE: Final = 600  # Kubernetes' default, in seconds
 _NONE: Final = (0, "0%")
@@ -21,7 +21,9 @@ def by_kind(subject: Subject) -> Iterator[Fault]:
 
 
 def _deployment(subject: Subject) -> Iterator[Fault]:
-    options = subject.spec.workload.deployment or Deployment()
+    options = subject.spec.workload.deployment
+    if options is None:
+        return
     where = "spec.workload.deployment"
     rolling = options.strategy and options.strategy.rolling_update
     if options.strategy:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from appstack.cluster.children import child_of
+from appstack.cluster.children import again, child_of
 from appstack.cluster.kinds import Kind, Role, of
 from appstack.cluster.packed import packed, whole
 from appstack.meta import API_VERSION, KIND, Manifest, Ref
@@ -86,7 +86,10 @@ class Cache:
                 self._ending.add(manifest["metadata"]["uid"])
             self._labelled(manifest)
         namespace = manifest["metadata"].get("namespace", "")
-        return self._hold(child_of(kind, manifest)) if namespace and self._accepts(namespace) else _NONE
+        if not namespace or not self._accepts(namespace):
+            return _NONE
+        held = self._held.get(kind.ref(manifest))
+        return self._hold(child_of(kind, manifest) if held is None else again(held, kind, manifest))
 
     def gone(self, kind: Kind, manifest: Manifest) -> Keys:
         """Take in that an object was deleted, or bears our label no longer."""
@@ -168,20 +171,17 @@ class Cache:
             self._waiters.remove(waiter)
             waiter.release()
 
-    async def shown(self, kind: Kind, version: int, *, within: float) -> bool:
-        """Wait until the watch has shown a version, so many seconds at most; tell whether it has."""
+    async def shown(self, kind: Kind, version: int) -> None:
+        """Wait until the watch has shown a version."""
         if version <= self._shown.get(kind, 0):
-            return True
+            return
         waiter = _Waiter(kind, version, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         try:
-            await asyncio.wait_for(waiter.future, within)
-        except TimeoutError:
-            return False
+            await waiter.future
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
-        return True
 
     def _hold(self, child: Child) -> Keys:
         child = packed(child)

@@ -51,13 +51,14 @@ class Hands:
 
     async def settle(self, changes: Sequence[Change]) -> bool:
         """Wait until the watches have shown what was written; tell whether they have."""
-        written = [change.ref for change in changes if change.action in WRITTEN]
-        if not written:
-            return True
-        shown = await asyncio.gather(
-            *(self._cache.shown(of(ref), self._cache.version(ref), within=_SHOWN_WITHIN) for ref in written)
-        )
-        return all(shown)
+        written = [(of(change.ref), self._cache.version(change.ref)) for change in changes if change.action in WRITTEN]
+        try:
+            async with asyncio.timeout(_SHOWN_WITHIN):
+                for kind, version in written:
+                    await self._cache.shown(kind, version)
+        except TimeoutError:
+            return False
+        return True
 
     async def _do(self, step: Step, owner: Owner) -> Change:
         match step:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
@@ -44,6 +45,22 @@ def child_of(kind: Kind, manifest: Manifest) -> Child:
         others=_others(meta, applied) if applied is not None else (),
         spec=slim.spec if slim else {},
         status=slim.status if slim else {},
+    )
+
+
+def again(held: Child, kind: Kind, manifest: Manifest) -> Child:
+    """Return `child_of`, for less: of the same version, as of an echo of our own write, the metadata is known."""
+    meta = manifest["metadata"]
+    if (held.uid, held.resource_version) != (meta["uid"], meta["resourceVersion"]):
+        return child_of(kind, manifest)
+    if kind.slim is None:
+        return held
+    slim = kind.slim(manifest)
+    return replace(
+        held,
+        ended=None if held.deleting else ended(kind.kind, slim.status),
+        spec=slim.spec,
+        status=slim.status,
     )
 
 

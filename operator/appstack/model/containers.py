@@ -75,8 +75,9 @@ class Container(Kubernetes, kube.Container):
 
     def handlers(self) -> dict[str, LifecycleHandler]:
         """Return the lifecycle handlers that are written, by the API's name of the field."""
-        lifecycle = self.lifecycle or Lifecycle()
-        written = {"postStart": lifecycle.post_start, "preStop": lifecycle.pre_stop}
+        if self.lifecycle is None:
+            return {}
+        written = {"postStart": self.lifecycle.post_start, "preStop": self.lifecycle.pre_stop}
         return {name: handler for name, handler in written.items() if handler is not None}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -19,6 +19,10 @@ class Service(Kubernetes, kube.ServiceSpec):
     """False makes no Service."""
     metadata: ObjectMetadata | None = None
     """Labels and annotations for the Service."""
+
+
+USUAL: Final = Service()
+"""What a stack has that says nothing of a Service."""
 
 
 class ServiceAccount(Model):

@@ -53,13 +53,12 @@ class Context:
 
     def child(self, api_version: str, kind: str, *, name: str, extra: ObjectMetadata | None = None) -> Manifest:
         """Return the head of a child: what it is, its name, its labels and its owner."""
-        extra = extra or ObjectMetadata()
         metadata: Manifest = {
             "name": name,
             "namespace": self.place.namespace,
-            "labels": {**(extra.labels or {}), **meta.labels(self.name)},
+            "labels": {**((extra and extra.labels) or {}), **meta.labels(self.name)},
         }
-        if extra.annotations:
+        if extra and extra.annotations:
             metadata["annotations"] = extra.annotations
         if self.place.owner:
             metadata["ownerReferences"] = [self.place.owner]

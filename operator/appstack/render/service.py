@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from appstack import meta
 from appstack.meta import Manifest
-from appstack.model.service import Service
+from appstack.model.service import USUAL
 from appstack.render.context import Context
 from appstack.render.proxy import HTTP_PORT
 
 
 def service(context: Context) -> Manifest | None:
     """Return the Service; None when it is switched off, or when nothing listens."""
-    written = context.spec.service or Service()
+    written = context.spec.service or USUAL
     fields = written.dump()
     fields.pop("metadata", None)
     ports = fields.pop("ports", None) or _default_ports(context)
