@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -39,6 +40,18 @@ def test_an_event_leads_to_the_stack_of_the_old_label_and_of_the_new(cache: Cach
     assert {SHOP, CART} == cache.show(CONFIG, thing(2, stack="cart"))
     assert {} == dict(cache.observed(SHOP).children)
     assert [ref(CONFIG)] == list(cache.observed(CART).children)
+
+
+def test_fields_of_others_may_be_nested_deep() -> None:
+    fields: Manifest = {}
+    for _ in range(500):  # the API server keeps what anybody writes there
+        fields = {"f:a": fields}
+    found = thing(1)
+    found["metadata"]["managedFields"] = [{"manager": "somebody", "operation": "Update", "fieldsV1": fields}]
+
+    event = decode(json.dumps({"type": "ADDED", "object": found}).encode())
+
+    assert "" == child_of(CONFIG, event.object).fields
 
 
 def test_what_is_known_already_leads_nowhere(cache: Cache) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
-
-from pydantic_core import from_json
 
 from appstack.cluster.requests import Request
 from appstack.errors import AppStackError, MissingKind, Refused, Unavailable
@@ -48,7 +47,7 @@ def is_immutable(error: Refused) -> bool:
 def _told(body: bytes) -> Mapping[str, Any]:
     """Return the `Status` object of an answer; a proxy on the way may have answered something else."""
     try:
-        value = from_json(body)
+        value = json.loads(body)
     except ValueError:
         return {}
     return value if isinstance(value, dict) and value.get("kind") == "Status" else {}

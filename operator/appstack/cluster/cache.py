@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from appstack.cluster.children import again, child_of
+from appstack.cluster.children import child_of, refreshed
 from appstack.cluster.kinds import Kind, Role, of
 from appstack.cluster.packed import packed, whole
 from appstack.meta import API_VERSION, KIND, Manifest, Ref
@@ -89,7 +89,7 @@ class Cache:
         if not namespace or not self._accepts(namespace):
             return _NONE
         held = self._held.get(kind.ref(manifest))
-        return self._hold(child_of(kind, manifest) if held is None else again(held, kind, manifest))
+        return self._hold(child_of(kind, manifest) if held is None else refreshed(held, kind, manifest))
 
     def gone(self, kind: Kind, manifest: Manifest) -> Keys:
         """Take in that an object was deleted, or bears our label no longer."""

@@ -48,7 +48,7 @@ def child_of(kind: Kind, manifest: Manifest) -> Child:
     )
 
 
-def again(held: Child, kind: Kind, manifest: Manifest) -> Child:
+def refreshed(held: Child, kind: Kind, manifest: Manifest) -> Child:
     """Return `child_of`, for less: of the same version, as of an echo of our own write, the metadata is known."""
     meta = manifest["metadata"]
     if (held.uid, held.resource_version) != (meta["uid"], meta["resourceVersion"]):

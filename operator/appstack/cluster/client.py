@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -11,7 +12,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import AddrInfoType, ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 from yarl import URL
 
 from appstack import __version__, metrics
@@ -85,7 +86,9 @@ class Client:
         async with self._answered(request, limits) as response:
             body = await response.read()
         try:
-            answer: Manifest = from_json(body)
+            answer: Manifest = json.loads(
+                body
+            )  # pydantic's reader refuses what is nested 200 deep, as anybody may write
         except ValueError as error:  # something on the way has answered in the server's place
             raise Unavailable(f"{self.server}: an answer that is no JSON: {body[:100]!r}") from error
         if not isinstance(answer, dict) or "kind" not in answer:

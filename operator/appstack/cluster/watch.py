@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import random
 import time
@@ -10,8 +11,6 @@ from collections.abc import Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Final
-
-from pydantic_core import from_json
 
 from appstack import metrics
 from appstack.cluster import requests
@@ -46,7 +45,7 @@ class Event:
 def decode(line: bytes) -> Event:
     """Return the event of a line; raise Unavailable for a line that is none, or was cut off."""
     try:
-        value: dict[str, Any] = from_json(line)
+        value: dict[str, Any] = json.loads(line)
         kind, thing = value["type"], value["object"]
         if kind == "ERROR":
             return Event(kind, dict(thing))
