@@ -19,6 +19,7 @@ from appstack.cluster.answers import retry_after
 from appstack.cluster.client import Client, said
 from appstack.cluster.kinds import STACK
 from appstack.cluster.pulse import Pace, Pulse
+from appstack.reading import shallow
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ class Feed:
         elif verb == "list":
             self._paces["list"].progress()
             self._paces["kopf"].progress()
+            response.content = cast(StreamReader, _Heard(response.content))
         elif verb == "watch":
             self.pulse.filled()
             response.content = cast(StreamReader, _Heard(response.content, self._hear))
@@ -123,16 +125,22 @@ class Feed:
 
 
 class _Heard:
-    """A stream, and somebody who hears what is read from it: kopf keeps bookmarks to itself."""
+    """A stream that kopf can read whatever it brings, and somebody who hears it: kopf keeps bookmarks to itself."""
 
-    def __init__(self, content: StreamReader, hear: Callable[[bytes], None]) -> None:
+    def __init__(self, content: StreamReader, hear: Callable[[bytes], None] = lambda _: None) -> None:
         self._content = content
         self._hear = hear
 
+    async def read(self) -> bytes:
+        return shallow(await self._content.read())
+
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
+        rest = b""
         async for chunk in self._content.iter_chunked(size):
             self._hear(chunk)
-            yield chunk
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield b"".join(shallow(line) + b"\n" for line in lines)
+        yield rest
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)

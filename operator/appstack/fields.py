@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from typing import Any
+
+from appstack.reading import read
 
 Path = tuple[str, ...]
 """A field as `fieldsV1` spells it: `f:spec`, `k:{"name":"backend"}`, `f:image`."""
@@ -34,11 +35,16 @@ def _below(value: Any, part: str) -> Any:
     if how == "f" and isinstance(value, Mapping):
         return value.get(name)
     if how == "k" and isinstance(value, list):
-        key = json.loads(name).items()
-        return next((item for item in value if key <= {"protocol": "TCP", **item}.items()), None)
+        key = read(name.encode()).items()
+        return next((item for item in value if isinstance(item, Mapping) and key <= _named(item)), None)
     if how == "v" and isinstance(value, list):
-        return json.loads(name) if json.loads(name) in value else None
+        wanted = read(name.encode())
+        return wanted if wanted in value else None
     return value if how == "f" and not isinstance(value, list) else None
+
+
+def _named(item: Mapping[str, Any]) -> ItemsView[str, Any]:
+    return {"protocol": "TCP", **item}.items()
 
 
 def text(path: Path) -> str:
@@ -47,7 +53,7 @@ def text(path: Path) -> str:
     for part in path:
         how, _, name = part.partition(":")
         if how == "k":
-            said += f"[{','.join(f'{key}={value}' for key, value in json.loads(name).items())}]"
+            said += f"[{','.join(f'{key}={value}' for key, value in read(name.encode()).items())}]"
         else:
             said += f".{name}" if how == "f" else f"[{name}]"
     return said.removeprefix(".")

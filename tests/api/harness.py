@@ -22,6 +22,8 @@ import yaml
 from kubernetes import config
 from kubernetes.client import Configuration
 
+from appstack.reading import read
+
 ROOT = Path(__file__).parents[2]
 CLUSTER = Path(os.environ.get("APPSTACK_TEST_CLUSTER", ROOT / ".cluster"))
 """Where the kubeconfig and the audit log of the cluster are: any control plane will do for these tests."""
@@ -117,7 +119,7 @@ class Cluster:
         )
         if response.status >= 400:
             raise Failure(response.status, response.data.decode())
-        answer: Manifest = json.loads(response.data)
+        answer: Manifest = read(response.data)
         return answer
 
 

@@ -20,7 +20,11 @@ WANTED: Manifest = {
     "metadata": {"labels": {"a": "b"}},
     "spec": {
         "replicas": 2,
-        "template": {"spec": {"containers": [{"name": "backend", "image": "shop:1", "ports": [{"containerPort": 1}]}]}},
+        "template": {
+            "spec": {
+                "containers": [{"name": "backend", "image": "shop:1", "args": ["a"], "ports": [{"containerPort": 1}]}]
+            }
+        },
     },
 }
 
@@ -127,6 +131,13 @@ PORT: Manifest = {
         }
     }
 }
+MADE_UP: Manifest = {
+    "f:spec": {
+        "f:template": {
+            "f:spec": {"f:containers": {'k:{"name":"backend"}': {"f:args": {'k:{"name":[["a"]]}': {"f:b": {}}}}}}
+        }
+    }
+}
 REPLICAS: Manifest = {"f:spec": {"f:replicas": {}}}
 
 
@@ -166,6 +177,12 @@ REPLICAS: Manifest = {"f:spec": {"f:replicas": {}}}
             {},
             [entry("first", "11", REPLICAS), entry("second", "12", REPLICAS)],
             "was changed by second (spec.replicas)",
+        ),
+        (
+            "an account that somebody made up",
+            {},
+            [entry("forger", "11", MADE_UP)],
+            "was changed by somebody",
         ),
         (
             "a controller's status is no quarrel",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from appstack.cluster.requests import Request
 from appstack.errors import AppStackError, MissingKind, Refused, Unavailable
+from appstack.reading import read
 
 _LONGEST: Final = 60.0  # seconds that a server may make us wait: the probes would think that we are stuck
 _FOR_NOW: Final = (401, 408, 425, 429)  # besides 5xx
@@ -47,7 +47,7 @@ def is_immutable(error: Refused) -> bool:
 def _told(body: bytes) -> Mapping[str, Any]:
     """Return the `Status` object of an answer; a proxy on the way may have answered something else."""
     try:
-        value = json.loads(body)
+        value = read(body)
     except ValueError:
         return {}
     return value if isinstance(value, dict) and value.get("kind") == "Status" else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
@@ -24,6 +23,7 @@ from appstack.cluster.requests import Request
 from appstack.cluster.slots import Slots
 from appstack.errors import Unavailable
 from appstack.meta import Manifest
+from appstack.reading import read
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _URGENT_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
@@ -86,9 +86,7 @@ class Client:
         async with self._answered(request, limits) as response:
             body = await response.read()
         try:
-            answer: Manifest = json.loads(
-                body
-            )  # pydantic's reader refuses what is nested 200 deep, as anybody may write
+            answer: Manifest = read(body)
         except ValueError as error:  # something on the way has answered in the server's place
             raise Unavailable(f"{self.server}: an answer that is no JSON: {body[:100]!r}") from error
         if not isinstance(answer, dict) or "kind" not in answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import random
 import time
@@ -22,6 +21,7 @@ from appstack.cluster.stacks import Stacks
 from appstack.errors import MissingKind, Refused, Unavailable
 from appstack.meta import Manifest, Ref
 from appstack.queue import Backoff
+from appstack.reading import read
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Event:
 def decode(line: bytes) -> Event:
     """Return the event of a line; raise Unavailable for a line that is none, or was cut off."""
     try:
-        value: dict[str, Any] = json.loads(line)
+        value: dict[str, Any] = read(line)
         kind, thing = value["type"], value["object"]
         if kind == "ERROR":
             return Event(kind, dict(thing))
