@@ -8,6 +8,7 @@ import logging
 import signal
 import time
 from collections.abc import Container, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from appstack import log, metrics
@@ -103,7 +104,9 @@ class Operator:
         self._lease = Lease(settings, client)
         self._leads = False
         client.fence, client.owns = self._lease.passes, self._territory.owns
-        self._sweep = Sweep(loop, known=lambda: self._stacks, doubt=self._doubt)
+        self._sweep = Sweep(
+            loop, known=lambda: self._stacks, doubt=self._doubt, resume=partial(self._queue.add, later=True)
+        )
         self._publisher = Publisher(client=client, stacks=self._stacks, instance=self._lease.me.host)
         self._reconciler = Reconciler(
             settings=settings,
@@ -205,7 +208,7 @@ class Operator:
         """Have a look at every stack, and from now on at each that something happens to."""
         self._leads = True
         for key in self._stacks:
-            self._wake(key, later=self._stacks.told(key))
+            self._wake(key, settled=self._stacks.told(key))
         workers = Workers(self._queue, self._reconciler, self._publisher)
         self._workers = workers.start(self._settings.workers, ended=self._stop.set)
         logger.info("Reconciling %s at %s", self._lease.scope, self._client.server)
@@ -221,7 +224,7 @@ class Operator:
             if self._stacks.get(key) is None:
                 self._queue.forget(key)
         elif self._stacks.show(doc):
-            self._wake(key, later=event is None and self._stacks.told(key))
+            self._wake(key, settled=event is None and self._stacks.told(key))
 
     def _touched(self, keys: Keys) -> None:
         """Take in that something of these stacks has changed."""
@@ -242,10 +245,12 @@ class Operator:
             self._stacks.doubt(key)
             self._wake(key)
 
-    def _wake(self, key: Key, *, later: bool = False) -> None:
+    def _wake(self, key: Key, *, settled: bool = False) -> None:
         """Have a look at a stack, if we lead: who stands by looks at every stack when its time has come."""
-        if self._leads:
-            self._queue.add(key, later=later)
+        if self._leads and settled:
+            self._sweep.put_off(key)
+        elif self._leads:
+            self._queue.add(key)
 
     def _on_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -38,6 +38,7 @@ class Workers:
             with log.about(turn.key.namespace, turn.key.name):
                 again = await (self._tell(turn.key) if turn.lane is Lane.TELL else self._look(turn.key))
             self._queue.done(turn.key, again)
+            await asyncio.sleep(0)  # a look that finds nothing to do has waited for nothing
 
     async def _look(self, key: Key) -> Again:
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Which AppStacks a list of kopf's puts in doubt, and when."""
+"""Which AppStacks a list of kopf's puts in doubt, which wait until it is over, and when."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ class Kopf:
     """Sends kopf's requests past a sweep, and hands out what they bring."""
 
     def __init__(self) -> None:
-        self.clock, self.doubted = Clock(), list[frozenset[Key]]()
-        self.sweep = Sweep(self.clock, known=lambda: [SHOP, OTHER], doubt=self.doubted.append)
+        self.clock, self.doubted, self.resumed = Clock(), list[frozenset[Key]](), list[Key]()
+        self.sweep = Sweep(
+            self.clock, known=lambda: [SHOP, OTHER], doubt=self.doubted.append, resume=self.resumed.append
+        )
 
     async def asks(self, query: str, *brought: Key, fails: bool = False) -> None:
         """Send a request, and hand out what it brings if it is a page of a list."""
@@ -139,3 +141,20 @@ async def test_what_the_first_list_brings_is_handed_out_for_as_long_as_it_comes(
     kopf.waits(QUIET)
     await kopf.asks(LIST, SHOP)
     assert not kopf.sweep.handing_out, "a later one brings what is known"
+
+
+async def test_what_can_wait_is_put_off_for_as_long_as_a_list_is_handed_out(kopf: Kopf) -> None:
+    kopf.sweep.saw(SHOP, listing=True)
+    kopf.sweep.put_off(SHOP)
+    for _ in range(5):
+        kopf.waits(0.75 * BREATH)
+        kopf.sweep.saw(OTHER, listing=True)
+        kopf.sweep.put_off(OTHER)
+    assert [] == kopf.resumed
+
+    kopf.waits(BREATH)
+    assert [SHOP, OTHER] == kopf.resumed, "each once, in the order in which they came"
+
+    kopf.sweep.put_off(SHOP)  # as one that takes over at any time does
+    kopf.waits(BREATH)
+    assert [SHOP, OTHER, SHOP] == kopf.resumed

@@ -1,8 +1,9 @@
-"""Finds the AppStacks whose deletion kopf has missed: after a relist it does not say what is no longer there."""
+"""Follows kopf's lists: finds what they no longer bring, for kopf does not say it, and waits until they are over."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final
 
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -12,18 +13,29 @@ from appstack.cluster.kinds import STACK
 from appstack.queue import Clock, Timer
 
 QUIET: Final = 10.0  # seconds without a listed object after the last page: kopf has handed out all of them
-BREATH: Final = 0.5  # the same for /readyz, where a wrong guess puts nothing in doubt
+BREATH: Final = 0.5  # the same for /readyz and for looks that can wait: a wrong guess puts nothing in doubt
+_AT_ONCE: Final = 500  # with which it goes on before others have their turn
 
 
 class Sweep:
-    """Notes what a list brings; what it did not bring is in doubt."""
+    """Notes what a list brings; what it did not bring is in doubt.
+
+    What can wait is put off until kopf has handed out the whole list: it would hold up the rest, and /readyz.
+    """
 
     def __init__(
-        self, clock: Clock, *, known: Callable[[], Iterable[Key]], doubt: Callable[[frozenset[Key]], None]
+        self,
+        clock: Clock,
+        *,
+        known: Callable[[], Iterable[Key]],
+        doubt: Callable[[frozenset[Key]], None],
+        resume: Callable[[Key], None],
     ) -> None:
         self._clock = clock
         self._known = known
         self._doubt = doubt
+        self._resume = resume
+        self._put_off: dict[Key, None] = {}
         self._met: set[Key] | None = None  # since a list began that is not over
         self._timer: Timer | None = None
         self._handed = float("-inf")  # when a listed object was last handed out
@@ -33,6 +45,12 @@ class Sweep:
     def handing_out(self) -> bool:
         """Whether kopf still hands out what its first list has brought: it does so after it has begun to watch."""
         return not self._swept and self._clock.time() - self._handed < BREATH
+
+    def put_off(self, key: Key) -> None:
+        """Resume with an AppStack as soon as no listed one has come for a while."""
+        if not self._put_off:
+            self._clock.call_at(self._clock.time() + BREATH, self._go_on)
+        self._put_off[key] = None
 
     async def watch(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Let a request of kopf's pass, and note where a list begins and, by the watch that follows it, ends.
@@ -55,6 +73,15 @@ class Sweep:
         self._met.add(key)
         if listing and self._timer is not None:
             self._wait()
+
+    def _go_on(self) -> None:
+        now, over = self._clock.time(), self._handed + BREATH
+        if over <= now:
+            for key in tuple(islice(self._put_off, _AT_ONCE)):
+                del self._put_off[key]
+                self._resume(key)
+        if self._put_off:
+            self._clock.call_at(max(now, over), self._go_on)
 
     def _begin(self) -> None:
         self._cancel()
