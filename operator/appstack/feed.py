@@ -19,7 +19,7 @@ from appstack.cluster.answers import retry_after
 from appstack.cluster.client import Client, said
 from appstack.cluster.kinds import STACK
 from appstack.cluster.pulse import Pace, Pulse
-from appstack.reading import shallow
+from appstack.reading import readable
 
 logger = logging.getLogger(__name__)
 
@@ -132,15 +132,16 @@ class _Heard:
         self._hear = hear
 
     async def read(self) -> bytes:
-        return shallow(await self._content.read())
+        return readable(await self._content.read())
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         rest = b""
         async for chunk in self._content.iter_chunked(size):
             self._hear(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
-            yield b"".join(shallow(line) + b"\n" for line in lines)
-        yield rest
+            yield b"".join(readable(line) + b"\n" for line in lines)
+        if rest:
+            yield readable(rest)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)

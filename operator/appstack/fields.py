@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from appstack.reading import read
 
@@ -11,13 +11,26 @@ Path = tuple[str, ...]
 """A field as `fieldsV1` spells it: `f:spec`, `k:{"name":"backend"}`, `f:image`."""
 
 
+_DEEP: Final = 40  # more than any kind has: what somebody made up may have 10,000
+
+
 def leaves(fields: Mapping[str, Any], before: Path = ()) -> Iterator[Path]:
-    """Yield every field that has none below it."""
+    """Yield every field that has none below it, or that lies deeper than any that means something."""
     for key, below in fields.items():
-        if below:
+        if below and len(before) < _DEEP:
             yield from leaves(below, (*before, key))
         elif key != ".":
             yield (*before, key)
+
+
+def has(fields: Mapping[str, Any], leaf: Path) -> bool:
+    """Tell whether a field is one of their `leaves`, without looking at all of them."""
+    below: Mapping[str, Any] | None = fields
+    for part in leaf:
+        if not below or part not in below:
+            return False
+        below = below[part]
+    return not below or len(leaf) > _DEEP
 
 
 def sets(manifest: Mapping[str, Any], path: Path) -> bool:

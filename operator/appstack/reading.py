@@ -1,4 +1,8 @@
-"""JSON that anybody may have written: Python's readers give up where it is nested too deep. PURE."""
+"""JSON that anybody may have written: the API server keeps more of it than Python's readers take. PURE.
+
+In `managedFields`, also in those of an object's templates, it keeps 10,000 levels, bytes that are no UTF-8, and halves
+of surrogates.
+"""
 
 from __future__ import annotations
 
@@ -10,43 +14,47 @@ from typing import Any, Final
 from pydantic_core import from_json
 
 _DEEP: Final = 100  # levels: what Kubernetes means anything by has fewer, and pydantic's reader takes 200
-_SIGN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[][{}]', re.DOTALL)
+_SIGN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[][{}]', re.DOTALL)
 
 
 def read(text: bytes) -> Any:
     """Return the value of a JSON text, at most 200 levels of it; raise ValueError where it is none.
 
-    Of what is nested deeper, 100 levels are kept. The API server takes 10,000 in an object's managedFields.
+    Of what is nested deeper, 100 levels are kept; of what is no text, a sign that says so. Any string can be encoded.
     """
     try:
         return from_json(text)
-    except ValueError:  # also for half a surrogate, which Python's reader takes
-        return json.loads(_cut(text))
+    except ValueError:
+        return from_json(_mended(text))
 
 
-def shallow(text: bytes) -> bytes:
+def readable(text: bytes) -> bytes:
     """Return a JSON text of which `json.loads` makes what `read` returns: for those who read by themselves."""
     try:
         from_json(text)
     except ValueError:
-        return _cut(text)
+        try:
+            return _mended(text)
+        except ValueError:
+            pass  # it is none: who reads it will say so
     return text
 
 
-def _cut(text: bytes) -> bytes:
-    """Return the text with `null` for each value below the last level."""
-    return b"".join(_pieces(text))
+def _mended(text: bytes) -> bytes:
+    """Return the text with null for each value below the last level, and signs for what is no text."""
+    value = json.loads("".join(_pieces(text.decode(errors="replace"))))
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 
-def _pieces(text: bytes) -> Iterator[bytes]:
+def _pieces(text: str) -> Iterator[str]:
     level = start = 0
     for sign in _SIGN.finditer(text):
-        byte = text[sign.start()]
-        if byte in b"[{":
+        first = text[sign.start()]
+        if first in "[{":
             if level == _DEEP:
-                yield text[start : sign.start()] + b"null"
+                yield text[start : sign.start()] + "null"
             level += 1
-        elif byte in b"]}":
+        elif first in "]}":
             level -= 1
             if level == _DEEP:
                 start = sign.end()

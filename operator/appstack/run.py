@@ -120,7 +120,7 @@ class Operator:
         self._feed = Feed(client, seen=self._seen, served=self._find_appstacks, beside=self._sweep.watch)
         self._background: list[asyncio.Task[None]] = []
         self._workers: list[asyncio.Task[None]] = []
-        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue))
+        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue) + len(self._sweep))
         metrics.QUEUE_AGE.set_function(self._queue.age)
         metrics.STACKS.set_function(lambda: (stack.conditions for stack in self._stacks.values()))
         metrics.LEADER.set_function(lambda: float(self._lease.holds()))

@@ -9,6 +9,7 @@ import pytest
 from appstack.cluster.children import child_of
 from appstack.cluster.kinds import of
 from appstack.contests import QUIET, Contests, cause, contested, wake
+from appstack.fields import has, leaves
 from appstack.meta import Manifest, Ref
 from appstack.observed import Action, Cause, Change
 
@@ -199,6 +200,33 @@ def test_who_fights_is_told_where_managed_fields_tell(
     child = child_of(of(DEPLOYMENT), {"metadata": metadata | {"managedFields": [OURS | {"fieldsV1": ours}, *others]}})
 
     assert what == cause(child, WANTED).what, sentence
+
+
+def test_little_is_kept_of_what_others_make_up() -> None:
+    deep: Manifest = {f"f:{number}": {} for number in range(1_000)}
+    for _ in range(180):  # deeper than that nothing is read
+        deep = {"f:a": deep}
+    wide: Manifest = {"f:spec": {f"f:{number}": {} for number in range(1_000)}}
+    long: Manifest = {"f:" + "a" * 10_000: {}, "f:b": {}}
+    entries = [entry(f"m{number}", "11", fields) for number, fields in enumerate([deep, wide, long] * 300)]
+    metadata = {"name": "shop", "namespace": "team", "uid": "u9", "resourceVersion": "1"}
+
+    others = child_of(
+        of(DEPLOYMENT), {"metadata": metadata | {"managedFields": [OURS | {"fieldsV1": {}}, *entries]}}
+    ).others
+
+    assert 10 == len(others)
+    assert {1, 50} == {len(other.fields) for other in others}
+    assert 41 == max(len(path) for other in others for path in other.fields)
+    assert ("f:b",) in others[2].fields
+
+
+@pytest.mark.parametrize("ours", [IMAGE, PORT, {}, {"f:a": {}, "f:b": {".": {}, "f:c": None}}])
+def test_a_field_is_ours_if_it_is_one_of_our_leaves(ours: Manifest) -> None:
+    mine = set(leaves(ours))
+    every = {*mine, *leaves(IMAGE), *leaves(PORT), ("f:b",), ("f:b", "f:c"), ("f:b", "f:c", "f:d"), ("f:a",)}
+
+    assert mine == {path for path in every if has(ours, path)}
 
 
 def test_a_child_that_is_gone_was_deleted_or_lost_its_label() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from appstack.reading import read, shallow
+from appstack import reading
+from appstack.reading import read, readable
 
 STRINGS = ["", "a", '"', "\\", '\\"', "[", "]}", '{"a":', "é", "\n", "\u2028", "\\u005b"]
 
@@ -46,7 +47,7 @@ def test_what_people_write_is_read_as_it_stands(seed: int) -> None:
     text = json.dumps(value, ensure_ascii=bool(seed % 2), indent=seed % 3 or None).encode()
 
     assert value == read(text)
-    assert text is shallow(text)
+    assert text is readable(text)
 
 
 @pytest.mark.parametrize("levels", [210, 400])
@@ -58,7 +59,7 @@ def test_what_is_too_deep_is_cut_off(levels: int, seed: int) -> None:
     text = json.dumps(value).encode()
 
     assert cut(value) == read(text)
-    assert cut(value) == json.loads(shallow(text))
+    assert cut(value) == json.loads(readable(text))
 
 
 @pytest.mark.parametrize("levels", [200, 201, 1_000, 9_999, 300_000])
@@ -66,16 +67,33 @@ def test_no_depth_is_too_much(levels: int) -> None:
     text = b'{"a":' + b"[" * levels + b"]" * levels + b',"b":[1]}'
 
     assert [1] == read(text)["b"]
-    assert [1] == json.loads(shallow(text))["b"]
+    assert [1] == json.loads(readable(text))["b"]
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b'{"a":', b"]", b'"', b"<html>", b"\xff", b"[" * 300, b"]" * 300])
+@pytest.mark.parametrize("text", [b"", b"{", b'{"a":', b"]", b'"', b"<html>", b"[" * 300, b"]" * 300])
 def test_what_is_no_json_is_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         read(text)
+    assert text is readable(text), "who reads it says so"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b'{"a": "\\ud800"}', {"a": "?"}),
+        (b'{"\\udfff": ["\\ud83d\\ude00"]}', {"?": ["\U0001f600"]}),
+        (b'{"a\xff": "\xe9\xc3\xa9"}', {"a\ufffd": "\ufffdé"}),
+    ],
+)
+def test_what_is_no_text_is_made_one(text: bytes, value: Any) -> None:
+    assert value == read(text)
+    assert value == json.loads(readable(text))
+
+
+@pytest.mark.parametrize("text", [b'\\"' * 100_000, b'{"a": "' + b'\\"' * 100_000, b'{"a": "' + b"\\" * 99_999])
+def test_a_text_that_ends_in_a_string_is_looked_at_once(text: bytes) -> None:
+    signs = list(reading._SIGN.finditer(text.decode()))
+
+    assert len(text) == signs[-1].end(), "else it is looked at again from each quotation mark in it: for minutes"
     with pytest.raises(ValueError, match=r"."):
-        json.loads(shallow(text))
-
-
-def test_half_a_surrogate_is_no_reason_to_fail() -> None:
-    assert {"a": "\ud800"} == read(b'{"a": "\\ud800"}')
+        read(text)

@@ -10,7 +10,7 @@ from yarl import URL
 
 from appstack.cluster.cache import Key
 from appstack.cluster.kinds import STACK
-from appstack.cluster.sweep import BREATH, QUIET, Sweep
+from appstack.cluster.sweep import BREATH, LONGEST, QUIET, Sweep
 from tests.unit.test_queue import Clock
 
 SHOP, OTHER = Key("team", "shop"), Key("team", "other")
@@ -158,3 +158,36 @@ async def test_what_can_wait_is_put_off_for_as_long_as_a_list_is_handed_out(kopf
     kopf.sweep.put_off(SHOP)  # as one that takes over at any time does
     kopf.waits(BREATH)
     assert [SHOP, OTHER, SHOP] == kopf.resumed
+
+
+async def test_what_can_wait_waits_for_the_pages_that_are_still_to_come(kopf: Kopf) -> None:
+    await kopf.asks(LIST, SHOP)
+    kopf.sweep.put_off(SHOP)
+    kopf.waits(10 * BREATH)
+    await kopf.asks(PAGE, OTHER)
+    kopf.waits(10 * BREATH)
+    assert [] == kopf.resumed
+
+    await kopf.asks(WATCH)
+    kopf.waits(BREATH)
+    assert [SHOP] == kopf.resumed
+    assert 0 == len(kopf.sweep)
+
+
+async def test_nothing_is_put_off_for_ever(kopf: Kopf) -> None:
+    await kopf.asks(LIST, SHOP)
+    kopf.sweep.put_off(SHOP)
+    kopf.sweep.put_off(OTHER)
+    assert 2 == len(kopf.sweep)
+
+    kopf.waits(LONGEST - 1)
+    assert [] == kopf.resumed, "its next page is kept back"
+    kopf.waits(1)
+    assert [SHOP, OTHER] == kopf.resumed
+
+    kopf.sweep.put_off(SHOP)
+    for _ in range(120):
+        kopf.waits(BREATH / 2)
+        await kopf.asks(LIST, OTHER)
+        await kopf.asks(WATCH)
+    assert [SHOP, OTHER, SHOP] == kopf.resumed, "lists that follow each other"

@@ -8,12 +8,14 @@ from itertools import islice
 from typing import Any, Final
 
 from appstack.cluster.kinds import Kind
-from appstack.fields import Path, leaves
+from appstack.fields import Path, has, leaves
 from appstack.meta import ADOPT_ANNOTATION, FIELD_MANAGER, FILES_LABEL, KIND, STACK_LABEL, Manifest, digest
 from appstack.observed import Child, Other
 from appstack.rollouts import ended
 
-_MOST_FIELDS: Final = 50
+_MOST_FIELDS: Final = 50  # of one of the others that are kept: to name some is enough
+_MOST_OTHERS: Final = 10
+_LONGEST: Final = 1_000  # characters of a field that is kept
 _CLAIM: Final = "PersistentVolumeClaim"
 
 
@@ -86,14 +88,15 @@ def _others(meta: Mapping[str, Any], applied: Mapping[str, Any]) -> tuple[Other,
     later = [one for one in entries if not _is_ours(one) and (one.get("time") or "") >= since]
     if not later:
         return ()
-    ours = frozenset(leaves(applied))
+    latest = sorted(later, key=lambda entry: entry.get("time") or "", reverse=True)
+    writers = islice((entry for entry in latest if entry.get("subresource") != "status"), _MOST_OTHERS)
     return tuple(
-        Other(entry.get("manager") or "somebody", tuple(path for path in _fields(entry) if path not in ours))
-        for entry in sorted(later, key=lambda entry: entry.get("time") or "", reverse=True)
-        if entry.get("subresource") != "status"
+        Other(entry.get("manager") or "somebody", tuple(path for path in _fields(entry) if not has(applied, path)))
+        for entry in writers
     )
 
 
 def _fields(entry: Mapping[str, Any]) -> Iterable[Path]:
-    """Yield the first of the fields of an entry: to name them is enough."""
-    return islice(leaves(entry.get("fieldsV1") or {}), _MOST_FIELDS)
+    """Yield the first of the fields of an entry."""
+    first = islice(leaves(entry.get("fieldsV1") or {}), _MOST_FIELDS)
+    return (path for path in first if sum(map(len, path)) <= _LONGEST)

@@ -12,6 +12,7 @@ from typing import Final
 from appstack.cluster.holder import Holder
 from appstack.cluster.requests import LEASES
 from appstack.meta import GROUP, Manifest, Ref
+from appstack.reading import read
 from appstack.scope import Scope
 
 LABEL: Final = f"{GROUP}/operator"
@@ -19,6 +20,7 @@ _NAMESPACES: Final = f"{GROUP}/namespaces"
 _EXCLUDED: Final = f"{GROUP}/exclude-namespaces"
 _SELECTOR: Final = f"{GROUP}/namespace-selector"
 
+_LONGEST: Final = 200  # characters of a pattern: a namespace's name has 63
 _DURATION: Final = 15  # seconds for which a Lease holds that doesn't say so
 _CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -100,7 +102,8 @@ class Claim:
 
 def _patterns(said: Mapping[str, str], key: str) -> tuple[str, ...]:
     try:
-        return tuple(str(pattern) for pattern in json.loads(said.get(key, "[]")))
+        patterns = (str(pattern) for pattern in read(said.get(key, "[]").encode()))
+        return tuple(pattern if len(pattern) <= _LONGEST else "*" for pattern in patterns)
     except (ValueError, TypeError):
         return ()  # as if it reconciled everything
 

@@ -91,7 +91,15 @@ def _pod(manifest: Manifest) -> Slim:
     return Slim(spec=_only(manifest.get("spec") or {}, ("nodeName",)), status=status)
 
 
-_STATEFUL_SET: Final = ("replicas", "updateStrategy", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
+def _stateful_set(manifest: Manifest) -> Slim:
+    spec = manifest.get("spec") or {}
+    kept = _only(spec, ("replicas", "updateStrategy", "serviceName", "podManagementPolicy"))
+    kept["volumeClaimTemplates"] = [
+        {"metadata": {"name": one["metadata"]["name"]}, "spec": one["spec"]}
+        for one in spec.get("volumeClaimTemplates") or ()
+    ]
+    return Slim(spec=kept, status=manifest.get("status") or {})
+
 
 STACK: Final = Kind(API_VERSION, KIND, PLURAL, Role.STACK)
 
@@ -107,7 +115,7 @@ WATCHED: Final[tuple[Kind, ...]] = (
     ),
     Kind("v1", "Service", "services", slim=_keeping(spec=("type", "ports", "clusterIP"))),
     Kind("apps/v1", "Deployment", "deployments", slim=_keeping(spec=("replicas",)), wave=1),
-    Kind("apps/v1", "StatefulSet", "statefulsets", slim=_keeping(spec=_STATEFUL_SET), wave=1),
+    Kind("apps/v1", "StatefulSet", "statefulsets", slim=_stateful_set, wave=1),
     Kind("apps/v1", "DaemonSet", "daemonsets", slim=_keeping(spec=("updateStrategy",)), wave=1),
     Kind("batch/v1", "Job", "jobs", slim=_keeping(), wave=1),
     Kind("batch/v1", "CronJob", "cronjobs", slim=_keeping(), wave=1),

@@ -14,6 +14,7 @@ from appstack.queue import Clock, Timer
 
 QUIET: Final = 10.0  # seconds without a listed object after the last page: kopf has handed out all of them
 BREATH: Final = 0.5  # the same for /readyz and for looks that can wait: a wrong guess puts nothing in doubt
+LONGEST: Final = 30.0  # seconds for which anything is put off: lists may follow each other for ever
 _AT_ONCE: Final = 500  # with which it goes on before others have their turn
 
 
@@ -36,6 +37,7 @@ class Sweep:
         self._doubt = doubt
         self._resume = resume
         self._put_off: dict[Key, None] = {}
+        self._until = float("-inf")  # when they are put off no longer
         self._met: set[Key] | None = None  # since a list began that is not over
         self._timer: Timer | None = None
         self._handed = float("-inf")  # when a listed object was last handed out
@@ -46,10 +48,16 @@ class Sweep:
         """Whether kopf still hands out what its first list has brought: it does so after it has begun to watch."""
         return not self._swept and self._clock.time() - self._handed < BREATH
 
+    def __len__(self) -> int:
+        """How many AppStacks are put off."""
+        return len(self._put_off)
+
     def put_off(self, key: Key) -> None:
-        """Resume with an AppStack as soon as no listed one has come for a while."""
+        """Resume with an AppStack when no list is under way any more and no listed one has come for a while."""
         if not self._put_off:
-            self._clock.call_at(self._clock.time() + BREATH, self._go_on)
+            now = self._clock.time()
+            self._until = now + LONGEST
+            self._clock.call_at(now + BREATH, self._go_on)
         self._put_off[key] = None
 
     async def watch(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -75,13 +83,14 @@ class Sweep:
             self._wait()
 
     def _go_on(self) -> None:
-        now, over = self._clock.time(), self._handed + BREATH
-        if over <= now:
+        now, listing = self._clock.time(), self._met is not None and self._timer is None
+        calm = now >= self._until or not (listing or now - self._handed < BREATH)
+        if calm:
             for key in tuple(islice(self._put_off, _AT_ONCE)):
                 del self._put_off[key]
                 self._resume(key)
         if self._put_off:
-            self._clock.call_at(max(now, over), self._go_on)
+            self._clock.call_at(now if calm else max(self._handed, now - BREATH / 2) + BREATH, self._go_on)
 
     def _begin(self) -> None:
         self._cancel()
