@@ -20,8 +20,11 @@ _NAMESPACES: Final = f"{GROUP}/namespaces"
 _EXCLUDED: Final = f"{GROUP}/exclude-namespaces"
 _SELECTOR: Final = f"{GROUP}/namespace-selector"
 
-_LONGEST: Final = 200  # characters of a pattern: a namespace's name has 63
+_MANY: Final = 500  # patterns
+_WIDEST: Final = 200  # characters of a pattern: a namespace's name has 63
+_LONGEST: Final = 1_024  # characters of a selector, as of the setting's
 _DURATION: Final = 15  # seconds for which a Lease holds that doesn't say so
+MOST: Final = 300  # seconds that `leaseDuration` may have: somebody else's Lease may say a lifetime
 _CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -87,8 +90,8 @@ class Claim:
             ref,
             holder=spec.get("holderIdentity") or "",
             renewed=spec.get("renewTime") or "",
-            times=Times(spec.get("leaseDurationSeconds") or _DURATION),
-            scope=Scope(_patterns(said, _NAMESPACES), _patterns(said, _EXCLUDED), said.get(_SELECTOR, "")),
+            times=Times(min(spec.get("leaseDurationSeconds") or _DURATION, MOST)),
+            scope=_scope(said),
             version=lease["metadata"]["resourceVersion"],
         )
 
@@ -100,10 +103,17 @@ class Claim:
             return False
 
 
+def _scope(said: Mapping[str, str]) -> Scope:
+    """Return what a Lease says that its holder reconciles; what would take long to compare is everything."""
+    scope = Scope(_patterns(said, _NAMESPACES), _patterns(said, _EXCLUDED), said.get(_SELECTOR, ""))
+    parts = (*scope.namespaces, *scope.excluded)
+    quick = all(len(part) <= _WIDEST for part in parts) and len(parts) <= _MANY and len(scope.selector) <= _LONGEST
+    return scope if quick else Scope()
+
+
 def _patterns(said: Mapping[str, str], key: str) -> tuple[str, ...]:
     try:
-        patterns = (str(pattern) for pattern in read(said.get(key, "[]").encode()))
-        return tuple(pattern if len(pattern) <= _LONGEST else "*" for pattern in patterns)
+        return tuple(str(pattern) for pattern in read(said.get(key, "[]").encode()))
     except (ValueError, TypeError):
         return ()  # as if it reconciled everything
 
