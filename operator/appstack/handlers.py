@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from uuid import uuid4
 
 import aiohttp
 import kopf
@@ -86,6 +87,7 @@ def registry(seen: Seen, session: Callable[[], aiohttp.ClientSession], *, server
 def settings() -> kopf.OperatorSettings:
     """Return kopf's settings: how each came about stands in docs/decisions/0003."""
     chosen = kopf.OperatorSettings()
+    chosen.persistence.finalizer = f"appstack.dev/{uuid4().hex}"  # kopf would remove its own from whatever bears it
     chosen.persistence.progress_storage = _NoProgress()
     chosen.persistence.diffbase_storage = _NoDiffs()
     chosen.posting.enabled = False

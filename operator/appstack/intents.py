@@ -6,6 +6,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pydantic_core import to_json
+
 from appstack.check import check
 from appstack.errors import Fault, InvalidSpec, Severity
 from appstack.fixed import fixed
@@ -17,6 +19,8 @@ from appstack.settings import Settings
 
 MOST: Final = 256
 """A stack is looked at several times while it settles, and then for long not at all."""
+_KEPT: Final = 4 << 20  # bytes of all that is kept, as JSON; in memory it is some ten times as much
+_WHOLE: Final = 2 << 20  # bytes of what one stack may become: the API server takes no object of more
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Intent:
     stack: AppStack | None
     faults: tuple[Fault, ...]
     desired: tuple[Manifest, ...] = ()
+    size: int = 0  # bytes of what it becomes, as JSON
 
     @property
     def wrong(self) -> bool:
@@ -49,6 +54,7 @@ class Intents:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._kept: OrderedDict[tuple[str, int, str], Intent] = OrderedDict()
+        self._size = 0  # of all of them
 
     def __len__(self) -> int:
         """How many are kept."""
@@ -60,9 +66,11 @@ class Intents:
         intent = self._kept.get(which)
         if intent is None:
             intent = self._kept[which] = self._work_out(doc, namespace_uid)
+            self._size += intent.size
         self._kept.move_to_end(which)
-        if len(self._kept) > MOST:
-            self._kept.popitem(last=False)
+        while len(self._kept) > MOST or self._size > _KEPT:
+            _, dropped = self._kept.popitem(last=False)
+            self._size -= dropped.size
         return intent
 
     def _work_out(self, doc: Manifest, namespace_uid: str) -> Intent:
@@ -73,4 +81,10 @@ class Intents:
         intent = Intent(stack, check(stack, self._settings))
         if intent.wrong:
             return intent
-        return replace(intent, desired=render(stack, settings=self._settings, namespace_uid=namespace_uid))
+        desired = render(stack, settings=self._settings, namespace_uid=namespace_uid)
+        size = len(to_json(desired))
+        if size > _WHOLE:
+            what = f"becomes {size >> 10} KiB of objects, and {_WHOLE >> 10} KiB are the most"
+            hint = "containers without an image inherit what the backend has: put long texts into spec.files"
+            return Intent(stack, (*intent.faults, Fault("spec", what, hint)))
+        return replace(intent, desired=desired, size=size)

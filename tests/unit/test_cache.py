@@ -11,7 +11,8 @@ import pytest
 from appstack.cluster.cache import Cache, Key
 from appstack.cluster.children import child_of
 from appstack.cluster.kinds import WATCHED, Kind
-from appstack.cluster.watch import decode
+from appstack.cluster.stacks import Stacks
+from appstack.cluster.watch import Watch, decode
 from appstack.errors import Unavailable
 from appstack.meta import Manifest, Ref
 
@@ -321,3 +322,31 @@ def test_who_holds_the_number_of_replicas(cache: Cache) -> None:
 
     assert child_of(DEPLOYMENT, held).counted
     assert not child_of(DEPLOYMENT, thing(1)).counted
+
+
+def test_of_a_template_of_claims_little_is_kept_and_nothing_is_taken_for_granted() -> None:
+    metadata = {"name": "shop", "namespace": "team", "uid": "u", "resourceVersion": "1"}
+    spec = {"accessModes": ["ReadWriteOnce"], "selector": {"matchLabels": {"a": "b"}}}
+    templates: list[Manifest] = [{}, {"metadata": {}, "spec": None}, {"metadata": {"name": "data"}, "spec": spec}]
+
+    child = child_of(KINDS["StatefulSet"], {"metadata": metadata, "spec": {"volumeClaimTemplates": templates}})
+
+    assert [
+        {"metadata": {"name": ""}, "spec": {}},
+        {"metadata": {"name": ""}, "spec": {}},
+        {"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}},
+    ] == child.spec["volumeClaimTemplates"]
+
+
+def test_an_object_that_nobody_thought_of_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Cache):
+        def show(self, kind: Kind, manifest: Manifest) -> frozenset[Key]:
+            raise KeyError("name")
+
+    broken, nobody = Broken(accepts=lambda _: True), lambda _: None
+    watch = Watch(CONFIG, client=None, cache=broken, stacks=Stacks(), touched=nobody, lost=nobody)  # type: ignore[arg-type]
+
+    watch._take(decode(json.dumps({"type": "ADDED", "object": thing(7)}).encode()))
+
+    assert "7" == watch._version
+    assert "is passed over; this is a defect of AppStack" in caplog.text

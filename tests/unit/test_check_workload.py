@@ -21,6 +21,11 @@ def of(kind: str, fields: str, more: str = "") -> str:
     return f"{{workload: {{kind: {kind}, {member}: {{{fields}}}}}, {more}}}"
 
 
+def test_a_number_of_any_length_is_no_part_of_a_schedule() -> None:
+    assert 1 == len(list(unreadable(f"*/{'9' * 5_000} * * * *")))
+    assert 1 == len(list(unreadable(f"{'9' * 5_000} * * * *")))
+
+
 def scheduled(fields: str) -> str:
     return of("CronJob", f"schedule: '@daily', {fields}")
 

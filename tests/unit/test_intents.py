@@ -81,3 +81,30 @@ def test_a_packed_child_is_the_same_child(status: Manifest) -> None:
 
 def test_packed_children_differ_where_they_do() -> None:
     assert packed(replace(CHILD, status={"a": 1})) != packed(replace(CHILD, status={"a": 2}))
+
+
+def test_what_one_stack_becomes_has_a_size() -> None:
+    many = [{"name": f"v{number}", "value": "a" * 500} for number in range(100)]
+    beside = [{"name": f"s{number}"} for number in range(25)]  # each has all that the backend has
+    before = [{"name": f"i{number}"} for number in range(25)]
+    large = doc(backend={"image": "shop:1", "env": many}, sidecars=beside, initContainers=before)
+
+    intent = Intents(Settings()).of(large, namespace_uid="n1")
+
+    assert intent.wrong
+    assert not intent.desired
+    assert intent.faults[-1].what.endswith(" KiB of objects, and 2048 KiB are the most")
+
+
+def test_few_intents_are_kept_where_they_are_large() -> None:
+    intents = Intents(Settings())
+    many = [{"name": f"v{number}", "value": "a" * 500} for number in range(100)]
+    for number in range(20):
+        others = [{"name": f"s{number}"} for number in range(30)]
+        large = doc(backend={"image": "shop:1", "env": many}, sidecars=others, uid=f"u{number}")
+        intents.of(large, namespace_uid="n1")
+
+    assert 2 == len(intents)
+    for number in range(300):
+        intents.of(doc(uid=f"v{number}"), namespace_uid="n1")
+    assert MOST == len(intents)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
@@ -13,7 +14,7 @@ from appstack.cluster import requests
 from appstack.cluster.client import Client
 from appstack.cluster.lease import Lease
 from appstack.cluster.login import Credentials, Login
-from appstack.errors import Unavailable
+from appstack.errors import OperatorError, Unavailable
 from appstack.meta import Manifest
 from appstack.settings import Settings
 from tests.api.harness import free_port
@@ -31,12 +32,16 @@ class Server:
         self.event: Manifest | None = None  # with which every watch begins, and ends
         self.slow = 0  # so many renewals are never answered
         self.puts = self.gets = self.watches = 0
+        self.others: list[Manifest] = []  # on a page before the last one
         self.url = f"http://127.0.0.1:{free_port()}"
 
     async def collection(self, request: web.Request) -> web.Response:
         """List, watch or create."""
         if request.method == "POST":
             return self._take(await request.json())
+        if "watch" not in request.query and self.others and "continue" not in request.query:
+            page = {"kind": "LeaseList", "metadata": {"continue": "more"}, "items": self.others}
+            return web.json_response(page)
         if "watch" not in request.query:
             return web.json_response({"kind": "LeaseList", "items": [self.lease] if self.lease else []})
         self.watches += 1
@@ -137,3 +142,14 @@ async def test_an_answer_that_is_no_object_is_none(server: Server, client: Clien
 
     with pytest.raises(Unavailable, match="no object"):
         await client.send(requests.lease(Lease(SETTINGS, client).ref))
+
+
+async def test_rivals_are_found_on_every_page(server: Server, client: Client) -> None:
+    nobody, rival = held(), held()
+    nobody["metadata"]["name"], nobody["spec"]["holderIdentity"] = "a", ""
+    server.others = [nobody] * 500
+    rival["metadata"]["name"], rival["spec"]["renewTime"] = "rival", datetime.now(UTC).isoformat()
+    server.lease = rival
+
+    with pytest.raises(OperatorError, match="Another operator reconciles all namespaces"):
+        await Lease(SETTINGS, client).alone()

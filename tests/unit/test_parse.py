@@ -10,7 +10,7 @@ import yaml
 
 from appstack.errors import InvalidSpec
 from appstack.model import AppStack, parse
-from appstack.model.parsing import ELSEWHERE, FORMS
+from appstack.model.parsing import ELSEWHERE, FORMS, rest
 
 GOOD = {
     "apiVersion": "appstack.dev/v1alpha1",
@@ -139,3 +139,20 @@ def test_a_name_is_at_most_52_characters() -> None:
     assert parse({**GOOD, "metadata": {"name": "a" * 52}}).metadata.name
     with pytest.raises(InvalidSpec, match=r"metadata\.name: is too long: at most 52"):
         parse({**GOOD, "metadata": {"name": "a" * 53}})
+
+
+def test_a_spec_has_a_size_at_which_the_others_do_not_wait() -> None:
+    spec: dict[str, Any] = {"backend": {"image": "shop:1", "args": ["a" * 60_000]}}
+    document = {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": {"name": "shop"}, "spec": spec}
+    spec["files"] = [{"path": f"/etc/{name}", name: "YQ==" * 50_000} for name in ("content", "base64")]
+    spec["proxy"] = {"config": "#" * 100_000}
+    parse(document)
+
+    spec["backend"]["args"] += ["a" * 10_000]
+    with pytest.raises(InvalidSpec) as refused:
+        parse(document)
+
+    assert ["spec: has 68 KiB beside the contents of its files, and 64 KiB are the most "] == [
+        str(fault).partition("(")[0] for fault in refused.value.faults
+    ]
+    assert rest(document) is None

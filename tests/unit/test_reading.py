@@ -83,6 +83,7 @@ def test_what_is_no_json_is_a_value_error(text: bytes) -> None:
         (b'{"a": "\\ud800"}', {"a": "?"}),
         (b'{"\\udfff": ["\\ud83d\\ude00"]}', {"?": ["\U0001f600"]}),
         (b'{"a\xff": "\xe9\xc3\xa9"}', {"a\ufffd": "\ufffdé"}),
+        (b'{"a": [' + b"9" * 300 + b", " + b"9" * 5_000 + b"]}", {"a": [10**300 - 1, 0]}),
     ],
 )
 def test_what_is_no_text_is_made_one(text: bytes, value: Any) -> None:

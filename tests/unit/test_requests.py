@@ -87,6 +87,15 @@ def test_what_does_not_pass_is_said_as_the_server_said_it(code: int) -> None:
     assert (REF, code, "Because", "it is so") == (error.ref, error.status, error.reason, error.message)
 
 
+def test_of_a_message_that_quotes_all_that_was_written_the_beginning_is_kept() -> None:
+    long = "spec[" * 50_000
+    body = _status(422, "Invalid", long, details={"causes": [{"message": long}]})
+    error = failure(requests.look(REF), status=422, headers={}, body=body)
+
+    assert isinstance(error, Refused)
+    assert (long[:8_000], (long[:8_000],)) == (error.message, error.causes)
+
+
 @pytest.mark.parametrize(
     ("code", "message", "conflict"),
     [

@@ -90,7 +90,7 @@ def unreadable(schedule: str) -> Iterator[str]:
 def _reads(part: str, least: int, most: int, names: tuple[str, ...]) -> bool:
     """Tell whether one entry of a field's list is `*`, a number, a name or a range, with or without a step."""
     span, slash, step = part.partition("/")
-    if slash and not (step.isdecimal() and int(step) > 0):
+    if slash and not _number(step, 0, ()):
         return False
     if span in ("*", "?"):
         return True
@@ -102,4 +102,4 @@ def _reads(part: str, least: int, most: int, names: tuple[str, ...]) -> bool:
 def _number(text: str, least: int, names: tuple[str, ...]) -> int | None:
     if text.lower() in names:
         return names.index(text.lower()) + least
-    return int(text) if text.isascii() and text.isdecimal() else None
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None

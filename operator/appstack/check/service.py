@@ -43,18 +43,20 @@ def stack_name(subject: Subject) -> Iterator[Fault]:
 def ports(subject: Subject) -> Iterator[Fault]:
     """Yield ports of the Service that lead nowhere."""
     service = _wanted(subject)
+    listeners = [each for member in subject.together for each in subject.listeners(member)]
     for index, port in enumerate((service and service.ports) or []):
         where = f"spec.service.ports[{index}]"
         yield from number(f"{where}.port", port.port)
         yield from protocol(f"{where}.protocol", port.protocol)
         if port.name is not None and not _LABEL.fullmatch(port.name):
             yield Fault(f"{where}.name", f"{port.name!r} is not a name", "at most 63 of a-z, 0-9 and -")
-        yield from _target(subject, where, port)
+        yield from _target(
+            subject, where, port, [each for each in listeners if each.protocol == (port.protocol or "TCP")]
+        )
 
 
-def _target(subject: Subject, where: str, port: ServicePort) -> Iterator[Fault]:
+def _target(subject: Subject, where: str, port: ServicePort, offered: list[Listener]) -> Iterator[Fault]:
     over = port.protocol or "TCP"
-    offered = [each for member in subject.together for each in subject.listeners(member) if each.protocol == over]
     proxy = subject.spec.proxy
     if port.target_port is None:
         taker = [each for each in offered if proxy or each.field.startswith(subject.backend.field)]

@@ -20,7 +20,7 @@ _NAMESPACES: Final = f"{GROUP}/namespaces"
 _EXCLUDED: Final = f"{GROUP}/exclude-namespaces"
 _SELECTOR: Final = f"{GROUP}/namespace-selector"
 
-_MANY: Final = 500  # patterns
+_MANY: Final = 100  # patterns
 _WIDEST: Final = 200  # characters of a pattern: a namespace's name has 63
 _LONGEST: Final = 1_024  # characters of a selector, as of the setting's
 _DURATION: Final = 15  # seconds for which a Lease holds that doesn't say so

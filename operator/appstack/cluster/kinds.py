@@ -95,7 +95,10 @@ def _stateful_set(manifest: Manifest) -> Slim:
     spec = manifest.get("spec") or {}
     kept = _only(spec, ("replicas", "updateStrategy", "serviceName", "podManagementPolicy"))
     kept["volumeClaimTemplates"] = [
-        {"metadata": {"name": one["metadata"]["name"]}, "spec": one["spec"]}
+        {
+            "metadata": {"name": (one.get("metadata") or {}).get("name", "")},
+            "spec": _only(one.get("spec") or {}, ("resources", "storageClassName", "accessModes")),
+        }
         for one in spec.get("volumeClaimTemplates") or ()
     ]
     return Slim(spec=kept, status=manifest.get("status") or {})

@@ -229,14 +229,21 @@ class Lease:
         self._held = lease
 
     async def _rivals(self) -> list[Claim]:
-        try:
-            answer = await self._client.send(requests.leases(LABEL))
-        except Refused as error:
-            raise self._denied(error) from error
-        claims = (Claim.of(lease) for lease in answer["items"])
-        return [
-            claim for claim in claims if claim.ref != self.ref and claim.holder and overlap(self.scope, claim.scope)
-        ]
+        found: list[Claim] = []
+        after = ""
+        while True:
+            try:
+                page = await self._client.send(requests.leases(LABEL, after=after))
+            except Refused as error:
+                raise self._denied(error) from error
+            for lease in page["items"]:
+                claim = Claim.of(lease)
+                if claim.ref != self.ref and claim.holder and overlap(self.scope, claim.scope):
+                    found.append(claim)
+                await asyncio.sleep(0)  # whoever may write Leases may write many
+            after = (page.get("metadata") or {}).get("continue", "")
+            if not after:
+                return found
 
     def _rival(self, claim: Claim) -> OperatorError:
         return OperatorError(

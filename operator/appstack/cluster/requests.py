@@ -191,9 +191,9 @@ def post_event(manifest: Manifest) -> Request:
     return Request("create", EVENTS, ref, "POST", EVENTS.path(ref.namespace), accept=METADATA, body=manifest)
 
 
-def leases(selector: str) -> Request:
-    """List the Leases in the whole cluster that bear a label."""
-    query = {"labelSelector": selector, "limit": str(PAGE)}
+def leases(selector: str, *, after: str = "") -> Request:
+    """List one page of the Leases in the whole cluster that bear a label."""
+    query = _page(PAGE, after) | {"labelSelector": selector}
     return Request("list", LEASES, _whole(LEASES), "GET", LEASES.path(), query=query, urgent=True)
 
 

@@ -196,7 +196,7 @@ class Watch:
                 if not len(refs) % _AT_ONCE:
                     await asyncio.sleep(0)
                 refs.append(self.kind.ref(item))
-                self._touched(self._cache.show(self.kind, item))
+                self._touched(self._show(item))
             after = page["metadata"].get("continue", "")
             if not after:
                 break
@@ -208,6 +208,14 @@ class Watch:
             self._cache.found(self.kind)
             self._touched(self._stacks.lacking(self.kind))
         self.pulse.filled()
+
+    def _show(self, manifest: Manifest) -> Keys:
+        """Take in an object; pass over one that nobody thought of, for the watch is everybody's."""
+        try:
+            return self._cache.show(self.kind, manifest)
+        except Exception:
+            logger.exception("%s is passed over; this is a defect of AppStack", self.kind.ref(manifest))
+            return frozenset()
 
     async def _follow(self) -> None:
         seconds = random.randint(240, 480)
@@ -229,7 +237,7 @@ class Watch:
         if event.type == "DELETED":
             self._lost(self._cache.gone(self.kind, event.object))
         elif event.type != "BOOKMARK":
-            self._touched(self._cache.show(self.kind, event.object))
+            self._touched(self._show(event.object))
         self._cache.mark(self.kind, int(event.version))
         self._version = event.version
         self._pace.progress()

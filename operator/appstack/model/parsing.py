@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pydantic
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 from appstack.errors import Fault, InvalidSpec
 from appstack.model.stack import AppStack
+
+MOST: Final = 64 << 10
+"""Bytes of a spec: checks compare every part of it with every other, and everybody waits meanwhile."""
 
 # Kubernetes takes a number where it wants a quantity (`cpu: 2`); the client's models want the string.
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "overhead"})
@@ -60,6 +63,10 @@ ELSEWHERE: Final[Mapping[str, str]] = {
 
 def parse(document: Mapping[str, Any]) -> AppStack:
     """Return the stack that a document describes; raise InvalidSpec with a fault for each field of wrong shape."""
+    size = _size(document)
+    if size > MOST:
+        what = f"has {size >> 10} KiB beside the contents of its files, and {MOST >> 10} KiB are the most"
+        raise InvalidSpec((Fault("spec", what, "put long texts into spec.files, or make several AppStacks of it"),))
     try:
         return AppStack.model_validate(_with_quantities(document))
     except pydantic.ValidationError as error:
@@ -71,6 +78,8 @@ def rest(document: Mapping[str, Any]) -> AppStack | None:
 
     None where they are more than single values, or required.
     """
+    if _size(document) > MOST:
+        return None
     whole = _with_quantities(document)
     try:
         return AppStack.model_validate(whole)
@@ -82,6 +91,20 @@ def rest(document: Mapping[str, Any]) -> AppStack | None:
         return AppStack.model_validate(_mended(whole, _meant(details, document)))
     except pydantic.ValidationError:
         return None
+
+
+def _size(document: Mapping[str, Any]) -> int:
+    """Return the bytes of a document's spec as JSON, less what is only copied: contents of files and nginx.conf."""
+    spec = document.get("spec")
+    if not isinstance(spec, Mapping):
+        return 0
+    copied = [spec.get("proxy"), *(files if isinstance(files := spec.get("files"), list) else ())]
+    found = (one.get(key) for one in copied if isinstance(one, Mapping) for key in ("content", "base64", "config"))
+    texts = [text for text in found if isinstance(text, str)]
+    try:
+        return len(to_json(spec, serialize_unknown=True)) - sum(len(to_json(text)) for text in texts)
+    except ValueError:  # nested without an end: the model says so
+        return 0
 
 
 def _details(error: pydantic.ValidationError) -> list[ErrorDetails]:
