@@ -30,7 +30,7 @@ class Intent:
     stack: AppStack | None
     faults: tuple[Fault, ...]
     desired: tuple[Manifest, ...] = ()
-    size: int = 0  # bytes of what it becomes, as JSON
+    size: int = 0  # bytes of the spec and of what it becomes, as JSON
 
     @property
     def wrong(self) -> bool:
@@ -75,16 +75,21 @@ class Intents:
 
     def _work_out(self, doc: Manifest, namespace_uid: str) -> Intent:
         try:
-            stack = parse(doc)
+            intent = work_out(parse(doc), settings=self._settings, namespace_uid=namespace_uid)
         except InvalidSpec as error:
-            return Intent(None, error.faults)
-        intent = Intent(stack, check(stack, self._settings))
-        if intent.wrong:
-            return intent
-        desired = render(stack, settings=self._settings, namespace_uid=namespace_uid)
-        size = len(to_json(desired))
-        if size > _WHOLE:
-            what = f"becomes {size >> 10} KiB of objects, and {_WHOLE >> 10} KiB are the most"
-            hint = "containers without an image inherit what the backend has: put long texts into spec.files"
-            return Intent(stack, (*intent.faults, Fault("spec", what, hint)))
-        return replace(intent, desired=desired, size=size)
+            intent = Intent(None, error.faults)
+        return replace(intent, size=len(to_json(doc["spec"])) + len(to_json(intent.desired)))
+
+
+def work_out(stack: AppStack, *, settings: Settings, namespace_uid: str | None = None) -> Intent:
+    """Return what is wrong with a stack, and what it becomes where nothing is."""
+    intent = Intent(stack, check(stack, settings))
+    if intent.wrong:
+        return intent
+    desired = render(stack, settings=settings, namespace_uid=namespace_uid)
+    size = len(to_json(desired))
+    if size > _WHOLE:
+        what = f"becomes {size} bytes of objects, and {_WHOLE} are the most"
+        hint = "containers without an image inherit what the backend has: put long texts into spec.files"
+        return replace(intent, faults=(*intent.faults, Fault("spec", what, hint)))
+    return replace(intent, desired=desired)

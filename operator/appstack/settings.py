@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
@@ -11,6 +11,11 @@ from pydantic.alias_generators import to_camel
 from appstack import selectors
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+MANY: Final = 100
+"""Patterns of namespaces that a list has at most: other operators compare each with each of theirs."""
+WIDEST: Final = 200
+"""Characters of a pattern: a namespace's name has 63."""
+Patterns = Annotated[tuple[Annotated[str, Field(max_length=WIDEST)], ...], Field(max_length=MANY)]
 AbsolutePath = Annotated[str, Field(pattern=r"^/", max_length=1024)]
 
 
@@ -37,9 +42,9 @@ class Settings(BaseModel):
     """Serve `static … from` from the image itself; every node's runtime must know image volumes."""
     ipv6: bool = False
     """Let nginx listen on IPv6, too; every node's kernel must know it, else nginx does not start."""
-    namespaces: tuple[str, ...] = ()
+    namespaces: Patterns = ()
     """Patterns (`team-*`) of the namespaces that this operator reconciles; empty means all."""
-    exclude_namespaces: tuple[str, ...] = ()
+    exclude_namespaces: Patterns = ()
     """Patterns of namespaces that this operator leaves alone; they win over `namespaces`."""
     namespace_selector: Annotated[str, Field(max_length=1024)] = ""
     """A label selector of the namespaces that this operator reconciles (`shard=a`): operators whose selectors have no

@@ -338,15 +338,18 @@ def test_of_a_template_of_claims_little_is_kept_and_nothing_is_taken_for_granted
     ] == child.spec["volumeClaimTemplates"]
 
 
-def test_an_object_that_nobody_thought_of_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
-    class Broken(Cache):
-        def show(self, kind: Kind, manifest: Manifest) -> frozenset[Key]:
-            raise KeyError("name")
+@pytest.mark.parametrize("kind", [CONFIG, POD])
+def test_of_an_object_that_nobody_thought_of_it_is_known_whose_it_is(
+    cache: Cache, kind: Kind, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = thing(7, status={"containerStatuses": [3]})
+    odd["metadata"]["managedFields"] = [{"manager": "appstack", "operation": "Apply", "fieldsV1": [1]}]
 
-    broken, nobody = Broken(accepts=lambda _: True), lambda _: None
-    watch = Watch(CONFIG, client=None, cache=broken, stacks=Stacks(), touched=nobody, lost=nobody)  # type: ignore[arg-type]
+    touched: list[frozenset[Key]] = []
+    watch = Watch(kind, client=None, cache=cache, stacks=Stacks(), touched=touched.append, lost=touched.append)  # type: ignore[arg-type]
+    watch._take(decode(json.dumps({"type": "ADDED", "object": odd}).encode()))
 
-    watch._take(decode(json.dumps({"type": "ADDED", "object": thing(7)}).encode()))
-
-    assert "7" == watch._version
-    assert "is passed over; this is a defect of AppStack" in caplog.text
+    assert [{SHOP}] == touched
+    seen = cache.observed(SHOP)
+    assert ["c1"] == [child.uid for child in (*seen.children.values(), *seen.pods)]
+    assert "is not understood; this is a defect of AppStack" in caplog.text

@@ -93,7 +93,7 @@ def test_what_one_stack_becomes_has_a_size() -> None:
 
     assert intent.wrong
     assert not intent.desired
-    assert intent.faults[-1].what.endswith(" KiB of objects, and 2048 KiB are the most")
+    assert intent.faults[-1].what.endswith(" bytes of objects, and 2097152 are the most")
 
 
 def test_few_intents_are_kept_where_they_are_large() -> None:
@@ -105,6 +105,11 @@ def test_few_intents_are_kept_where_they_are_large() -> None:
         intents.of(large, namespace_uid="n1")
 
     assert 2 == len(intents)
+
+    contents = [{"path": f"/etc/{number}", "content": "a" * 500_000} for number in range(2)]
+    for number in range(20):  # more than the files of a stack may have: nothing is rendered, and the spec is kept
+        assert intents.of(doc(files=contents, uid=f"w{number}"), namespace_uid="n1").wrong
+    assert 4 == len(intents)
     for number in range(300):
         intents.of(doc(uid=f"v{number}"), namespace_uid="n1")
     assert MOST == len(intents)

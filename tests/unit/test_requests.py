@@ -87,13 +87,23 @@ def test_what_does_not_pass_is_said_as_the_server_said_it(code: int) -> None:
     assert (REF, code, "Because", "it is so") == (error.ref, error.status, error.reason, error.message)
 
 
-def test_of_a_message_that_quotes_all_that_was_written_the_beginning_is_kept() -> None:
+def test_of_a_message_that_quotes_all_that_was_written_both_ends_are_kept() -> None:
     long = "spec[" * 50_000
     body = _status(422, "Invalid", long, details={"causes": [{"message": long}]})
     error = failure(requests.look(REF), status=422, headers={}, body=body)
 
     assert isinstance(error, Refused)
-    assert (long[:8_000], (long[:8_000],)) == (error.message, error.causes)
+    clipped = f"{long[:4_000]} … {long[-4_000:]}"
+    assert (clipped, (clipped,)) == (error.message, error.causes)
+
+
+def test_the_end_of_a_long_message_still_says_that_a_field_is_immutable() -> None:
+    causes = [{"message": f"Invalid value: core.PodTemplateSpec{{{'x' * 50_000}}}: field is immutable"}]
+    body = _status(422, "Invalid", "is invalid", details={"causes": causes})
+    error = failure(requests.look(REF), status=422, headers={}, body=body)
+
+    assert isinstance(error, Refused)
+    assert is_immutable(error)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from appstack.check import check
 from appstack.cli import documents
 from appstack.errors import Fault, InvalidSpec, OperatorError, Severity
+from appstack.intents import work_out
 from appstack.meta import GROUP, KIND
 from appstack.model import AppStack, parse
 from appstack.model.parsing import rest
@@ -81,7 +82,7 @@ def _look(document: documents.Document, *, source: str, settings: Settings, name
     except InvalidSpec as error:
         beyond = _beyond(rest(document), error.faults, settings)
         return Looked(source, None, _together(unknown, (*error.faults, *beyond)))
-    return Looked(source, stack, _together(unknown, check(stack, settings)))
+    return Looked(source, stack, _together(unknown, work_out(stack, settings=settings).faults))
 
 
 def _beyond(stack: AppStack | None, faults: tuple[Fault, ...], settings: Settings) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from appstack.errors import AppStackError, MissingKind, Refused, Unavailable
 from appstack.reading import read
 
 _LONGEST: Final = 60.0  # seconds that a server may make us wait: the probes would think that we are stuck
-_LONG: Final = 8_000  # characters of a message: it may quote all that somebody wrote
+_LONG: Final = 4_000  # characters at both ends of a message: between them it may quote all that somebody wrote
 _FOR_NOW: Final = (401, 408, 425, 429)  # besides 5xx
 _IMMUTABLE: Final = ("field is immutable", "may not change fields", "may not add or remove containers")
 
@@ -19,15 +19,21 @@ _IMMUTABLE: Final = ("field is immutable", "may not change fields", "may not add
 def failure(request: Request, *, status: int, headers: Mapping[str, str], body: bytes) -> AppStackError:
     """Return what an answer of 400 and above means."""
     told = _told(body)
-    message = str(told.get("message") or "")[:_LONG] or body[:300].decode(errors="replace") or f"HTTP {status}"
+    message = _clipped(told.get("message") or "") or body[:300].decode(errors="replace") or f"HTTP {status}"
     if status in _FOR_NOW or status >= 500:
         return Unavailable(f"{request.ref}: {message}", retry_after=retry_after(headers, told))
     if status == 404 and not told and request.kind.optional:
         return MissingKind(request.ref)  # of an object that is not there it would speak in a `Status`
     reason = told.get("reason") or f"HTTP{status}"
     causes = (told.get("details") or {}).get("causes") or ()
-    said = tuple(str(cause.get("message", ""))[:_LONG] for cause in causes)
+    said = tuple(_clipped(cause.get("message", "")) for cause in causes)
     return Refused(request.ref, status=status, reason=reason, message=message, causes=said)
+
+
+def _clipped(message: object) -> str:
+    """Return a message without its middle: what is wrong stands at one end, in Kubernetes' words at the last."""
+    text = str(message)
+    return text if len(text) <= 2 * _LONG else f"{text[:_LONG]} … {text[-_LONG:]}"
 
 
 def is_conflict(error: Refused) -> bool:

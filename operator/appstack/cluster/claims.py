@@ -14,15 +14,14 @@ from appstack.cluster.requests import LEASES
 from appstack.meta import GROUP, Manifest, Ref
 from appstack.reading import read
 from appstack.scope import Scope
+from appstack.settings import MANY, WIDEST
 
 LABEL: Final = f"{GROUP}/operator"
 _NAMESPACES: Final = f"{GROUP}/namespaces"
 _EXCLUDED: Final = f"{GROUP}/exclude-namespaces"
 _SELECTOR: Final = f"{GROUP}/namespace-selector"
 
-_MANY: Final = 100  # patterns
-_WIDEST: Final = 200  # characters of a pattern: a namespace's name has 63
-_LONGEST: Final = 1_024  # characters of a selector, as of the setting's
+_LONGEST: Final = 1_024  # characters of a selector, as the setting has
 _DURATION: Final = 15  # seconds for which a Lease holds that doesn't say so
 MOST: Final = 300  # seconds that `leaseDuration` may have: somebody else's Lease may say a lifetime
 _CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -104,18 +103,18 @@ class Claim:
 
 
 def _scope(said: Mapping[str, str]) -> Scope:
-    """Return what a Lease says that its holder reconciles; what would take long to compare is everything."""
-    scope = Scope(_patterns(said, _NAMESPACES), _patterns(said, _EXCLUDED), said.get(_SELECTOR, ""))
-    parts = (*scope.namespaces, *scope.excluded)
-    quick = all(len(part) <= _WIDEST for part in parts) and len(parts) <= _MANY and len(scope.selector) <= _LONGEST
-    return scope if quick else Scope()
+    """Return what a Lease says that its holder reconciles, and more where to compare that would take long."""
+    selector = said.get(_SELECTOR, "")
+    labelled = selector if len(selector) <= _LONGEST else ""
+    return Scope(_patterns(said, _NAMESPACES), _patterns(said, _EXCLUDED), labelled)
 
 
 def _patterns(said: Mapping[str, str], key: str) -> tuple[str, ...]:
     try:
-        return tuple(str(pattern) for pattern in read(said.get(key, "[]").encode()))
+        patterns = tuple(str(pattern) for pattern in read(said.get(key, "[]").encode()))
     except (ValueError, TypeError):
         return ()  # as if it reconciled everything
+    return patterns if len(patterns) <= MANY and all(len(each) <= WIDEST for each in patterns) else ()
 
 
 class Watched:

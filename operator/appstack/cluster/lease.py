@@ -235,6 +235,8 @@ class Lease:
             try:
                 page = await self._client.send(requests.leases(LABEL, after=after))
             except Refused as error:
+                if error.status == 410:  # it took too long: from the first page again
+                    raise Unavailable(error.message) from error
                 raise self._denied(error) from error
             for lease in page["items"]:
                 claim = Claim.of(lease)

@@ -15,7 +15,7 @@ from appstack import metrics
 from appstack.cluster import requests
 from appstack.cluster.cache import Cache, Keys
 from appstack.cluster.client import Client
-from appstack.cluster.kinds import Kind
+from appstack.cluster.kinds import Kind, Role
 from appstack.cluster.pulse import Pace, Pulse
 from appstack.cluster.stacks import Stacks
 from appstack.errors import MissingKind, Refused, Unavailable
@@ -30,6 +30,10 @@ _ANEW: Final = Backoff(first=1.0, longest=45.0)  # between questions for a kind 
 _LATELY: Final = 5.0  # seconds for which the answer to such a question is good enough
 _PATIENCE: Final = 2.0  # seconds that anybody waits for it
 _AT_ONCE: Final = 50  # objects of a page that are taken in before others have their turn
+_VOUCHED: Final = (
+    *("name", "namespace", "uid", "resourceVersion", "generation", "labels", "ownerReferences"),
+    *("creationTimestamp", "deletionTimestamp"),
+)
 _SHOWN: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 
 
@@ -54,6 +58,11 @@ def decode(line: bytes) -> Event:
     except (ValueError, KeyError, TypeError):
         pass
     raise Unavailable(f"a watch brought no event: {line[:100]!r}")
+
+
+def _bare(manifest: Manifest) -> Manifest:
+    """Return as much of an object's metadata as the API server vouches for."""
+    return {"metadata": {key: manifest["metadata"][key] for key in _VOUCHED if key in manifest["metadata"]}}
 
 
 class Watch:
@@ -210,12 +219,14 @@ class Watch:
         self.pulse.filled()
 
     def _show(self, manifest: Manifest) -> Keys:
-        """Take in an object; pass over one that nobody thought of, for the watch is everybody's."""
+        """Take in an object, and of one that nobody thought of whose it is: the watch is everybody's."""
         try:
             return self._cache.show(self.kind, manifest)
         except Exception:
-            logger.exception("%s is passed over; this is a defect of AppStack", self.kind.ref(manifest))
-            return frozenset()
+            if self.kind.role is Role.NAMESPACE:
+                raise  # it says whose all the others are
+            logger.exception("%s is not understood; this is a defect of AppStack", self.kind.ref(manifest))
+            return self._cache.show(self.kind, _bare(manifest))
 
     async def _follow(self) -> None:
         seconds = random.randint(240, 480)

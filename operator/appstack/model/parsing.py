@@ -65,7 +65,7 @@ def parse(document: Mapping[str, Any]) -> AppStack:
     """Return the stack that a document describes; raise InvalidSpec with a fault for each field of wrong shape."""
     size = _size(document)
     if size > MOST:
-        what = f"has {size >> 10} KiB beside the contents of its files, and {MOST >> 10} KiB are the most"
+        what = f"has {size} bytes beside the contents of its files and of nginx.conf, and {MOST} are the most"
         raise InvalidSpec((Fault("spec", what, "put long texts into spec.files, or make several AppStacks of it"),))
     try:
         return AppStack.model_validate(_with_quantities(document))
@@ -93,13 +93,16 @@ def rest(document: Mapping[str, Any]) -> AppStack | None:
         return None
 
 
+_COPIED: Final = ("content", "base64", "config", "server")
+
+
 def _size(document: Mapping[str, Any]) -> int:
     """Return the bytes of a document's spec as JSON, less what is only copied: contents of files and nginx.conf."""
     spec = document.get("spec")
     if not isinstance(spec, Mapping):
         return 0
     copied = [spec.get("proxy"), *(files if isinstance(files := spec.get("files"), list) else ())]
-    found = (one.get(key) for one in copied if isinstance(one, Mapping) for key in ("content", "base64", "config"))
+    found = (one.get(key) for one in copied if isinstance(one, Mapping) for key in _COPIED)
     texts = [text for text in found if isinstance(text, str)]
     try:
         return len(to_json(spec, serialize_unknown=True)) - sum(len(to_json(text)) for text in texts)
