@@ -58,7 +58,7 @@ class Settings(BaseModel):
     """For how many seconds the Lease holds: one that stands by takes over so long after the last sign of a dead one."""
     workers: Annotated[int, Field(ge=1, le=256)] = 64
     """How many stacks are reconciled at once: most of them wait for an answer."""
-    requests: Annotated[int, Field(ge=1, le=256)] = 16
+    requests: Annotated[int, Field(ge=1, le=256)] = 32
     """How many requests to the API server may be under way at once."""
     health_port: Port = 8081
     """Where `/livez` and `/readyz` answer."""
