@@ -20,6 +20,7 @@ from appstack.settings import Settings
 MOST: Final = 256
 """A stack is looked at several times while it settles, and then for long not at all."""
 _KEPT: Final = 4 << 20  # bytes of all that is kept, as JSON; in memory it is some ten times as much
+_FAULT: Final = 300  # bytes that a fault takes: a spec may have as many as parts
 _WHOLE: Final = 2 << 20  # bytes of what one stack may become: the API server takes no object of more
 
 
@@ -30,7 +31,7 @@ class Intent:
     stack: AppStack | None
     faults: tuple[Fault, ...]
     desired: tuple[Manifest, ...] = ()
-    size: int = 0  # bytes of the spec and of what it becomes, as JSON
+    size: int = 0  # bytes that it takes, as JSON
 
     @property
     def wrong(self) -> bool:
@@ -78,11 +79,11 @@ class Intents:
             intent = work_out(parse(doc), settings=self._settings, namespace_uid=namespace_uid)
         except InvalidSpec as error:
             intent = Intent(None, error.faults)
-        return replace(intent, size=len(to_json(doc["spec"])) + len(to_json(intent.desired)))
+        return replace(intent, size=intent.size + len(to_json(doc.get("spec"))) + _FAULT * len(intent.faults))
 
 
 def work_out(stack: AppStack, *, settings: Settings, namespace_uid: str | None = None) -> Intent:
-    """Return what is wrong with a stack, and what it becomes where nothing is."""
+    """Return what is wrong with a stack, and what it becomes where nothing is; its size is that of the objects."""
     intent = Intent(stack, check(stack, settings))
     if intent.wrong:
         return intent
@@ -92,4 +93,4 @@ def work_out(stack: AppStack, *, settings: Settings, namespace_uid: str | None =
         what = f"becomes {size} bytes of objects, and {_WHOLE} are the most"
         hint = "containers without an image inherit what the backend has: put long texts into spec.files"
         return replace(intent, faults=(*intent.faults, Fault("spec", what, hint)))
-    return replace(intent, desired=desired)
+    return replace(intent, desired=desired, size=size)

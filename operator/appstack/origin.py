@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from appstack.meta import RESERVED_PREFIX, Manifest
 
-_FIELD: Final = re.compile(r"\b(?:spec|metadata)(?:\.\w+|\[[^\][\s]{0,253}\])+")
+# A name in brackets has 317 characters at most, an annotation's; without a bound what quotes brackets takes seconds.
+_FIELD: Final = re.compile(r"\b(?:spec|metadata)(?:\.\w+|\[[^\][\s]{0,320}\])+")
 _LISTED: Final = re.compile(r"(?P<list>initContainers|containers|volumes)\[(?P<index>\d+)\](?P<rest>.*)")
 
 _PLACES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {

@@ -15,6 +15,10 @@ MANY: Final = 100
 """Patterns of namespaces that a list has at most: other operators compare each with each of theirs."""
 WIDEST: Final = 200
 """Characters of a pattern: a namespace's name has 63."""
+LONGEST_SELECTOR: Final = 1024
+"""Characters of a label selector."""
+LONGEST_LEASE: Final = 300
+"""Seconds for which a Lease may hold."""
 Patterns = Annotated[tuple[Annotated[str, Field(max_length=WIDEST)], ...], Field(max_length=MANY)]
 AbsolutePath = Annotated[str, Field(pattern=r"^/", max_length=1024)]
 
@@ -46,7 +50,7 @@ class Settings(BaseModel):
     """Patterns (`team-*`) of the namespaces that this operator reconciles; empty means all."""
     exclude_namespaces: Patterns = ()
     """Patterns of namespaces that this operator leaves alone; they win over `namespaces`."""
-    namespace_selector: Annotated[str, Field(max_length=1024)] = ""
+    namespace_selector: Annotated[str, Field(max_length=LONGEST_SELECTOR)] = ""
     """A label selector of the namespaces that this operator reconciles (`shard=a`): operators whose selectors have no
     namespace in common share a cluster; empty means all."""
     operator_namespace: str = "appstack-system"
@@ -54,7 +58,7 @@ class Settings(BaseModel):
     identity: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=63)] = ""
     """The name of this installation and of its Lease: operators that share it stand by for each other, all others
     must own other namespaces. The chart sets it; without it the machine's name stands in, and nobody stands by."""
-    lease_duration: Annotated[int, Field(ge=3, le=300)] = 15
+    lease_duration: Annotated[int, Field(ge=3, le=LONGEST_LEASE)] = 15
     """For how many seconds the Lease holds: one that stands by takes over so long after the last sign of a dead one."""
     workers: Annotated[int, Field(ge=1, le=256)] = 64
     """How many stacks are reconciled at once: most of them wait for an answer."""

@@ -110,6 +110,15 @@ def test_few_intents_are_kept_where_they_are_large() -> None:
     for number in range(20):  # more than the files of a stack may have: nothing is rendered, and the spec is kept
         assert intents.of(doc(files=contents, uid=f"w{number}"), namespace_uid="n1").wrong
     assert 4 == len(intents)
+
+    target = {"type": "Utilization", "averageUtilization": 5}
+    metrics = [{"type": "Resource", "resource": {"name": f"r{number}", "target": target}} for number in range(100)]
+    for number in range(20):  # each of them is missing in each of many containers
+        others = [{"name": f"s{number}"} for number in range(30)]
+        wrong = doc(autoscaling={"maxReplicas": 2, "metrics": metrics}, sidecars=others, uid=f"x{number}")
+        faults = len(intents.of(wrong, namespace_uid="n1").faults)
+    assert 3_000 < faults
+    assert 4 == len(intents)
     for number in range(300):
         intents.of(doc(uid=f"v{number}"), namespace_uid="n1")
     assert MOST == len(intents)

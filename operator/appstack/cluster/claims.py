@@ -14,16 +14,14 @@ from appstack.cluster.requests import LEASES
 from appstack.meta import GROUP, Manifest, Ref
 from appstack.reading import read
 from appstack.scope import Scope
-from appstack.settings import MANY, WIDEST
+from appstack.settings import LONGEST_LEASE, LONGEST_SELECTOR, MANY, WIDEST
 
 LABEL: Final = f"{GROUP}/operator"
 _NAMESPACES: Final = f"{GROUP}/namespaces"
 _EXCLUDED: Final = f"{GROUP}/exclude-namespaces"
 _SELECTOR: Final = f"{GROUP}/namespace-selector"
 
-_LONGEST: Final = 1_024  # characters of a selector, as the setting has
 _DURATION: Final = 15  # seconds for which a Lease holds that doesn't say so
-MOST: Final = 300  # seconds that `leaseDuration` may have: somebody else's Lease may say a lifetime
 _CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -89,7 +87,7 @@ class Claim:
             ref,
             holder=spec.get("holderIdentity") or "",
             renewed=spec.get("renewTime") or "",
-            times=Times(min(spec.get("leaseDurationSeconds") or _DURATION, MOST)),
+            times=Times(min(spec.get("leaseDurationSeconds") or _DURATION, LONGEST_LEASE)),  # it may say a lifetime
             scope=_scope(said),
             version=lease["metadata"]["resourceVersion"],
         )
@@ -105,7 +103,7 @@ class Claim:
 def _scope(said: Mapping[str, str]) -> Scope:
     """Return what a Lease says that its holder reconciles, and more where to compare that would take long."""
     selector = said.get(_SELECTOR, "")
-    labelled = selector if len(selector) <= _LONGEST else ""
+    labelled = selector if len(selector) <= LONGEST_SELECTOR else ""
     return Scope(_patterns(said, _NAMESPACES), _patterns(said, _EXCLUDED), labelled)
 
 

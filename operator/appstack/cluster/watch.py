@@ -30,7 +30,7 @@ _ANEW: Final = Backoff(first=1.0, longest=45.0)  # between questions for a kind 
 _LATELY: Final = 5.0  # seconds for which the answer to such a question is good enough
 _PATIENCE: Final = 2.0  # seconds that anybody waits for it
 _AT_ONCE: Final = 50  # objects of a page that are taken in before others have their turn
-_VOUCHED: Final = (
+_VOUCHED: Final = (  # the API server knows their types, and nobody makes them up
     *("name", "namespace", "uid", "resourceVersion", "generation", "labels", "ownerReferences"),
     *("creationTimestamp", "deletionTimestamp"),
 )
@@ -61,7 +61,7 @@ def decode(line: bytes) -> Event:
 
 
 def _bare(manifest: Manifest) -> Manifest:
-    """Return as much of an object's metadata as the API server vouches for."""
+    """Return as much of an object's metadata as says whose it is, in types that the API server vouches for."""
     return {"metadata": {key: manifest["metadata"][key] for key in _VOUCHED if key in manifest["metadata"]}}
 
 

@@ -16,6 +16,8 @@ from appstack.model.stack import AppStack
 MOST: Final = 64 << 10
 """Bytes of a spec: checks compare every part of it with every other, and everybody waits meanwhile."""
 
+_COPIED: Final = ("content", "base64", "config", "server")  # texts that no check compares, with bounds of their own
+
 # Kubernetes takes a number where it wants a quantity (`cpu: 2`); the client's models want the string.
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "overhead"})
 _QUANTITIES: Final = frozenset({"sizeLimit", "divisor"})
@@ -91,9 +93,6 @@ def rest(document: Mapping[str, Any]) -> AppStack | None:
         return AppStack.model_validate(_mended(whole, _meant(details, document)))
     except pydantic.ValidationError:
         return None
-
-
-_COPIED: Final = ("content", "base64", "config", "server")
 
 
 def _size(document: Mapping[str, Any]) -> int:
