@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from string import ascii_lowercase, digits
@@ -32,7 +33,7 @@ KEPT = FORGED | {"wide": nested(150), "bytes": b"\xff"}  # what of it shows that
 @pytest.fixture
 def place(cluster: Cluster, system: Space) -> Iterator[Space]:
     """Give a namespace whose operator has yet to start."""
-    with namespace(cluster, f"zforged-{WORKER}") as space:
+    with namespace(cluster, f"zforged-{WORKER}-{secrets.token_hex(2)}") as space:
         yield space
 
 
