@@ -132,7 +132,9 @@ class _Heard:
         self._hear = hear
 
     async def read(self) -> bytes:
-        return readable(await self._content.read())
+        page = readable(await self._content.read())
+        await asyncio.sleep(0)  # kopf reads it once more, and hands out all that is in it, in one go
+        return page
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         rest = b""

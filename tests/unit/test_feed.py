@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import cast
 
 import aiohttp
 import pytest
@@ -15,7 +16,7 @@ from aiohttp.test_utils import TestServer
 from appstack.cluster.client import Client
 from appstack.cluster.kinds import STACK
 from appstack.cluster.login import Credentials, Login
-from appstack.feed import Feed
+from appstack.feed import Feed, _Heard
 
 ASKED = 1.0  # seconds
 LIST, PAGE, WATCH = "limit=500", "limit=500&continue=more", "watch=true"
@@ -113,3 +114,19 @@ async def test_whoever_gives_up_waiting_does_not_wait_anew(kopf: Kopf) -> None:
 
     turned_away, answered = kopf.server.came
     assert 2.5 <= answered - turned_away
+
+
+class Page:
+    """The body of an answer that is here already."""
+
+    async def read(self) -> bytes:
+        return b"{}"
+
+
+async def test_others_have_their_turn_before_a_page_is_handed_out() -> None:
+    had: list[str] = []
+    asyncio.get_running_loop().call_soon(had.append, "a turn")
+
+    page = await _Heard(cast(aiohttp.StreamReader, Page())).read()
+
+    assert (b"{}", ["a turn"]) == (page, had)
