@@ -81,6 +81,21 @@ def test_a_spec_that_was_written_before_our_status_and_is_shown_after_it_is_news
     assert stacks.show(answer | {"spec": "new", "status": {"a": 1}})
 
 
+def test_a_spec_that_is_shown_after_our_status_and_was_written_before_it_undoes_nothing_of_it(stacks: Stacks) -> None:
+    answer = stack(9)
+    answer["metadata"]["generation"] = 2
+    stacks.reported(KEY, answer, status={"a": 1}, at=1.0)
+
+    for version, status in ((7, {"a": 0}), (8, {}), (9, {"a": 1}), (10, {"a": 2})):
+        shown = stack(version, status=status, spec="new")
+        shown["metadata"]["generation"] = 2
+        assert stacks.show(shown)
+
+        held = stacks.get(KEY)
+        assert held
+        assert ("new", {"a": 2} if version == 10 else {"a": 1}) == (held.doc["spec"], held.doc["status"])
+
+
 def test_an_answer_that_comes_after_the_watch_has_shown_more_takes_nothing_back(stacks: Stacks) -> None:
     stacks.show(stack(9, status={"a": 1}, spec="newer"))
     stacks.reported(KEY, stack(7), status={"a": 1}, at=1.0)
