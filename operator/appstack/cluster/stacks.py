@@ -38,7 +38,7 @@ class Stack:
     strikes: int = 0  # looks in a row for which the API server was not available
     doubtful: bool = False  # a list did not bring it: it may be gone
     lacks: frozenset[Kind] = frozenset()  # kinds that it wants and the cluster did not know at its last look
-    published: int = 0  # the version that our last status made, where the watch had yet to show a spec before it
+    status_version: int = 0  # that our last status made, where the watch had yet to show a spec from before it
 
     @property
     def doc(self) -> Manifest:
@@ -118,8 +118,8 @@ class Stacks:
         if held.version >= int(doc["metadata"]["resourceVersion"]):
             self._held[key] = replace(held, doubtful=False)
             return False
-        if int(doc["metadata"]["resourceVersion"]) < held.published:
-            doc = {**doc, "status": held.doc["status"]}  # the spec that was between: what we told is not undone by it
+        if int(doc["metadata"]["resourceVersion"]) < held.status_version:
+            doc = {**doc, "status": held.doc["status"]}  # what we told came after it
         self._held[key] = now = _with(replace(held, doubtful=False), doc)
         ours = key in self._published and self._published[key] == doc.get("status")
         return not ours or now.generation != held.generation or now.deleting != held.deleting
@@ -154,7 +154,7 @@ class Stacks:
             if held.generation == metadata["generation"]:
                 doc["metadata"] = metadata
             else:  # the watch has yet to show a spec, and its event must not look like the past
-                held = replace(held, published=int(metadata["resourceVersion"]))
+                held = replace(held, status_version=int(metadata["resourceVersion"]))
             held = _with(held, doc)
         self._held[key] = replace(held, reported=at, unreported=())
 
@@ -219,5 +219,5 @@ def _with(held: Stack, doc: Mapping[str, Any]) -> Stack:
         strikes=held.strikes,
         doubtful=held.doubtful,
         lacks=held.lacks,
-        published=held.published,
+        status_version=held.status_version,
     )
