@@ -23,7 +23,7 @@ from tests.api.harness import free_port
 
 ROUTE = next(kind for kind in WATCHED if kind.kind == "HTTPRoute")
 SHOP = Key("team", "shop")
-WHILE = 0.4  # seconds: a kind that is wanted is asked for several times in it
+WHILE = 0.4  # seconds: a kind that is wanted is asked for several times in it, unless the machine stalls
 
 
 class Server:
@@ -77,6 +77,11 @@ class Watched:
         await asyncio.sleep(WHILE)
         return self.server.asked - before
 
+    async def asks_on(self) -> None:
+        """Wait until some more requests have come: how soon is the machine's affair."""
+        enough = self.server.asked + 4
+        await until(lambda: self.server.asked >= enough)
+
 
 @pytest.fixture
 async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
@@ -116,7 +121,7 @@ async def test_what_nobody_wants_costs_no_request_and_is_no_trouble(
 
     assert 0 == await watched.asked_in_a_while()
 
-    assert (True, True) == (watched.watch.pulse.fresh, watched.watch.pulse.alive)
+    await until(lambda: watched.watch.pulse.fresh and watched.watch.pulse.alive)  # at once, unless the machine stalls
 
 
 async def test_whoever_wants_to_know_is_answered_at_once_and_others_soon_after_by_the_same(watched: Watched) -> None:
@@ -163,7 +168,7 @@ async def test_a_server_that_fails_keeps_nobody_waiting_and_is_trouble(watched: 
 @pytest.mark.parametrize("how", ["edited", "deleted", "gone over to another"])
 async def test_it_is_asked_for_as_long_as_a_stack_wants_it(watched: Watched, how: str) -> None:
     watched.want()
-    assert 3 < await watched.asked_in_a_while()
+    await watched.asks_on()
 
     match how:
         case "edited":
@@ -205,7 +210,7 @@ async def test_a_kind_that_goes_while_ours_is_there_may_come_back_with_it(watche
     await _come_and_go(watched)
     assert {SHOP} == watched.touched, "what had an HTTPRoute has none"
 
-    assert 3 < await watched.asked_in_a_while(), "though no stack wants it"
+    await watched.asks_on()  # though no stack wants it
 
     watched.touched.clear()
     watched.server.status = 200
