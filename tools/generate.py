@@ -15,11 +15,10 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 
-from appstack import crd
+from appstack.api import crd, parse
 from appstack.cli import documents
 from appstack.errors import AppStackError
-from appstack.meta import KIND
-from appstack.model import parse
+from appstack.k8s.metadata import KIND
 from appstack.render import render
 from appstack.settings import Settings
 from tools import chart, kinds, metrics, reference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from appstack.check.kinds import KINDS, TABLE, Refusal, Row
+from appstack.validation.kinds import KINDS, TABLE, Refusal, Row
 
 INTRODUCTION = """\
 # Fields by kind of workload

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from appstack import metrics
+from appstack.telemetry import metrics
 
 INTRODUCTION = """\
 # Metrics

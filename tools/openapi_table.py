@@ -1,4 +1,4 @@
-"""Write operator/appstack/kubernetes_1_33.py: what the oldest supported API server says of the types that we embed.
+"""Write operator/appstack/api/kubernetes_1_33.py: what the oldest supported API server says of the types that we embed.
 
 The source is the OpenAPI v3 document that Kubernetes' own repository carries, taken as a Go module: the way in which
 this project gets every program of Kubernetes. What values a string may have is left out there, and stands in the Go
@@ -18,13 +18,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from appstack import openapi
-from appstack.model import AppStackSpec
-from appstack.structural import kubernetes_types
+from appstack.api import AppStackSpec, openapi
+from appstack.api.structural import kubernetes_types
 
 MODULE = "k8s.io/kubernetes"
 VERSION = "v1.33.5"
-TABLE = Path("operator/appstack/kubernetes_1_33.py")
+TABLE = Path("operator/appstack/api/kubernetes_1_33.py")
 SOURCES = "api__v1 apis__apps__v1 apis__batch__v1 apis__autoscaling__v2 apis__networking.k8s.io__v1 apis__policy__v1"
 CODE = "pkg/generated/openapi/zz_generated.openapi.go"
 KIND = re.compile(r"^func schema_k8sio_api_(?P<group>\w+)_(?P<version>v\w+)_(?P<kind>\w+)\(")

@@ -8,9 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from appstack import openapi, structural
-from appstack.model import AppStackSpec
-from appstack.model.status import Status
+from appstack.api import AppStackSpec, openapi, structural
+from appstack.api.status import Status
 from appstack.settings import Settings
 
 Schema = dict[str, Any]

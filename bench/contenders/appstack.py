@@ -13,8 +13,8 @@ import yaml
 
 from appstack import __version__
 from appstack import render as rendering
-from appstack.meta import API_VERSION, KIND, PLURAL
-from appstack.model import parse
+from appstack.api import parse
+from appstack.k8s.metadata import API_VERSION, KIND, PLURAL
 from appstack.settings import Settings
 from bench import prometheus
 from bench.contender import CONFIG_MAPS, DEPLOYMENTS, SERVICES, Child, Manifest, Resource

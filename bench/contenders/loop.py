@@ -15,13 +15,13 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final
 
-from appstack.cluster import requests
-from appstack.cluster.client import Client
-from appstack.cluster.kinds import STACK
-from appstack.cluster.login import Credentials, load
-from appstack.cluster.requests import Request
+from appstack.client import requests
+from appstack.client.client import Client
+from appstack.client.credentials import Credentials, load
+from appstack.client.requests import Request
+from appstack.client.resource_kinds import STACK
 from appstack.errors import Unavailable
-from appstack.meta import Manifest, Ref
+from appstack.k8s.metadata import Manifest, Ref
 from bench.contenders import appstack
 
 _NAME, _NAMESPACE, _UID = "stack-itself", "its-space", "its-uid"

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from appstack.meta import Ref
+from appstack.k8s.metadata import Ref
 
 
 class Severity(StrEnum):

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
-from appstack import selectors
+from appstack.k8s import selectors
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 MANY: Final = 100

@@ -22,7 +22,7 @@ import yaml
 from kubernetes import config
 from kubernetes.client import Configuration
 
-from appstack.reading import read
+from appstack.k8s.lenient_json import read
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = Path(os.environ.get("APPSTACK_TEST_CLUSTER", ROOT / ".cluster"))

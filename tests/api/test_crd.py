@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from appstack.crd import COLUMNS, UNSEEN
-from appstack.unknown import unknown_fields
+from appstack.api.crd import COLUMNS, UNSEEN
+from appstack.validation.unknown_fields import unknown_fields
 from tests.api.conftest import WORKER, namespace
 from tests.api.harness import APPLY, KUBECONFIG, ROOT, Cluster, Failure, Manifest, Space, stack
 from tools.cluster import programs

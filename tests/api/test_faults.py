@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from appstack.cluster.sweep import QUIET
+from appstack.kopf_adapter.relist import QUIET
 from tests.api.conftest import SYSTEM, WORKER, namespace
 from tests.api.faults import (
     ALL,
@@ -126,7 +126,10 @@ def proxied(cluster: Cluster, kubeconfig: Path, tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="module")
 def impatient(cluster: Cluster, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     """Give one that waits for seconds where others wait for minutes; a round with its pause takes 17 at most."""
-    before = "from appstack.cluster import pulse; pulse.SILENCE, pulse.STALE = 9.0, 20.0"
+    before = (
+        "from appstack.client import requests; requests.SILENCE = 9.0; "
+        "from appstack.informers import watch_health; watch_health.STALE = 20.0"
+    )
     yield from running(cluster, kubeconfig, tmp_path_factory.mktemp("impatient"), "impatient", before=before)
 
 

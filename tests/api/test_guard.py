@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from appstack.cluster import requests
-from appstack.cluster.children import child_of
-from appstack.cluster.kinds import WATCHED, Kind
-from appstack.cluster.requests import Request
-from appstack.meta import Manifest
+from appstack.client import requests
+from appstack.client.requests import Request
+from appstack.client.resource_kinds import WATCHED, Kind
+from appstack.informers.transform import child_of
+from appstack.k8s.metadata import Manifest
 from tests.api.conftest import WORKER, namespace
 from tests.api.harness import Cluster, Failure, Space, eventually
 

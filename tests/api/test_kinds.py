@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from appstack.check.kinds import KINDS
 from appstack.render import render
+from appstack.validation.kinds import KINDS
 from tests.api.harness import APPLY, PATHS, Cluster, Failure, Manifest
 from tests.unit import stacks
 from tests.unit.test_check_kinds import SETTINGS, cells

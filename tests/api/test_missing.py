@@ -20,8 +20,8 @@ NAME = "httproutes.gateway.networking.k8s.io"
 BACKEND = {"image": "busybox:1.35.0", "command": ["true"], "ports": [{"containerPort": 8000}]}
 ROUTE = {"parentRefs": [{"name": "gate"}], "hostnames": ["shop.example"]}
 OFTEN = (  # within seconds what else takes a minute
-    "from appstack.cluster import watch; from appstack.queue import Backoff; "
-    "watch._ANEW = Backoff(first=0.2, longest=1.0); watch._LATELY = 0.2"
+    "from appstack.informers import informer; from appstack.workqueue.queue import Backoff; "
+    "informer._ANEW = Backoff(first=0.2, longest=1.0); informer._LATELY = 0.2"
 )
 WHILE = 4.0  # seconds: one that is wanted is asked for three times in it
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from appstack.cluster.kinds import WATCHED
+from appstack.client.resource_kinds import WATCHED
 from tests.api.conftest import CREW, SYSTEM, WORKER, namespace
 from tests.api.crew import Member, Sent, member, merged, standing_by
 from tests.api.harness import Cluster, Operator, Space, eventually

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from appstack.cluster.cache import Cache, Key, Keys
-from appstack.cluster.client import Client
-from appstack.cluster.kinds import WATCHED
-from appstack.cluster.login import Credentials, load
-from appstack.cluster.stacks import Stacks
-from appstack.cluster.watch import Watch
-from appstack.publish import Publisher
-from appstack.reconcile import Reconciler
+from appstack.client.client import Client
+from appstack.client.credentials import Credentials, load
+from appstack.client.resource_kinds import WATCHED
+from appstack.controller.reconciler import Reconciler
+from appstack.controller.status_writer import Publisher
+from appstack.informers.appstack_store import Stacks
+from appstack.informers.informer import Watch
+from appstack.informers.object_store import Cache, Key, Keys
 from appstack.settings import Settings
 from tests.api.conftest import WORKER, namespace
 from tests.api.harness import KUBECONFIG, Cluster, Manifest, Space, eventually, stack

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from appstack.check import check
+from appstack.api import AppStack, parse
 from appstack.errors import Severity
-from appstack.model import AppStack, parse
 from appstack.settings import Settings
+from appstack.validation import check
 
 GOOD = """
 backend: {image: shop:1, ports: [{name: http, containerPort: 8000}]}

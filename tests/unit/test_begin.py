@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 import pytest
 from aiohttp import web
 
-from appstack.cluster import pulse
-from appstack.cluster.client import Client
-from appstack.cluster.kinds import STACK, WATCHED
-from appstack.cluster.login import Credentials, Login
-from appstack.run import Operator
+from appstack.client.client import Client
+from appstack.client.credentials import Credentials, Login
+from appstack.client.resource_kinds import STACK, WATCHED
+from appstack.informers import watch_health as pulse
+from appstack.operator import Operator
 from appstack.settings import Settings
 from tests.api.harness import free_port
 

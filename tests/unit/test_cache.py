@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from appstack.cluster.cache import Cache, Key
-from appstack.cluster.children import child_of
-from appstack.cluster.kinds import WATCHED, Kind
-from appstack.cluster.stacks import Stacks
-from appstack.cluster.watch import Watch, decode
+from appstack.client.resource_kinds import WATCHED, Kind
+from appstack.client.responses import decode
 from appstack.errors import Unavailable
-from appstack.meta import Manifest, Ref
+from appstack.informers.appstack_store import Stacks
+from appstack.informers.informer import Watch
+from appstack.informers.object_store import Cache, Key
+from appstack.informers.transform import child_of
+from appstack.k8s.metadata import Manifest, Ref
 
 KINDS = {kind.kind: kind for kind in WATCHED}
 CONFIG, DEPLOYMENT, POD, NAMESPACE = (KINDS[name] for name in ("ConfigMap", "Deployment", "Pod", "Namespace"))

@@ -12,8 +12,9 @@ from typing import Any
 import yaml
 
 import appstack
-from appstack.cluster import kinds, requests
-from appstack.meta import API_VERSION, GROUP, KIND, Manifest, Ref
+from appstack.client import requests
+from appstack.client import resource_kinds as kinds
+from appstack.k8s.metadata import API_VERSION, GROUP, KIND, Manifest, Ref
 from tools import chart
 
 TEMPLATES = chart.CHART / "templates"

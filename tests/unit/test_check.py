@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from appstack.check import check
-from appstack.crd import root_schema
+from appstack.api import parse
+from appstack.api.crd import root_schema
 from appstack.errors import Severity
-from appstack.model import parse
 from appstack.settings import Settings
+from appstack.validation import check
 from tests.unit import (
     test_check_around,
     test_check_containers,

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 import yaml
 
-from appstack.check import check
-from appstack.check.kinds import KINDS, TABLE, Refusal, Row
-from appstack.check.workload import BY_KIND
+from appstack.api import AppStackSpec
+from appstack.api.workloads import Kind, Workload
 from appstack.errors import Severity
-from appstack.model import AppStackSpec
-from appstack.model.workloads import Kind, Workload
 from appstack.render import render
 from appstack.settings import Settings
+from appstack.validation import check
+from appstack.validation.kinds import KINDS, TABLE, Refusal, Row
+from appstack.validation.workload import BY_KIND
 from tests.unit.stacks import GOOD, stack
 
 SETTINGS = Settings(host_path_prefixes=("/sys",))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from appstack.check.jobs import unreadable
+from appstack.validation.jobs import unreadable
 from tests.unit.stacks import complaints, table
 
 JOB = "spec.workload.job"

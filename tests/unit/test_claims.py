@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from appstack.cluster.claims import Claim
-from appstack.meta import Manifest
-from appstack.scope import Scope, overlap
+from appstack.k8s.metadata import Manifest
+from appstack.leaderelection.lease_record import Claim
+from appstack.leaderelection.scope import Scope, overlap
 
 OURS = Scope(("*a*b*c*",))
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from appstack.cluster.children import child_of
-from appstack.cluster.kinds import of
-from appstack.contests import QUIET, Contests, cause, contested, wake
-from appstack.fields import has, leaves
-from appstack.meta import Manifest, Ref
-from appstack.observed import Action, Cause, Change
+from appstack.client.resource_kinds import of
+from appstack.informers.transform import child_of
+from appstack.k8s.managed_fields import has, leaves
+from appstack.k8s.metadata import Manifest, Ref
+from appstack.planning.changes import Action, Cause, Change
+from appstack.planning.drift import QUIET, Contests, cause, contested, wake
 
 SERVICE = Ref("v1", "Service", "team", "shop")
 DEPLOYMENT = Ref("apps/v1", "Deployment", "team", "shop")

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from appstack import crd, openapi, structural
-from appstack.kubernetes_1_33 import TYPES
-from appstack.model import AppStackSpec
-from appstack.model.status import Status
+from appstack.api import AppStackSpec, crd, openapi, structural
+from appstack.api.kubernetes_1_33 import TYPES
+from appstack.api.status import Status
 
 ROOT = crd.root_schema()
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from appstack.endpoints import endpoints
-from appstack.meta import Ref
-from appstack.observed import Child, Observed
+from appstack.k8s.metadata import Ref
+from appstack.k8s.observed import Child, Observed
+from appstack.status.endpoints import endpoints
 
 HTTP = {"name": "http", "port": 80}
 DB = {"port": 3306}

@@ -13,10 +13,10 @@ import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, web
 from aiohttp.test_utils import TestServer
 
-from appstack.cluster.client import Client
-from appstack.cluster.kinds import STACK
-from appstack.cluster.login import Credentials, Login
-from appstack.feed import Feed, _Heard
+from appstack.client.client import Client
+from appstack.client.credentials import Credentials, Login
+from appstack.client.resource_kinds import STACK
+from appstack.kopf_adapter.source import Feed, _Heard
 
 ASKED = 1.0  # seconds
 LIST, PAGE, WATCH = "limit=500", "limit=500&continue=more", "watch=true"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from appstack.fixed import fixed
-from appstack.meta import Ref
-from appstack.model import parse
-from appstack.observed import Child, Observed
+from appstack.api import parse
+from appstack.k8s.metadata import Ref
+from appstack.k8s.observed import Child, Observed
+from appstack.validation.immutable import fixed
 
 SPEC = {"resources": {"requests": {"storage": "10Gi"}}, "storageClassName": "fast", "accessModes": ["ReadWriteOnce"]}
 SIZE, KIND, MODES = "resources.requests.storage", "storageClassName", "accessModes"

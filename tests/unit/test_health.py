@@ -11,9 +11,9 @@ from urllib.error import HTTPError
 
 import pytest
 
-from appstack import health, metrics
-from appstack.health import Health, Server
 from appstack.settings import Settings
+from appstack.telemetry import health, metrics
+from appstack.telemetry.health import Health, Server
 from tests.api.harness import free_port
 
 WRONG = {"live": "", "ready": ""}

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from appstack.cluster.packed import Packed, packed, whole
-from appstack.intents import MOST, Intents
-from appstack.meta import Manifest, Ref
-from appstack.observed import Child
+from appstack.informers.compact import Packed, packed, whole
+from appstack.k8s.metadata import Manifest, Ref
+from appstack.k8s.observed import Child
+from appstack.planning.desired import MOST, Intents
 from appstack.settings import Settings
 
 CHILD = Child(Ref("v1", "Service", "team", "shop"), uid="u", resource_version="1", stack="shop")

@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 import pytest
 from aiohttp import web
 
-from appstack.cluster import requests
-from appstack.cluster.client import Client
-from appstack.cluster.lease import Lease
-from appstack.cluster.login import Credentials, Login
+from appstack.client import requests
+from appstack.client.client import Client
+from appstack.client.credentials import Credentials, Login
 from appstack.errors import OperatorError, Unavailable
-from appstack.meta import Manifest
+from appstack.k8s.metadata import Manifest
+from appstack.leaderelection.lease import Lease
 from appstack.settings import Settings
 from tests.api.harness import free_port
 

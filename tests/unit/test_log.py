@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from appstack import log
 from appstack.cli.__main__ import main
 from appstack.settings import Settings
+from appstack.telemetry import logs as log
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from appstack import metrics
+from appstack.telemetry import metrics
 
 TEXT = metrics.exposition().decode()
 FAMILIES = list(parse(TEXT))

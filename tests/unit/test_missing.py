@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from appstack.cluster import pulse
-from appstack.cluster import watch as watches
-from appstack.cluster.cache import Cache, Key, Keys
-from appstack.cluster.client import Client
-from appstack.cluster.kinds import WATCHED
-from appstack.cluster.login import Credentials, Login
-from appstack.cluster.stacks import Stacks
-from appstack.cluster.watch import Watch
-from appstack.meta import API_VERSION, Manifest
-from appstack.queue import Backoff
+from appstack.client.client import Client
+from appstack.client.credentials import Credentials, Login
+from appstack.client.resource_kinds import WATCHED
+from appstack.informers import informer as watches
+from appstack.informers import watch_health as pulse
+from appstack.informers.appstack_store import Stacks
+from appstack.informers.informer import Watch
+from appstack.informers.object_store import Cache, Key, Keys
+from appstack.k8s.metadata import API_VERSION, Manifest
+from appstack.workqueue.queue import Backoff
 from tests.api.harness import free_port
 
 ROUTE = next(kind for kind in WATCHED if kind.kind == "HTTPRoute")

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from appstack.cluster.cache import Cache, Key
-from appstack.cluster.client import Client
-from appstack.cluster.kinds import STACK, WATCHED
-from appstack.cluster.login import Credentials, Login
-from appstack.cluster.stacks import Stacks
-from appstack.cluster.watch import Watch
-from appstack.meta import API_VERSION, Manifest
-from appstack.moves import Moves
+from appstack.client.client import Client
+from appstack.client.credentials import Credentials, Login
+from appstack.client.resource_kinds import STACK, WATCHED
+from appstack.controller.shard_handover import Moves
+from appstack.informers.appstack_store import Stacks
+from appstack.informers.informer import Watch
+from appstack.informers.object_store import Cache, Key
+from appstack.k8s.metadata import API_VERSION, Manifest
 from tests.api.harness import free_port
 
 KIND = next(kind for kind in WATCHED if kind.plural == "services")
@@ -113,6 +113,6 @@ async def test_every_page_is_found_though_the_server_fails_at_first(
     await asyncio.wait_for(both.wait(), 10)
 
     assert {Key("team", "one"), Key("team", "two")} == found
-    assert 1 == [record.levelname for record in caplog.records if record.name == "appstack.moves"].count("WARNING"), (
+    assert 1 == [record.levelname for record in caplog.records if record.name == "appstack.controller.shard_handover"].count("WARNING"), (
         "told once"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appstack.nginx import Directive, Unbalanced, Unreadable, directive, parse, text
+from appstack.render.nginx_syntax import Directive, Unbalanced, Unreadable, directive, parse, text
 
 READ = {
     "": (),

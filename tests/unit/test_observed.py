@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from appstack.meta import Ref
-from appstack.observed import Action, Applied, Change, Child, Observed, caught_up
+from appstack.k8s.metadata import Ref
+from appstack.k8s.observed import Child, Observed
+from appstack.planning.changes import Action, Applied, Change, caught_up
 
 REF, OTHER = Ref("apps/v1", "Deployment", "team", "shop"), Ref("v1", "Service", "team", "shop")
 OLD = Child(OTHER, uid="s1", resource_version="3", stack="shop", owner_uid="u1", fields="f0")

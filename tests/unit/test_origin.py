@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from appstack.origin import as_written
 from appstack.render import render
 from appstack.settings import Settings
+from appstack.status.source_map import as_written
 from tests.unit.stacks import stack
 
 SPEC = """

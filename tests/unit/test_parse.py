@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from appstack.api import AppStack, parse
+from appstack.api.parsing import ELSEWHERE, FORMS, rest
 from appstack.errors import InvalidSpec
-from appstack.model import AppStack, parse
-from appstack.model.parsing import ELSEWHERE, FORMS, rest
 
 GOOD = {
     "apiVersion": "appstack.dev/v1alpha1",

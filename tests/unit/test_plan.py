@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from appstack.meta import Manifest, Ref, digest, labels, owner
-from appstack.observed import Applied, Child, End, Observed, Owner
-from appstack.plan import Apply, Await, Foreign, Leave, Missing, Replace, Rest, Step, Why, decide, plan
+from appstack.k8s.metadata import Manifest, Ref, digest, labels, owner
+from appstack.k8s.observed import Child, End, Observed, Owner
+from appstack.planning.changes import Applied
+from appstack.planning.plan import Apply, Await, Foreign, Leave, Missing, Replace, Rest, Step, Why, decide, plan
 
 OWNER = Owner(name="shop", uid="u1")
 MANIFEST: Manifest = {

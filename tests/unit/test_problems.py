@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from appstack.meta import Ref
-from appstack.model.status import MAX_LOG, MAX_PROBLEMS, Problem
-from appstack.observed import Child
-from appstack.problems import problems, restarting
+from appstack.api.status import MAX_LOG, MAX_PROBLEMS, Problem
+from appstack.k8s.metadata import Ref
+from appstack.k8s.observed import Child
+from appstack.status.diagnostics import problems, restarting
 
 SPEC: dict[str, Any] = {
     "backend": {"image": "s"},

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from appstack import publish
-from appstack.cluster.cache import Key
-from appstack.cluster.client import Client
-from appstack.cluster.login import Credentials, Login
-from appstack.cluster.stacks import Stacks
-from appstack.publish import Publisher
-from appstack.queue import DONE, Again
+from appstack.client.client import Client
+from appstack.client.credentials import Credentials, Login
+from appstack.controller import status_writer as publish
+from appstack.controller.status_writer import Publisher
+from appstack.informers.appstack_store import Stacks
+from appstack.informers.object_store import Key
+from appstack.workqueue.queue import DONE, Again
 
 KEY = Key("team", "shop")
 METADATA = {"name": "shop", "namespace": "team", "uid": "u1", "resourceVersion": "5", "generation": 1}

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from appstack.cluster.pulse import STALE, Pace, Pulse
+from appstack.informers.watch_health import STALE, Pace, Pulse
 
 
 class Clock:

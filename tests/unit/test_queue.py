@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from appstack.queue import Again, Backoff, WorkQueue
-from appstack.turns import FLOW, SLOW, Lane, Rate, Turn
+from appstack.workqueue.fair_queue import FLOW, SLOW, Lane, Rate, Turn
+from appstack.workqueue.queue import Again, Backoff, WorkQueue
 
 
 class Call:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from appstack import reading
-from appstack.reading import read, readable
+from appstack.k8s import lenient_json as reading
+from appstack.k8s.lenient_json import read, readable
 
 STRINGS = ["", "a", '"', "\\", '\\"', "[", "]}", '{"a":', "é", "\n", "\u2028", "\\u005b"]
 

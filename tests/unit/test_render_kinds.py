@@ -7,8 +7,8 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from appstack.model import parse
-from appstack.model.workloads import Kind
+from appstack.api import parse
+from appstack.api.workloads import Kind
 from appstack.render import render
 from appstack.settings import Settings
 from tests.unit.test_render_pod import WEB, container, rendered

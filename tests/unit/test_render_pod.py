@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from appstack.model import parse
+from appstack.api import parse
 from appstack.render import render
 from appstack.settings import Settings
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from appstack.api import parse
+from appstack.api.status import MAX_ENDPOINTS, MAX_IMAGES, Problem, Status
 from appstack.errors import Fault, ForeignObject, MissingKind, OperatorError, Refused, Severity, Unavailable
-from appstack.meta import Ref
-from appstack.model import parse
-from appstack.model.status import MAX_ENDPOINTS, MAX_IMAGES, MAX_MESSAGE, Problem, Status
-from appstack.observed import Action, Applied, Change, Child, End, Observed
-from appstack.report import report
+from appstack.k8s.metadata import Ref
+from appstack.k8s.observed import Child, End, Observed
+from appstack.k8s.text import MAX_MESSAGE
+from appstack.planning.changes import Action, Applied, Change
+from appstack.planning.desired import Intent
+from appstack.status.build import report
 
 NOW, BEFORE = "2026-11-21T07:00:00Z", "2026-11-20T07:00:00Z"
 DEPLOYMENT = Ref("apps/v1", "Deployment", "team-a", "shop")
@@ -56,15 +59,16 @@ def told(
     observed: Observed | None = None,
     changes: tuple[Change, ...] = (),
     faults: tuple[Fault, ...] = (),
+    unreported: tuple[Applied, ...] = (),
 ) -> dict[str, Any]:
     doc = document() if doc is None else doc
     wrong = any(fault.severity is Severity.ERROR for fault in faults)
     status = report(
         doc,
-        stack=None if wrong else parse(doc),
+        intent=Intent(None if wrong else parse(doc), faults),
         observed=seen() if observed is None else observed,
         changes=changes,
-        faults=faults,
+        unreported=unreported,
         now=NOW,
     )
     Status.model_validate(status)
@@ -180,7 +184,7 @@ def test_what_was_applied_and_never_told_of_is_told_even_if_the_spec_is_wrong_by
     )
     doc = document({"resources": told(changes=(Change(DEPLOYMENT, Action.CREATED, before),))["resources"]})
 
-    status = told(doc, replace(seen(), unreported=(since,)), faults=(Fault("spec", "is wrong"),))
+    status = told(doc, seen(), faults=(Fault("spec", "is wrong"),), unreported=(since,))
 
     assert [("s", "g", "w")] == [(one["rendered"], one["fields"], one["wish"]) for one in status["resources"]]
 
@@ -429,10 +433,9 @@ def test_a_child_that_somebody_fights_for_is_a_problem_and_while_it_is_wrong_not
 
     status = report(
         document(),
-        stack=stack,
+        intent=Intent(stack, ()),
         observed=seen(),
         changes=(change(), change(SERVICE, action)),
-        faults=(),
         contested=(fight,),
         now=NOW,
     )

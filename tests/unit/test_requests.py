@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from appstack.cluster import requests
-from appstack.cluster.answers import failure, is_conflict, is_immutable
-from appstack.cluster.kinds import STACK, WATCHED, Kind, Role
+from appstack.client import requests
+from appstack.client.resource_kinds import STACK, WATCHED, Kind, Role
+from appstack.client.responses import failure, is_conflict, is_immutable
 from appstack.errors import MissingKind, Refused, Unavailable
-from appstack.meta import Ref
+from appstack.k8s.metadata import Ref
 
 MANIFEST = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop", "namespace": "team"}}
 REF = Ref.of(MANIFEST)

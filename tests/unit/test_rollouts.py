@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from appstack.conditions import Verdict
-from appstack.meta import Ref
-from appstack.observed import Child
-from appstack.rollouts import COUNTS, ROLLOUTS, Count, ended
+from appstack.k8s.metadata import Ref
+from appstack.k8s.observed import Child
+from appstack.status.conditions import Verdict
+from appstack.status.readiness import COUNTS, ROLLOUTS, Count, ended
 
 READY, BUSY, STUCK = Verdict.READY, Verdict.RECONCILING, Verdict.STALLED
 SET = {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from appstack.meta import Ref
-from appstack.observed import Child, End, Observed, Owner
-from appstack.runs import runs
+from appstack.k8s.metadata import Ref
+from appstack.k8s.observed import Child, End, Observed, Owner
+from appstack.status.job_history import runs
 
 OWNER = Owner("shop", "u")
 NOW = "2026-11-21T09:00:00Z"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appstack.scope import Scope, meet, overlap
+from appstack.leaderelection.scope import Scope, meet, overlap
 
 ALL = Scope()
 

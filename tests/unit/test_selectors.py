@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from appstack.scope import Scope, overlap
-from appstack.selectors import disjoint, matches, parse
+from appstack.k8s.selectors import disjoint, matches, parse
+from appstack.leaderelection.scope import Scope, overlap
 
 
 @pytest.mark.parametrize(

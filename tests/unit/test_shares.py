@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appstack.shares import Shares
+from appstack.workqueue.fair_share import Shares
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from appstack.cluster.slots import Slots
+from appstack.client.fair_semaphore import Slots
 
 
 class Crowd:

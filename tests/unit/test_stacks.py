@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from appstack.cluster.cache import Key
-from appstack.cluster.holder import Holder
-from appstack.cluster.stacks import Stacks
-from appstack.incidents import event, incidents
-from appstack.meta import Manifest, Ref
-from appstack.observed import Applied
+from appstack.informers.appstack_store import Stacks
+from appstack.informers.object_store import Key
+from appstack.k8s.metadata import Manifest, Ref
+from appstack.leaderelection.identity import Holder
+from appstack.planning.changes import Applied
+from appstack.status.events import event, incidents
 
 KEY = Key("team", "shop")
 REF = Ref("v1", "Service", "team", "shop")

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from appstack.cluster.cache import Key
-from appstack.cluster.kinds import STACK
-from appstack.cluster.sweep import BREATH, LONGEST, QUIET, Sweep
+from appstack.client.resource_kinds import STACK
+from appstack.informers.object_store import Key
+from appstack.kopf_adapter.relist import BREATH, LONGEST, QUIET, Sweep
 from tests.unit.test_queue import Clock
 
 SHOP, OTHER = Key("team", "shop"), Key("team", "other")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from appstack.cluster.cache import Cache
-from appstack.cluster.kinds import WATCHED, Role
-from appstack.cluster.territory import HAND_OVER, Territory
-from appstack.meta import Manifest
+from appstack.client.resource_kinds import WATCHED, Role
+from appstack.controller.namespace_filter import HAND_OVER, Territory
+from appstack.informers.object_store import Cache
+from appstack.k8s.metadata import Manifest
 from appstack.settings import Settings
 
 NAMESPACES = next(kind for kind in WATCHED if kind.role is Role.NAMESPACE)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from appstack.unknown import unknown_fields
+from appstack.validation.unknown_fields import unknown_fields
 
 TOP = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
 

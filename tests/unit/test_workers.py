@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from appstack.cluster.cache import Key
-from appstack.queue import DONE, Again, WorkQueue
-from appstack.workers import Workers
+from appstack.controller.workers import Workers
+from appstack.informers.object_store import Key
+from appstack.workqueue.queue import DONE, Again, WorkQueue
 
 
 class Reconciler:

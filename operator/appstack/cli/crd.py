@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from appstack.api.crd import definition
 from appstack.cli import documents
-from appstack.crd import definition
 
 HELP = "print the CustomResourceDefinition"
 EXAMPLES = """\

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         chosen = chosen.model_copy(update={"listen": "127.0.0.1"})  # a shell: nobody else needs to ask
     if args.kubeconfig:
         os.environ["KUBECONFIG"] = args.kubeconfig
-    from appstack.run import run as operate  # noqa: PLC0415  # an operator's worth of imports, for this word only
+    from appstack.operator import run as operate  # noqa: PLC0415  # the operator is imported by this command only
 
     try:
         operate(chosen)

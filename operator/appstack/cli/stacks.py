@@ -7,15 +7,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from appstack.check import check
+from appstack.api import AppStack, parse
+from appstack.api.parsing import rest
 from appstack.cli import documents
 from appstack.errors import Fault, InvalidSpec, OperatorError, Severity
-from appstack.intents import work_out
-from appstack.meta import GROUP, KIND
-from appstack.model import AppStack, parse
-from appstack.model.parsing import rest
+from appstack.k8s.metadata import GROUP, KIND
+from appstack.planning.desired import work_out
 from appstack.settings import Settings
-from appstack.unknown import UNKNOWN, unknown_fields
+from appstack.validation import check
+from appstack.validation.unknown_fields import UNKNOWN, unknown_fields
 
 _ENTRY = re.compile(r"spec\.\w+\[\d+\]")  # of a list: one volume, one sidecar
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from appstack import __version__
-from appstack.meta import API_VERSION, KIND
+from appstack.k8s.metadata import API_VERSION, KIND
 
 HELP = "print the version"
 EXAMPLES = ""

@@ -6,9 +6,9 @@ the operator looked again.
 
 from __future__ import annotations
 
-from appstack.meta import Manifest
-from appstack.model import AppStack
-from appstack.model.volumes import NO_NAMESPACE_UID
+from appstack.api import AppStack
+from appstack.api.volumes import NO_NAMESPACE_UID
+from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 from appstack.render.files import files
 from appstack.render.network import http_route, ingress, network_policy

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from appstack import meta
-from appstack.meta import Manifest
-from appstack.model import AppStack, AppStackSpec
-from appstack.model.base import ObjectMetadata
-from appstack.model.volumes import Place
+from appstack.api import AppStack, AppStackSpec
+from appstack.api.base import ObjectMetadata
+from appstack.api.volumes import Place
+from appstack.k8s import metadata as meta
+from appstack.k8s.metadata import Manifest
 from appstack.settings import Settings
 
 

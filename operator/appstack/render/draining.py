@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from appstack.meta import Manifest
-from appstack.model.pod import DRAIN_SECONDS
+from appstack.api.pod import DRAIN_SECONDS
+from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 
 

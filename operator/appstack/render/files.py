@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
-from appstack import meta
-from appstack.meta import Manifest
-from appstack.model.containers import BACKEND, PROXY
-from appstack.model.files import File
+from appstack.api.containers import BACKEND, PROXY
+from appstack.api.files import File
+from appstack.k8s import metadata as meta
+from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 
 VOLUME: Final = "appstack-files"

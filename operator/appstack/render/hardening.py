@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from appstack.meta import Manifest
-from appstack.model.pod import Pod
-from appstack.paths import TOKEN_PATH
+from appstack.api.pod import Pod
+from appstack.k8s.metadata import Manifest
+from appstack.render.paths import TOKEN_PATH
 
 NO_TOKEN_VOLUME: Final = "appstack-no-token"
 NGINX_USER: Final = 101  # `nginx` in the public images, Debian's and Alpine's alike

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from appstack.meta import Manifest
+from appstack.k8s.metadata import Manifest
 
 _MERGE_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "env": ("name",),

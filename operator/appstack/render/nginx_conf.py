@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from appstack.model.containers import Proxy
-from appstack.model.pod import KEEPALIVE_SECONDS
-from appstack.nginx import Directive, directive, text
-from appstack.paths import HEALTH_CONF, NGINX_CONF, NGINX_DIR, SERVER_DIR, STATIC_CONF, STATIC_ROOT, USER_CONF
+from appstack.api.containers import Proxy
+from appstack.api.pod import KEEPALIVE_SECONDS
 from appstack.render.context import Context
+from appstack.render.nginx_syntax import Directive, directive, text
+from appstack.render.paths import HEALTH_CONF, NGINX_CONF, NGINX_DIR, SERVER_DIR, STATIC_CONF, STATIC_ROOT, USER_CONF
 from appstack.render.probes import PROXY_HEALTH_PATH, Carried, carried
 
 _UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from appstack import meta
-from appstack.meta import Manifest
-from appstack.model.containers import BACKEND, InitContainer, Role, Sidecar
-from appstack.model.volumes import NodeCache
-from appstack.paths import CACHE_ROOT
+from appstack.api.containers import BACKEND, InitContainer, Role, Sidecar
+from appstack.api.volumes import NodeCache
+from appstack.k8s import metadata as meta
+from appstack.k8s.metadata import Manifest
 from appstack.render import hardening
 from appstack.render.context import Context
 from appstack.render.draining import drained, ready_when_listening
 from appstack.render.files import Files
 from appstack.render.merge import overlay
+from appstack.render.paths import CACHE_ROOT
 from appstack.render.probes import through_proxy, with_ports
 from appstack.render.proxy import nginx_check, proxy_container, proxy_volumes, static_copies
 

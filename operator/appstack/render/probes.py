@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from appstack.meta import Manifest
-from appstack.model.containers import Container, HTTPGet, LifecycleHandler, Probe
+from appstack.api.containers import Container, HTTPGet, LifecycleHandler, Probe
+from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 
 PROXY_HEALTH_PATH: Final = "/proxy"

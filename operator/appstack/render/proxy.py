@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from appstack.meta import Manifest
-from appstack.model.containers import PROXY, Proxy, Static
-from appstack.paths import NGINX_WRITABLE, STATIC_ROOT
-from appstack.quantity import amount
+from appstack.api.containers import PROXY, Proxy, Static
+from appstack.k8s.metadata import Manifest
+from appstack.k8s.quantity import amount
 from appstack.render import hardening
 from appstack.render.context import Context
 from appstack.render.files import Files
 from appstack.render.merge import overlay
+from appstack.render.paths import NGINX_WRITABLE, STATIC_ROOT
 from appstack.render.probes import proxy_probes, with_ports
 
 WRITABLE_VOLUME: Final = "appstack-nginx"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from appstack import meta
-from appstack.meta import Manifest
+from appstack.k8s import metadata as meta
+from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 
 

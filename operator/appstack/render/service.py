@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from appstack import meta
-from appstack.meta import Manifest
-from appstack.model.service import USUAL
+from appstack.api.service import USUAL
+from appstack.k8s import metadata as meta
+from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 from appstack.render.proxy import HTTP_PORT
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from appstack.meta import Manifest
-from appstack.model.volumes import Claim
-from appstack.model.workloads import Parts
+from appstack.api.volumes import Claim
+from appstack.api.workloads import Parts
+from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 from appstack.render.draining import strategy
 from appstack.render.service import headless_name

@@ -1,0 +1,94 @@
+"""The model becomes the CustomResourceDefinition. PURE."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from appstack.api import AppStackSpec
+from appstack.api.status import Status
+from appstack.api.structural import Schema, structural
+from appstack.k8s import metadata as meta
+
+UNSEEN: Final = {"observedGeneration": -1}
+"""The status of a stack that nobody looked at yet: kstatus would call an empty one Current."""
+
+COLUMNS: Final = (
+    # name, type, path, priority: 0 is always shown, 1 only with `-o wide`
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
+    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
+    ("Pods", "integer", ".status.replicas", 0),
+    ("Pods Ready", "integer", ".status.readyReplicas", 0),
+    ("URL", "string", ".status.endpoints[0].url", 0),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Image", "string", ".spec.backend.image", 1),
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
+)
+
+
+def definition() -> Schema:
+    """Return the CustomResourceDefinition."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{meta.PLURAL}.{meta.GROUP}"},
+        "spec": {
+            "group": meta.GROUP,
+            "names": {
+                "kind": meta.KIND,
+                "listKind": f"{meta.KIND}List",
+                "plural": meta.PLURAL,
+                "singular": meta.KIND.lower(),
+                "shortNames": ["aps"],
+                "categories": ["all", "appstack"],
+            },
+            "scope": "Namespaced",
+            "versions": [_version()],
+        },
+    }
+
+
+def _version() -> Schema:
+    columns = (dict(zip(("name", "type", "jsonPath", "priority"), column, strict=True)) for column in COLUMNS)
+    return {
+        "name": meta.VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.replicas",
+                "statusReplicasPath": ".status.replicas",
+                "labelSelectorPath": ".status.selector",
+            },
+        },
+        "additionalPrinterColumns": [_shown(column) for column in columns],
+        "schema": {"openAPIV3Schema": root_schema()},
+    }
+
+
+def _shown(column: Schema) -> Schema:
+    return {key: value for key, value in column.items() if value != 0}
+
+
+@cache
+def root_schema() -> Schema:
+    """Return the structural schema of a whole AppStack."""
+    return {
+        "description": "AppStack: one short resource becomes the workload that its author meant.",
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": structural(AppStackSpec),
+            "status": {**structural(Status), "default": UNSEEN},
+        },
+        "x-kubernetes-validations": [
+            {
+                "rule": f"self.metadata.name.size() <= {meta.MAX_NAME}",
+                "message": f"metadata.name: must have at most {meta.MAX_NAME} characters",
+            }
+        ],
+    }

@@ -1,0 +1,1 @@
+"""The API server: requests, responses, credentials, and limits on requests in flight."""

@@ -1,0 +1,1 @@
+"""Reconcile AppStacks: read the caches, apply the children, write the status."""

@@ -1,0 +1,1 @@
+"""What is Kubernetes' own: references, labels, selectors, quantities and managed fields. PURE."""

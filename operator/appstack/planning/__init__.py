@@ -1,0 +1,1 @@
+"""The desired state, and the plan that leads to it. PURE."""

@@ -1,0 +1,1 @@
+"""The status of an AppStack: conditions, readiness, diagnostics and endpoints. PURE."""

@@ -1,0 +1,1 @@
+"""The work queue: priorities, fair shares between namespaces, rate limits and back-off."""
