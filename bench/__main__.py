@@ -17,7 +17,7 @@ import aiohttp
 
 from bench import machine
 from bench.contenders import SUITES, contenders
-from bench.plane import Refused
+from bench.plane import ApiRejected
 from bench.report import page, plots
 from bench.report.findings import ORDER, Findings
 from bench.report.keys import keys
@@ -122,7 +122,7 @@ async def _measure(given: argparse.Namespace, run: Run) -> list[str]:
             run.say(f"  [{number}/{len(todo)}] {what}")
             try:
                 await sessions.run(session)
-            except* (shell.Failure, Refused, aiohttp.ClientError, OSError) as failures:
+            except* (shell.Failure, ApiRejected, aiohttp.ClientError, OSError) as failures:
                 for failure in failures.exceptions:
                     run.say(f"    failed: {failure}")
                 failed.append(what)

@@ -31,7 +31,7 @@ _APPLY: Final = "application/apply-patch+yaml"
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 
 
-class Refused(Exception):
+class ApiRejected(Exception):
     """An answer of 400 and above."""
 
     def __init__(self, status: int, body: str) -> None:
@@ -118,7 +118,7 @@ class Plane:
             headers={"Content-Type": kind, "Authorization": f"Bearer {self._token}"},
         )
         if response.status >= 400:
-            raise Refused(response.status, response.data.decode())
+            raise ApiRejected(response.status, response.data.decode())
         return json.loads(response.data)
 
     def text(self, path: str) -> str:
@@ -149,7 +149,7 @@ class Plane:
         """Tell whether a GET of this path is answered well."""
         try:
             self.request("GET", path, limit="1")
-        except Refused:
+        except ApiRejected:
             return False
         return True
 

@@ -15,7 +15,7 @@ import aiohttp
 import yaml
 
 from bench.contender import Manifest, Resource
-from bench.plane import Plane, Refused
+from bench.plane import ApiRejected, Plane
 
 ACCOUNT: Final = "user"
 IN_FLIGHT: Final = 16
@@ -53,7 +53,7 @@ class User:
         for _ in range(_TRIES):
             try:
                 return await self._send(method, path, body, kind=kind)
-            except Refused as error:
+            except ApiRejected as error:
                 if error.status not in _BUSY:
                     raise
             await asyncio.sleep(_PAUSE)
@@ -66,7 +66,7 @@ class User:
         ) as response:
             text = await response.read()
             if response.status >= 400:
-                raise Refused(response.status, text.decode())
+                raise ApiRejected(response.status, text.decode())
             return json.loads(text)
 
     async def create(self, stacks: Resource, manifest: Manifest) -> Manifest:

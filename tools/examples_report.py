@@ -43,9 +43,9 @@ def seen(results: Path) -> Iterator[Seen]:
         module = case.get("classname", "").rpartition(".")[2].removeprefix("test_")
         if "tests.e2e" not in case.get("classname", ""):
             continue
-        faults = {child.tag for child in case} & {"failure", "error", "skipped"}
+        issues = {child.tag for child in case} & {"failure", "error", "skipped"}
         name = re.sub(r"\[(.*)\]$", r": \1", case.get("name", "").removeprefix("test_"))
-        result = ", ".join(sorted(faults)) or "passed"
+        result = ", ".join(sorted(issues)) or "passed"
         yield Seen(module, name.replace("_", " "), result, float(case.get("time", "0")))
 
 

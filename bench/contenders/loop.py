@@ -20,7 +20,7 @@ from appstack.client.client import Client
 from appstack.client.credentials import Credentials, load
 from appstack.client.requests import Request
 from appstack.client.resource_kinds import STACK
-from appstack.errors import Unavailable
+from appstack.errors import ApiUnavailable
 from appstack.k8s.metadata import Manifest, Ref
 from bench.contenders import appstack
 
@@ -119,7 +119,7 @@ class Loop:
         found: list[Manifest] = []
         after = ""
         while True:
-            page = await self._client.send(_whole(requests.page(STACK, after=after)))
+            page = await self._client.send(_whole(requests.list_page(STACK, after=after)))
             found += [stack for stack in page["items"] if self._is_new(stack)]
             after = page["metadata"].get("continue", "")
             if not after:
@@ -133,7 +133,7 @@ class Loop:
                     event = json.loads(line)
                     if event["type"] in ("ADDED", "MODIFIED") and self._is_new(event["object"]):
                         yield event["object"]
-        except Unavailable as error:
+        except ApiUnavailable as error:
             print(error, flush=True)
 
     def _is_new(self, stack: Manifest) -> bool:

@@ -25,20 +25,20 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ValidationIssue:
     """One thing that is wrong with a stack: the same words offline, at admission and in status.
 
     `path` is the field in Kubernetes' notation, for example `spec.sidecars[0].ports[1].containerPort`.
     """
 
-    path: str
-    what: str
+    field: str
+    message: str
     hint: str = ""
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         """One line: path, what, hint."""
-        sentence = f"{self.path}: {self.what}"
+        sentence = f"{self.field}: {self.message}"
         return f"{sentence} ({self.hint})" if self.hint else sentence
 
 
@@ -49,12 +49,12 @@ class AppStackError(Exception):
 class InvalidSpec(AppStackError):
     """The stack can't be rendered as it is written."""
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
-        super().__init__("; ".join(str(fault) for fault in faults))
-        self.faults = faults
+    def __init__(self, issues: tuple[ValidationIssue, ...]) -> None:
+        super().__init__("; ".join(str(issue) for issue in issues))
+        self.issues = issues
 
 
-class ForeignObject(AppStackError):
+class OwnershipConflict(AppStackError):
     """An object of the name that a child would bear belongs to somebody else."""
 
     def __init__(self, ref: Ref) -> None:
@@ -65,7 +65,7 @@ class ForeignObject(AppStackError):
         self.ref = ref
 
 
-class Refused(AppStackError):
+class ApiRejected(AppStackError):
     """The API server answered that it will not do this: a 4xx that trying again does not cure."""
 
     def __init__(self, ref: Ref, *, status: int, reason: str, message: str, causes: tuple[str, ...] = ()) -> None:
@@ -77,7 +77,7 @@ class Refused(AppStackError):
         self.causes = causes  # each thing that is wrong, in the API server's words
 
 
-class MissingKind(Refused):
+class KindNotServed(ApiRejected):
     """The cluster has no such kind: its CustomResourceDefinition is not installed."""
 
     def __init__(self, ref: Ref) -> None:
@@ -90,7 +90,7 @@ class MissingKind(Refused):
         )
 
 
-class Unavailable(AppStackError):
+class ApiUnavailable(AppStackError):
     """The API server, or the way to it, failed for now: 5xx, 429, time-outs, broken connections."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
@@ -101,5 +101,5 @@ class Unavailable(AppStackError):
 class OperatorError(AppStackError):
     """The operator can't run as it was started: a sentence for the one who started it."""
 
-    def __init__(self, what: str, hint: str) -> None:
-        super().__init__(f"{what}. {hint}")
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(f"{message}. {hint}")

@@ -14,20 +14,20 @@ from typing import Any, Final
 from appstack.client import requests
 from appstack.client.client import Client
 from appstack.client.credentials import Credentials, load
-from appstack.client.resource_kinds import STACK, WATCHED, Kind, Role
-from appstack.controller.namespace_filter import Territory
+from appstack.client.resource_kinds import STACK, WATCHED, Kind, ResourceRole
+from appstack.controller.namespace_filter import NamespaceFilter
 from appstack.controller.reconciler import Reconciler
-from appstack.controller.shard_handover import Moves
-from appstack.controller.status_writer import Publisher
+from appstack.controller.shard_handover import ShardHandover
+from appstack.controller.status_writer import StatusWriter
 from appstack.controller.workers import Workers
-from appstack.errors import OperatorError, Refused, Unavailable
-from appstack.informers.appstack_store import Stacks, key_of
-from appstack.informers.informer import Watch
-from appstack.informers.object_store import Cache, Key, Keys
-from appstack.informers.watch_health import Pulse
+from appstack.errors import ApiRejected, ApiUnavailable, OperatorError
+from appstack.informers.appstack_store import AppStackStore, key_of
+from appstack.informers.informer import Informer
+from appstack.informers.object_store import Key, Keys, ObjectStore
+from appstack.informers.watch_health import WatchHealth
 from appstack.k8s.metadata import API_VERSION, Manifest
-from appstack.kopf_adapter.relist import Sweep
-from appstack.kopf_adapter.source import Feed, end_others
+from appstack.kopf_adapter.relist import RelistTracker
+from appstack.kopf_adapter.source import KopfSource, end_others
 from appstack.leaderelection.lease import Lease
 from appstack.settings import Settings
 from appstack.telemetry import logs as log
@@ -84,68 +84,74 @@ class Operator:
         self._client = client
         self._stop = asyncio.Event()
         self._queue: WorkQueue[Key] = WorkQueue(loop, group=lambda key: key.namespace, workers=settings.workers)
-        self._stacks = Stacks()
-        self._territory = Territory(settings, loop)
-        self._cache = Cache(accepts=self._territory.owns, labelled=self._territory.show, vanished=self._territory.gone)
+        self._stacks = AppStackStore()
+        self._namespace_filter = NamespaceFilter(settings, loop)
+        self._cache = ObjectStore(
+            accepts=self._namespace_filter.owns,
+            labelled=self._namespace_filter.show,
+            vanished=self._namespace_filter.gone,
+        )
         self._watches = [
-            Watch(
+            Informer(
                 kind,
                 client=client,
                 cache=self._cache,
                 stacks=self._stacks,
                 touched=self._touched,
-                lost=self._lost if kind.role is Role.CHILD else self._touched,
+                lost=self._lost if kind.role is ResourceRole.CHILD else self._touched,
             )
             for kind in WATCHED
         ]
-        moves = Moves(client, watches=self._watches, cache=self._cache, stacks=self._stacks, doubt=self._doubt)
-        self._territory.follow(entered=moves.entered, left=moves.left)
+        moves = ShardHandover(client, watches=self._watches, cache=self._cache, stacks=self._stacks, doubt=self._doubt)
+        self._namespace_filter.follow(entered=moves.entered, left=moves.left)
         self._lease = Lease(settings, client)
         self._leads = False
-        client.fence, client.owns = self._lease.passes, self._territory.owns
-        self._sweep = Sweep(
+        client.fence, client.owns = self._lease.passes, self._namespace_filter.owns
+        self._relist_tracker = RelistTracker(
             loop, known=lambda: self._stacks, doubt=self._doubt, resume=partial(self._queue.add, later=True)
         )
-        self._publisher = Publisher(client=client, stacks=self._stacks, instance=self._lease.me.host)
+        self._status_writer = StatusWriter(client=client, stacks=self._stacks, instance=self._lease.me.host)
         self._reconciler = Reconciler(
             settings=settings,
             client=client,
             cache=self._cache,
             stacks=self._stacks,
-            publisher=self._publisher,
+            status_writer=self._status_writer,
             caught_up=self._queue.caught_up,
             ask=self._ask,
         )
-        self._feed = Feed(client, seen=self._seen, served=self._find_appstacks, beside=self._sweep.watch)
+        self._kopf_source = KopfSource(
+            client, seen=self._seen, served=self._find_appstacks, beside=self._relist_tracker.watch
+        )
         self._background: list[asyncio.Task[None]] = []
         self._workers: list[asyncio.Task[None]] = []
-        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue) + len(self._sweep))
+        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue) + len(self._relist_tracker))
         metrics.QUEUE_AGE.set_function(self._queue.age)
         metrics.STACKS.set_function(lambda: (stack.conditions for stack in self._stacks.values()))
         metrics.LEADER.set_function(lambda: float(self._lease.holds()))
 
     def dead(self) -> str:
         """Return what no longer works and will not by itself; empty when all does."""
-        stuck = [pulse.resource for pulse in self._pulses() if not pulse.alive]
+        stuck = [health.resource for health in self._watch_healths() if not health.alive]
         return f"the watch of {', '.join(stuck)} is stuck" if stuck else ""
 
     def unready(self) -> str:
         """Return why the caches may not be true; empty when they are."""
-        stale = [pulse.resource for pulse in self._pulses() if not pulse.fresh]
-        if not stale and self._sweep.handing_out:
-            stale = [self._feed.pulse.resource]
+        stale = [health.resource for health in self._watch_healths() if not health.fresh]
+        if not stale and self._relist_tracker.handing_out:
+            stale = [self._kopf_source.health.resource]
         return f"the cache of {', '.join(stale)} is not up to date" if stale else ""
 
-    def _pulses(self) -> list[Pulse]:
+    def _watch_healths(self) -> list[WatchHealth]:
         """Return every watch that should run, whether we work or stand by."""
-        return [*(watch.pulse for watch in self._watches), self._feed.pulse]
+        return [*(watch.health for watch in self._watches), self._kopf_source.health]
 
     async def run(self) -> None:
         """Fill the caches and keep them true; claim the scope; work until told to stop; leave in order."""
         self._on_signals()
         try:
             await self._unless_stopped(self._fill())
-            self._start(self._feed.run(self._stop, started=self._on_signals))
+            self._start(self._kopf_source.run(self._stop, started=self._on_signals))
             await self._unless_stopped(self._claim())
             if not self._stop.is_set():
                 self._work()
@@ -161,19 +167,19 @@ class Operator:
             namespaces, *rest = self._watches
             await self._begin(namespaces)  # first, for they tell whose all the others are
             await asyncio.gather(*(self._begin(watch) for watch in rest))
-        except Unavailable as error:
+        except ApiUnavailable as error:
             raise OperatorError(
                 f"The API server does not answer: {error}",
                 "Check that the cluster runs and that KUBECONFIG leads to it",
             ) from error
-        except Refused as error:
+        except ApiRejected as error:
             raise OperatorError(
                 f"The operator may not see what it works on: {error.message}",
                 "Install the Helm chart's ClusterRole and bind it to this user: "
                 f"list and watch of {', '.join(kind.plural for kind in (STACK, *WATCHED))}",
             ) from error
 
-    async def _begin(self, watch: Watch) -> None:
+    async def _begin(self, watch: Informer) -> None:
         """List a kind, and follow it from then on: till the slowest is listed it would have grown stale."""
         await watch.fill()
         self._start(watch.run())
@@ -181,7 +187,7 @@ class Operator:
     async def _find_appstacks(self) -> None:
         try:
             served = await self._client.send(requests.discover())
-        except Refused as error:
+        except ApiRejected as error:
             if error.status != 404:
                 raise
             served = {"resources": []}
@@ -190,7 +196,7 @@ class Operator:
                 f"The cluster at {self._client.server} does not know AppStacks ({API_VERSION})",
                 "Run `appstack crd | kubectl apply --server-side -f -`, or install the Helm chart",
             )
-        await self._client.send(requests.page(STACK, limit=1))
+        await self._client.send(requests.list_page(STACK, limit=1))
 
     async def _claim(self) -> None:
         """Wait for the Lease, with warm caches."""
@@ -208,16 +214,16 @@ class Operator:
         self._leads = True
         for key in self._stacks:
             self._wake(key, settled=self._stacks.told(key))
-        workers = Workers(self._queue, self._reconciler, self._publisher)
+        workers = Workers(self._queue, self._reconciler, self._status_writer)
         self._workers = workers.start(self._settings.workers, ended=self._stop.set)
         logger.info("Reconciling %s at %s", self._lease.scope, self._client.server)
 
     def _seen(self, event: str | None, doc: Manifest) -> None:
         """Take in an AppStack from kopf."""
         key = key_of(doc)
-        if not self._territory.owns(key.namespace):
+        if not self._namespace_filter.owns(key.namespace):
             return
-        self._sweep.saw(key, listing=event is None)
+        self._relist_tracker.saw(key, listing=event is None)
         if event == "DELETED":
             self._stacks.forget(key, uid=doc["metadata"]["uid"])
             if self._stacks.get(key) is None:
@@ -235,7 +241,7 @@ class Operator:
         """Take in that these stacks have lost a child."""
         for key in keys:
             self._stacks.lost(key, at=time.monotonic())
-            if not self._feed.pulse.steady:
+            if not self._kopf_source.health.steady:
                 self._stacks.doubt(key)  # it may have gone itself, and kopf has yet to notice
         self._touched(keys)
 
@@ -247,7 +253,7 @@ class Operator:
     def _wake(self, key: Key, *, settled: bool = False) -> None:
         """Have a look at a stack, if we lead: who stands by looks at every stack when its time has come."""
         if self._leads and settled:
-            self._sweep.put_off(key)
+            self._relist_tracker.put_off(key)
         elif self._leads:
             self._queue.add(key)
 

@@ -56,7 +56,7 @@ Answer = Callable[["Proxy", web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
-class Fault:
+class ValidationIssue:
     """What becomes of some requests instead of an answer of the API server."""
 
     name: str
@@ -141,7 +141,7 @@ class Proxy:
         self.mended = asyncio.Event()  # when a fault is over
         self._server = cluster.server
         self._ca = cluster.ca
-        self._fault: Fault | None = None
+        self._fault: ValidationIssue | None = None
         self._open = set[Stream]()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -166,7 +166,7 @@ class Proxy:
         return file
 
     @contextmanager
-    def broken(self, fault: Fault, *, cut: bool = True) -> Iterator[None]:
+    def broken(self, fault: ValidationIssue, *, cut: bool = True) -> Iterator[None]:
         """Let a fault befall what is asked in the block; open watches are cut when it begins."""
         self.hits.clear()
         self.mended.clear()

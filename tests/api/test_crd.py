@@ -75,7 +75,7 @@ def test_an_unknown_field_is_refused_by_kubectl_by_server_side_apply_and_offline
     assert f'unknown field "{field}"' in ended.stderr
     with pytest.raises(Failure, match="field not declared in schema"):
         applied(place, "unknown", document["spec"], by="somebody")
-    assert [fault.path for fault in unknown_fields(document)] == [field]
+    assert [fault.field for fault in unknown_fields(document)] == [field]
 
 
 def test_an_object_that_has_no_fields_takes_none_from_any_client(place: Space) -> None:

@@ -20,9 +20,9 @@ from tests.api.faults import (
     ALL,
     READS,
     Asked,
-    Fault,
     Hanging,
     Proxy,
+    ValidationIssue,
     answers_late,
     cuts_lines,
     error_event,
@@ -33,21 +33,21 @@ from tests.api.faults import (
 from tests.api.harness import Cluster, Operator, Space, eventually
 
 FAULTS = [
-    Fault("a connection ends in the middle of a line", cuts_lines),
-    Fault("a connection ends without an answer", hangs_up, READS),
-    Fault("410 Gone in the stream", streams(error_event(410))),
-    Fault("410 Gone as an answer", says(410), READS),
-    Fault("another error in the stream", streams(error_event(500))),
-    Fault("500 to everything", says(500), ALL),
-    Fault("503 to everything", says(503, Retry_After="1"), ALL),
-    Fault("429 to everything", says(429, Retry_After="1"), ALL),
-    Fault("a watch that ends at once", streams()),
-    Fault("a line that is no JSON", streams(b"<html>go away</html>\n")),
-    Fault("an event of nothing", streams(b'{"type": "ADDED", "object": {}}\n')),
-    Fault("a list that is no JSON", says(200, "go away"), READS),
-    Fault("a list of nothing", says(200, {"status": "ok"}), READS),
-    Fault("a definition that is gone", says(404), READS, frozenset({"appstacks"})),
-    Fault("slow answers", answers_late, ALL, times=1),
+    ValidationIssue("a connection ends in the middle of a line", cuts_lines),
+    ValidationIssue("a connection ends without an answer", hangs_up, READS),
+    ValidationIssue("410 Gone in the stream", streams(error_event(410))),
+    ValidationIssue("410 Gone as an answer", says(410), READS),
+    ValidationIssue("another error in the stream", streams(error_event(500))),
+    ValidationIssue("500 to everything", says(500), ALL),
+    ValidationIssue("503 to everything", says(503, Retry_After="1"), ALL),
+    ValidationIssue("429 to everything", says(429, Retry_After="1"), ALL),
+    ValidationIssue("a watch that ends at once", streams()),
+    ValidationIssue("a line that is no JSON", streams(b"<html>go away</html>\n")),
+    ValidationIssue("an event of nothing", streams(b'{"type": "ADDED", "object": {}}\n')),
+    ValidationIssue("a list that is no JSON", says(200, "go away"), READS),
+    ValidationIssue("a list of nothing", says(200, {"status": "ok"}), READS),
+    ValidationIssue("a definition that is gone", says(404), READS, frozenset({"appstacks"})),
+    ValidationIssue("slow answers", answers_late, ALL, times=1),
 ]
 MOST_A_SECOND = 4  # lists, or watches, of one resource
 
@@ -170,7 +170,7 @@ class Happening:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
-def test_what_happens_meanwhile_is_carried_out(proxied: Proxied, behind: Space, fault: Fault) -> None:
+def test_what_happens_meanwhile_is_carried_out(proxied: Proxied, behind: Space, fault: ValidationIssue) -> None:
     happening, since = Happening(behind), time.monotonic()
 
     with proxied.proxy.broken(fault):
@@ -207,7 +207,7 @@ def test_statuses_that_hang_in_two_namespaces_hold_up_no_other_while_there_is_wo
     ):
         told = [f"{space.path('AppStack', 'shop')}/status" for space in (first, second)]
         hanging = Hanging(lambda path: f"/{busy}/" in path or path in told)
-        with proxied.proxy.broken(Fault("writes that hang", hanging.answer, frozenset({"write"})), cut=False):
+        with proxied.proxy.broken(ValidationIssue("writes that hang", hanging.answer, frozenset({"write"})), cut=False):
             work.stack()
             eventually(lambda: hanging.kept)
             first.stack()
@@ -231,7 +231,9 @@ def test_a_server_that_fails_between_two_pages_puts_no_stack_in_doubt(proxied: P
         behind.ready(name)
     gap = Gap(QUIET + 3)
 
-    with proxied.proxy.broken(Fault("a gap in a list", gap.answer, READS | {"get"}, frozenset({"appstacks"}))):
+    with proxied.proxy.broken(
+        ValidationIssue("a gap in a list", gap.answer, READS | {"get"}, frozenset({"appstacks"}))
+    ):
         eventually(lambda: gap.over)
         eventually(lambda: gap.watched)
 
@@ -247,7 +249,7 @@ def test_what_was_deleted_meanwhile_is_forgotten(proxied: Proxied) -> None:
 
 def test_a_watch_that_falls_silent_is_begun_anew_and_ready_tells_the_truth(impatient: Proxied) -> None:
     operator, proxy = impatient.operator, impatient.proxy
-    down = Fault("503", says(503), READS, frozenset({"appstacks"}))
+    down = ValidationIssue("503", says(503), READS, frozenset({"appstacks"}))
 
     with namespace(impatient.cluster, f"{impatient.pattern}half-open") as space:
         happening, since = Happening(space), time.monotonic()

@@ -11,10 +11,10 @@ from appstack.client.client import Client
 from appstack.client.credentials import Credentials, load
 from appstack.client.resource_kinds import WATCHED
 from appstack.controller.reconciler import Reconciler
-from appstack.controller.status_writer import Publisher
-from appstack.informers.appstack_store import Stacks
-from appstack.informers.informer import Watch
-from appstack.informers.object_store import Cache, Key, Keys
+from appstack.controller.status_writer import StatusWriter
+from appstack.informers.appstack_store import AppStackStore
+from appstack.informers.informer import Informer
+from appstack.informers.object_store import Key, Keys, ObjectStore
 from appstack.settings import Settings
 from tests.api.conftest import WORKER, namespace
 from tests.api.harness import KUBECONFIG, Cluster, Manifest, Space, eventually, stack
@@ -44,9 +44,9 @@ class Watched:
     def __init__(self, client: Client, space: Space) -> None:
         self.key = Key(space.name, "shop")
         self.touched = list[Key]()
-        self.cache = Cache(accepts=lambda name: name == space.name)
-        self.watch = Watch(
-            CONFIG, client=client, cache=self.cache, stacks=Stacks(), touched=self._touch, lost=self._touch
+        self.cache = ObjectStore(accepts=lambda name: name == space.name)
+        self.watch = Informer(
+            CONFIG, client=client, cache=self.cache, stacks=AppStackStore(), touched=self._touch, lost=self._touch
         )
 
     def _touch(self, keys: Keys) -> None:
@@ -92,7 +92,7 @@ async def test_a_version_that_is_too_old_leads_to_a_list(bare: Space, client: Cl
         await until(lambda: "new" in watched.names())
         bare.patch("ConfigMap", "new", {"metadata": {"labels": {"appstack.dev/stack": "cart"}}})
         await until(lambda: "new" not in watched.names())
-        assert watched.watch.pulse.fresh
+        assert watched.watch.health.fresh
     finally:
         task.cancel()
         await asyncio.wait((task,))
@@ -114,7 +114,7 @@ async def nobody(_: object) -> None:
 async def test_a_stack_whose_deletion_nobody_told_is_forgotten(bare: Space, client: Client) -> None:
     gone = bare.create(stack("gone"))
     there = bare.create(stack("there"))
-    stacks, cache = Stacks(), Cache(accepts=lambda _: True)
+    stacks, cache = AppStackStore(), ObjectStore(accepts=lambda _: True)
     for doc in (gone, there):
         stacks.show(doc)
     reconciler = Reconciler(
@@ -122,7 +122,7 @@ async def test_a_stack_whose_deletion_nobody_told_is_forgotten(bare: Space, clie
         client=client,
         cache=cache,
         stacks=stacks,
-        publisher=Publisher(client=client, stacks=stacks, instance="test"),
+        status_writer=StatusWriter(client=client, stacks=stacks, instance="test"),
         caught_up=lambda _: None,
         ask=nobody,
     )

@@ -32,8 +32,8 @@ def stack(*texts: str, name: str = "shop") -> AppStack:
 
 def complaints(*texts: str, name: str = "shop", settings: Settings | None = None) -> list[str]:
     """Return what is wrong with such a stack, a line for each fault; warnings say so."""
-    faults = check(stack(*texts, name=name), settings or Settings())
-    return [f"Warning: {fault}" if fault.severity is Severity.WARNING else str(fault) for fault in faults]
+    issues = check(stack(*texts, name=name), settings or Settings())
+    return [f"Warning: {issue}" if issue.severity is Severity.WARNING else str(issue) for issue in issues]
 
 
 def table(cases: Cases) -> pytest.MarkDecorator:

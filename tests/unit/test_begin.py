@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 
 from appstack.client.client import Client
-from appstack.client.credentials import Credentials, Login
+from appstack.client.credentials import ClusterConfig, Credentials
 from appstack.client.resource_kinds import STACK, WATCHED
-from appstack.informers import watch_health as pulse
+from appstack.informers import watch_health as health
 from appstack.operator import Operator
 from appstack.settings import Settings
 from tests.api.harness import free_port
@@ -75,8 +75,8 @@ async def _discovery(_: web.Request) -> web.Response:
 @asynccontextmanager
 async def started(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Operator]:
     """Give an operator that has just been started."""
-    monkeypatch.setattr(pulse, "STALE", STALE)
-    client = Client(Credentials(Login(server.url, None, None, None, lambda: None)), in_flight=32)
+    monkeypatch.setattr(health, "STALE", STALE)
+    client = Client(Credentials(ClusterConfig(server.url, None, None, None, lambda: None)), in_flight=32)
     operator = Operator(Settings(), client)
     task = asyncio.create_task(operator.run())
     try:
@@ -121,9 +121,9 @@ async def test_a_list_that_hangs_is_noticed_and_it_alone(
 
 
 async def test_it_is_not_ready_while_kopf_hands_out_its_first_list() -> None:
-    client = Client(Credentials(Login("http://127.0.0.1:1", None, None, None, lambda: None)), in_flight=1)
+    client = Client(Credentials(ClusterConfig("http://127.0.0.1:1", None, None, None, lambda: None)), in_flight=1)
     operator = Operator(Settings(), client)
-    for one in operator._pulses():
+    for one in operator._watch_healths():
         one.filled()
     assert "" == operator.unready()
 

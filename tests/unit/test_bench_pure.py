@@ -89,13 +89,13 @@ def test_a_request_is_counted_once_and_a_watch_when_it_begins(verb: str, stage: 
 def test_a_log_that_grows_is_read_on_from_the_last_whole_line(tmp_path: Path) -> None:
     file = tmp_path / "audit.log"
     log = Log(file)
-    whole = line()
+    expand = line()
 
-    file.write_text(f"{whole}\n{whole[:40]}")
+    file.write_text(f"{expand}\n{expand[:40]}")
     assert len(log.read()) == 1
 
     with file.open("a") as more:
-        more.write(f"{whole[40:]}\n")
+        more.write(f"{expand[40:]}\n")
     assert len(log.read()) == 2
 
 

@@ -10,10 +10,10 @@ import pytest
 
 from appstack.client.resource_kinds import WATCHED, Kind
 from appstack.client.responses import decode
-from appstack.errors import Unavailable
-from appstack.informers.appstack_store import Stacks
-from appstack.informers.informer import Watch
-from appstack.informers.object_store import Cache, Key
+from appstack.errors import ApiUnavailable
+from appstack.informers.appstack_store import AppStackStore
+from appstack.informers.informer import Informer
+from appstack.informers.object_store import Key, ObjectStore
 from appstack.informers.transform import child_of
 from appstack.k8s.metadata import Manifest, Ref
 
@@ -33,11 +33,11 @@ def ref(kind: Kind, name: str = "x") -> Ref:
 
 
 @pytest.fixture
-def cache() -> Cache:
-    return Cache(accepts=lambda namespace: namespace != "theirs")
+def cache() -> ObjectStore:
+    return ObjectStore(accepts=lambda namespace: namespace != "theirs")
 
 
-def test_an_event_leads_to_the_stack_of_the_old_label_and_of_the_new(cache: Cache) -> None:
+def test_an_event_leads_to_the_stack_of_the_old_label_and_of_the_new(cache: ObjectStore) -> None:
     assert {SHOP} == cache.show(CONFIG, thing(1))
     assert {SHOP, CART} == cache.show(CONFIG, thing(2, stack="cart"))
     assert {} == dict(cache.observed(SHOP).children)
@@ -56,7 +56,7 @@ def test_fields_of_others_may_be_nested_deep() -> None:
     assert "" == child_of(CONFIG, event.object).fields
 
 
-def test_what_is_known_already_leads_nowhere(cache: Cache) -> None:
+def test_what_is_known_already_leads_nowhere(cache: ObjectStore) -> None:
     cache.show(CONFIG, thing(2))
 
     assert set() == cache.show(CONFIG, thing(2))
@@ -64,7 +64,7 @@ def test_what_is_known_already_leads_nowhere(cache: Cache) -> None:
     assert set() == cache.gone(CONFIG, thing(1)), "so is its deletion: it was made anew since"
 
 
-def test_other_operators_namespaces_are_not_held(cache: Cache) -> None:
+def test_other_operators_namespaces_are_not_held(cache: ObjectStore) -> None:
     foreign = thing(1)
     foreign["metadata"]["namespace"] = "theirs"
 
@@ -72,7 +72,7 @@ def test_other_operators_namespaces_are_not_held(cache: Cache) -> None:
     assert {} == dict(cache.observed(Key("theirs", "shop")).children)
 
 
-def test_a_list_tells_what_was_deleted_while_nobody_watched(cache: Cache) -> None:
+def test_a_list_tells_what_was_deleted_while_nobody_watched(cache: ObjectStore) -> None:
     for name in ("a", "b"):
         cache.show(CONFIG, thing(1, name=name))
     cache.show(DEPLOYMENT, thing(1))
@@ -82,7 +82,7 @@ def test_a_list_tells_what_was_deleted_while_nobody_watched(cache: Cache) -> Non
     assert {ref(CONFIG, "a"), ref(CONFIG, "new"), ref(DEPLOYMENT)} == set(cache.observed(SHOP).children)
 
 
-def test_an_own_write_is_known_at_once_and_keeps_what_the_answer_leaves_out(cache: Cache) -> None:
+def test_an_own_write_is_known_at_once_and_keeps_what_the_answer_leaves_out(cache: ObjectStore) -> None:
     cache.show(DEPLOYMENT, thing(1, spec={"replicas": 2, "paused": True}, status={"readyReplicas": 2}))
 
     cache.wrote(DEPLOYMENT, thing(4))
@@ -91,7 +91,7 @@ def test_an_own_write_is_known_at_once_and_keeps_what_the_answer_leaves_out(cach
     assert ("4", {"replicas": 2}, {"readyReplicas": 2}) == (child.resource_version, child.spec, child.status)
 
 
-def test_an_answer_that_comes_after_the_deletion_does_not_bring_it_back(cache: Cache) -> None:
+def test_an_answer_that_comes_after_the_deletion_does_not_bring_it_back(cache: ObjectStore) -> None:
     cache.show(CONFIG, thing(3))
     cache.gone(CONFIG, thing(5))
     cache.mark(CONFIG, 5)
@@ -101,7 +101,7 @@ def test_an_answer_that_comes_after_the_deletion_does_not_bring_it_back(cache: C
     assert {} == dict(cache.observed(SHOP).children)
 
 
-def test_what_we_deleted_is_on_its_way_out_until_it_is_gone(cache: Cache) -> None:
+def test_what_we_deleted_is_on_its_way_out_until_it_is_gone(cache: ObjectStore) -> None:
     cache.show(CONFIG, thing(3))
     cache.doomed(cache.observed(SHOP).children[ref(CONFIG)])
     cache.show(CONFIG, thing(4))
@@ -111,7 +111,7 @@ def test_what_we_deleted_is_on_its_way_out_until_it_is_gone(cache: Cache) -> Non
     assert not cache.observed(SHOP).children[ref(CONFIG)].deleting
 
 
-def test_what_we_deleted_goes_even_if_it_changed_in_the_meantime(cache: Cache) -> None:
+def test_what_we_deleted_goes_even_if_it_changed_in_the_meantime(cache: ObjectStore) -> None:
     cache.show(CONFIG, thing(3))
     planned = cache.observed(SHOP).children[ref(CONFIG)]
     cache.show(CONFIG, thing(4, data={"a": "b"}))
@@ -124,7 +124,7 @@ def test_what_we_deleted_goes_even_if_it_changed_in_the_meantime(cache: Cache) -
     assert not cache.observed(SHOP).children[ref(CONFIG)].deleting, "another object by now"
 
 
-def test_a_namespace_is_known_by_its_uid_until_it_is_gone(cache: Cache) -> None:
+def test_a_namespace_is_known_by_its_uid_until_it_is_gone(cache: ObjectStore) -> None:
     namespace = {"metadata": {"name": "team", "uid": "n1", "resourceVersion": "1"}}
     cache.show(NAMESPACE, namespace)
     assert "n1" == cache.observed(SHOP).namespace_uid
@@ -133,7 +133,7 @@ def test_a_namespace_is_known_by_its_uid_until_it_is_gone(cache: Cache) -> None:
     assert "" == cache.observed(SHOP).namespace_uid
 
 
-async def test_who_wrote_waits_until_the_watch_has_shown_it(cache: Cache) -> None:
+async def test_who_wrote_waits_until_the_watch_has_shown_it(cache: ObjectStore) -> None:
     waiting = asyncio.create_task(cache.shown(CONFIG, 7))
     await asyncio.sleep(0)
     cache.mark(CONFIG, 6)
@@ -150,7 +150,7 @@ async def test_who_wrote_waits_until_the_watch_has_shown_it(cache: Cache) -> Non
         await asyncio.wait_for(cache.shown(CONFIG, 9), 0)
 
 
-def test_an_echo_of_our_own_write_brings_what_its_answer_lacked(cache: Cache) -> None:
+def test_an_echo_of_our_own_write_brings_what_its_answer_lacked(cache: ObjectStore) -> None:
     metadata = thing(2)["metadata"] | {"managedFields": [ENTRY]}
     written = cache.wrote(DEPLOYMENT, {"metadata": metadata})
 
@@ -244,7 +244,7 @@ NO_EVENTS = [
 
 @pytest.mark.parametrize("line", NO_EVENTS)
 def test_a_line_that_was_cut_off_is_no_event(line: bytes) -> None:
-    with pytest.raises(Unavailable, match="a watch brought no event"):
+    with pytest.raises(ApiUnavailable, match="a watch brought no event"):
         decode(line)
 
 
@@ -260,7 +260,7 @@ def _pod(version: int, phase: str, *, deleting: bool = False) -> Manifest:
     return pod
 
 
-def test_an_end_is_an_end_though_a_deletion_follows_and_though_it_is_gone(cache: Cache) -> None:
+def test_an_end_is_an_end_though_a_deletion_follows_and_though_it_is_gone(cache: ObjectStore) -> None:
     cache.show(POD, _pod(1, "Running"))
     assert cache.observed(SHOP).children[ref(POD, "shop")].ended is None
     cache.show(POD, _pod(2, "Succeeded"))
@@ -274,7 +274,7 @@ def test_an_end_is_an_end_though_a_deletion_follows_and_though_it_is_gone(cache:
     assert {} == dict(cache.observed(SHOP).ended), "it was made anew"
 
 
-def test_a_pod_that_a_deletion_ends_has_not_ended(cache: Cache) -> None:
+def test_a_pod_that_a_deletion_ends_has_not_ended(cache: ObjectStore) -> None:
     cache.show(POD, _pod(1, "Running"))
     cache.show(POD, _pod(2, "Running", deleting=True))
     cache.show(POD, _pod(3, "Failed", deleting=True))
@@ -284,7 +284,7 @@ def test_a_pod_that_a_deletion_ends_has_not_ended(cache: Cache) -> None:
     assert {} == dict(cache.observed(SHOP).ended)
 
 
-def test_an_own_write_onto_what_has_ended_does_not_undo_the_end(cache: Cache) -> None:
+def test_an_own_write_onto_what_has_ended_does_not_undo_the_end(cache: ObjectStore) -> None:
     cache.show(JOB, thing(1, status=COMPLETE))
 
     cache.wrote(JOB, thing(2))
@@ -292,7 +292,7 @@ def test_an_own_write_onto_what_has_ended_does_not_undo_the_end(cache: Cache) ->
     assert "Completed" == cache.observed(SHOP).children[ref(JOB)].ended
 
 
-def test_only_a_pod_of_ours_is_a_child(cache: Cache) -> None:
+def test_only_a_pod_of_ours_is_a_child(cache: ObjectStore) -> None:
     cache.show(POD, thing(1, name="of-a-replicaset"))
     cache.show(POD, _pod(2, "Running"))
 
@@ -300,7 +300,7 @@ def test_only_a_pod_of_ours_is_a_child(cache: Cache) -> None:
     assert 2 == len(cache.observed(SHOP).pods)
 
 
-def test_a_kind_that_the_cluster_does_not_know_is_missing_until_it_is_found(cache: Cache) -> None:
+def test_a_kind_that_the_cluster_does_not_know_is_missing_until_it_is_found(cache: ObjectStore) -> None:
     cache.show(CONFIG, thing(1))
     cache.show(ROUTE, thing(2))
     assert {SHOP} == cache.missing(ROUTE), "what was there is gone with its definition"
@@ -317,12 +317,12 @@ def test_a_kind_that_the_cluster_does_not_know_is_missing_until_it_is_found(cach
     assert frozenset() == cache.unknown(desired)
 
 
-def test_who_holds_the_number_of_replicas(cache: Cache) -> None:
+def test_who_holds_the_number_of_replicas(cache: ObjectStore) -> None:
     held = thing(1)
     held["metadata"]["managedFields"] = [ENTRY | {"fieldsV1": {"f:spec": {"f:replicas": {}}}}]
 
-    assert child_of(DEPLOYMENT, held).counted
-    assert not child_of(DEPLOYMENT, thing(1)).counted
+    assert child_of(DEPLOYMENT, held).owns_replicas
+    assert not child_of(DEPLOYMENT, thing(1)).owns_replicas
 
 
 def test_of_a_template_of_claims_little_is_kept_and_nothing_is_taken_for_granted() -> None:
@@ -341,13 +341,16 @@ def test_of_a_template_of_claims_little_is_kept_and_nothing_is_taken_for_granted
 
 @pytest.mark.parametrize("kind", [CONFIG, POD])
 def test_of_an_object_that_nobody_thought_of_it_is_known_whose_it_is(
-    cache: Cache, kind: Kind, caplog: pytest.LogCaptureFixture
+    cache: ObjectStore, kind: Kind, caplog: pytest.LogCaptureFixture
 ) -> None:
     odd = thing(7, status={"containerStatuses": [3]})
     odd["metadata"]["managedFields"] = [{"manager": "appstack", "operation": "Apply", "fieldsV1": [1]}]
 
     touched: list[frozenset[Key]] = []
-    watch = Watch(kind, client=None, cache=cache, stacks=Stacks(), touched=touched.append, lost=touched.append)  # type: ignore[arg-type]
+    client: Any = None  # nothing is sent
+    watch = Informer(
+        kind, client=client, cache=cache, stacks=AppStackStore(), touched=touched.append, lost=touched.append
+    )
     watch._take(decode(json.dumps({"type": "ADDED", "object": odd}).encode()))
 
     assert [{SHOP}] == touched

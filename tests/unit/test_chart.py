@@ -68,19 +68,19 @@ def anywhere() -> Iterator[requests.Request]:
     yield requests.get(stack)
     yield requests.apply_status(stack, uid="1", status={})
     for kind in (kinds.STACK, *kinds.WATCHED):
-        yield requests.page(kind)
+        yield requests.list_page(kind)
         yield requests.watch(kind, version="1", seconds=1)
     for kind in kinds.WATCHED:
         if kind.applied:
             child = of_kind(kind)
-            yield requests.look(Ref.of(child))
+            yield requests.get_metadata(Ref.of(child))
             yield requests.create(child)
             yield requests.apply(child, uid="1")
             yield requests.keep_replicas(Ref.of(child), uid="1", replicas=1)
-            yield requests.rehearse(child)
+            yield requests.dry_run_create(child)
             yield requests.delete(Ref.of(child), uid="1")
-    yield requests.appstacks("team")
-    yield requests.post_event(of_kind(requests.EVENTS))
+    yield requests.list_appstacks("team")
+    yield requests.create_event(of_kind(requests.EVENTS))
     yield requests.leases("label")
 
 

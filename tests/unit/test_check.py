@@ -57,8 +57,8 @@ proxy: {upstream: web, port: 8000}
 
 
 def test_errors_come_before_warnings_and_each_in_the_order_of_fields() -> None:
-    faults = check(stack(WRONG), Settings())
-    assert [(fault.severity, fault.path) for fault in faults] == [
+    issues = check(stack(WRONG), Settings())
+    assert [(issue.severity, issue.field) for issue in issues] == [
         (Severity.ERROR, "spec.proxy.port"),
         (Severity.ERROR, "spec.proxy.upstream"),
         (Severity.ERROR, "spec.sidecars[0].image"),
@@ -86,7 +86,7 @@ def test_examples_are_without_fault(path: Path) -> None:
 
 
 def test_every_field_that_is_named_exists() -> None:
-    found = {fault.path for table in TABLES for text, _ in table.values() for fault in check(stack(text), Settings())}
+    found = {issue.field for table in TABLES for text, _ in table.values() for issue in check(stack(text), Settings())}
     assert len(found) > 100
     assert not _exists("spec.backend.port")
     assert [path for path in sorted(found) if not _exists(path)] == []

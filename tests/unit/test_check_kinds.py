@@ -118,8 +118,8 @@ class Cell:
 
     def __str__(self) -> str:
         """The cell as a sentence."""
-        verdict = "refused" if self.refusal else "works"
-        return f"{self.row} on {self.kind}{' with ' if self.beside else ''}{self.beside} {verdict}"
+        severity = "refused" if self.refusal else "works"
+        return f"{self.row} on {self.kind}{' with ' if self.beside else ''}{self.beside} {severity}"
 
     def spec(self, *, used: bool = True) -> dict[str, Any]:
         """Return a spec of that kind, with the field (`used`) or without."""
@@ -152,7 +152,7 @@ def cells() -> Iterator[Cell]:
 @pytest.mark.parametrize("cell", list(cells()), ids=str)
 def test_a_field_works_on_a_kind_or_is_refused_on_it_by_name(cell: Cell) -> None:
     wanted = stack(yaml.safe_dump(cell.spec()))
-    errors = [fault for fault in check(wanted, SETTINGS) if fault.severity is Severity.ERROR]
+    errors = [issue for issue in check(wanted, SETTINGS) if issue.severity is Severity.ERROR]
     if cell.refusal is None:
         assert [] == errors
         unused = stack(yaml.safe_dump(cell.spec(used=False)))
@@ -161,7 +161,7 @@ def test_a_field_works_on_a_kind_or_is_refused_on_it_by_name(cell: Cell) -> None
         assert (f"{cell.row} on {cell.kind}" in UNSEEN) is (shown[0] == shown[1])
     else:
         name = f"spec.{cell.row.name}".replace("[]", "[0]")
-        told = [(fault.what, fault.hint) for fault in errors if fault.path == name]
+        told = [(issue.message, issue.hint) for issue in errors if issue.field == name]
         assert [(cell.refusal.what.format(kind=cell.kind), cell.refusal.hint)] == told
 
 

@@ -279,7 +279,7 @@ def test_no_cluster_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong", "fault"),
+    ("right", "wrong", "issue"),
     [
         ("kind: AppStack", "kind: Appstack", "kind: must be 'AppStack', not 'Appstack'"),
         (
@@ -290,10 +290,10 @@ def test_no_cluster_is_one_sentence(tmp_path: Path) -> None:
     ],
 )
 def test_a_misspelt_appstack_is_not_passed_over(
-    right: str, wrong: str, fault: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    right: str, wrong: str, issue: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = GOOD.replace(right, wrong)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
 
     assert main(["validate", "-f", "-"]) == 1
-    assert fault in capsys.readouterr().out
+    assert issue in capsys.readouterr().out

@@ -11,7 +11,7 @@ from appstack.informers.transform import child_of
 from appstack.k8s.managed_fields import has, leaves
 from appstack.k8s.metadata import Manifest, Ref
 from appstack.planning.changes import Action, Cause, Change
-from appstack.planning.drift import QUIET, Contests, cause, contested, wake
+from appstack.planning.drift import QUIET, DriftBackoff, cause, contested, wake
 
 SERVICE = Ref("v1", "Service", "team", "shop")
 DEPLOYMENT = Ref("apps/v1", "Deployment", "team", "shop")
@@ -30,9 +30,9 @@ WANTED: Manifest = {
 }
 
 
-def fought(times: int, *, every: float = 0.125, generation: int = 1) -> tuple[Contests, float]:
+def fought(times: int, *, every: float = 0.125, generation: int = 1) -> tuple[DriftBackoff, float]:
     """Return contests after so many repairs, and when the last one was."""
-    contests, now = Contests(), 0.0
+    contests, now = DriftBackoff(), 0.0
     for turn in range(times):
         now = 1024.0 + turn * every
         contests.repaired("u1", generation=generation, causes={SERVICE: FOUND}, now=now)
@@ -85,7 +85,7 @@ def test_who_fights_slowly_is_told_and_put_right_at_once() -> None:
 
 
 def test_what_is_quiet_takes_no_memory() -> None:
-    contests = Contests()
+    contests = DriftBackoff()
     for turn in range(1000):
         contests.repaired(f"u{turn}", generation=1, causes={SERVICE: FOUND}, now=float(turn))
 
@@ -95,9 +95,9 @@ def test_what_is_quiet_takes_no_memory() -> None:
 @pytest.mark.parametrize(
     ("times", "action", "at", "seconds"),
     [
-        (7, Action.RESTING, 0, None),
-        (9, Action.RESTING, 0.5, 1.5),
-        (9, Action.RESTING, 2.1, 0),  # it became due while the look was under way
+        (7, Action.BACKING_OFF, 0, None),
+        (9, Action.BACKING_OFF, 0.5, 1.5),
+        (9, Action.BACKING_OFF, 2.1, 0),  # it became due while the look was under way
         (9, Action.UNCHANGED, 2, QUIET - 2),
     ],
 )
@@ -143,7 +143,7 @@ REPLICAS: Manifest = {"f:spec": {"f:replicas": {}}}
 
 
 @pytest.mark.parametrize(
-    ("sentence", "ours", "others", "what"),
+    ("sentence", "ours", "other_managers", "what"),
     [
         ("nobody is known: a field was removed", {}, [], "was changed by somebody"),
         (
@@ -194,10 +194,12 @@ REPLICAS: Manifest = {"f:spec": {"f:replicas": {}}}
     ],
 )
 def test_who_fights_is_told_where_managed_fields_tell(
-    sentence: str, ours: Any, others: list[Manifest], what: str
+    sentence: str, ours: Any, other_managers: list[Manifest], what: str
 ) -> None:
     metadata = {"name": "shop", "namespace": "team", "uid": "u9", "resourceVersion": "1"}
-    child = child_of(of(DEPLOYMENT), {"metadata": metadata | {"managedFields": [OURS | {"fieldsV1": ours}, *others]}})
+    child = child_of(
+        of(DEPLOYMENT), {"metadata": metadata | {"managedFields": [OURS | {"fieldsV1": ours}, *other_managers]}}
+    )
 
     assert what == cause(child, WANTED).what, sentence
 
@@ -211,14 +213,14 @@ def test_little_is_kept_of_what_others_make_up() -> None:
     entries = [entry(f"m{number}", "11", fields) for number, fields in enumerate([deep, wide, long] * 300)]
     metadata = {"name": "shop", "namespace": "team", "uid": "u9", "resourceVersion": "1"}
 
-    others = child_of(
+    other_managers = child_of(
         of(DEPLOYMENT), {"metadata": metadata | {"managedFields": [OURS | {"fieldsV1": {}}, *entries]}}
-    ).others
+    ).other_managers
 
-    assert 10 == len(others)
-    assert {1, 50} == {len(other.fields) for other in others}
-    assert 41 == max(len(path) for other in others for path in other.fields)
-    assert ("f:b",) in others[2].fields
+    assert 10 == len(other_managers)
+    assert {1, 50} == {len(other.fields) for other in other_managers}
+    assert 41 == max(len(path) for other in other_managers for path in other.fields)
+    assert ("f:b",) in other_managers[2].fields
 
 
 @pytest.mark.parametrize("ours", [IMAGE, PORT, {}, {"f:a": {}, "f:b": {".": {}, "f:c": None}}])
@@ -237,7 +239,7 @@ def test_a_child_that_is_gone_was_deleted_or_lost_its_label() -> None:
     ("action", "message"),
     [
         (
-            Action.RESTING,
+            Action.BACKING_OFF,
             "Service shop was changed by kubectl-edit (spec.selector), after it was put right 10 times within 90 s; "
             "tried again at 00:18:38Z",
         ),

@@ -14,9 +14,9 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, web
 from aiohttp.test_utils import TestServer
 
 from appstack.client.client import Client
-from appstack.client.credentials import Credentials, Login
+from appstack.client.credentials import ClusterConfig, Credentials
 from appstack.client.resource_kinds import STACK
-from appstack.kopf_adapter.source import Feed, _Heard
+from appstack.kopf_adapter.source import KopfSource, _Heard
 
 ASKED = 1.0  # seconds
 LIST, PAGE, WATCH = "limit=500", "limit=500&continue=more", "watch=true"
@@ -71,8 +71,8 @@ class Kopf:
 @pytest.fixture
 async def kopf(server: Server) -> AsyncIterator[Kopf]:
     """Give one that asks through a session of the feed's."""
-    client = Client(Credentials(Login(server.url, None, None, None, lambda: None)), in_flight=4)
-    feed = Feed(client, seen=lambda *_: None, served=_served, beside=_beside)
+    client = Client(Credentials(ClusterConfig(server.url, None, None, None, lambda: None)), in_flight=4)
+    feed = KopfSource(client, seen=lambda *_: None, served=_served, beside=_beside)
     async with feed._session() as session:
         yield Kopf(session, server)
     await client.close()

@@ -17,9 +17,9 @@ SIZE, KIND, MODES = "resources.requests.storage", "storageClassName", "accessMod
 
 def _with(claim: dict[str, Any], *, kind: str = "Deployment", **spec: Any) -> Any:
     volume = {"name": "data", "claim": claim}
-    whole = {"workload": {"kind": kind}, "backend": {"image": "i"}, "volumes": [volume], **spec}
+    expand = {"workload": {"kind": kind}, "backend": {"image": "i"}, "volumes": [volume], **spec}
     metadata = {"name": "shop", "namespace": "team", "uid": "u"}
-    return parse({"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": metadata, "spec": whole})
+    return parse({"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": metadata, "spec": expand})
 
 
 def _storage(size: str) -> dict[str, Any]:
@@ -57,10 +57,10 @@ STATEFUL = Child(
     ],
 )
 def test_a_claim(sentence: str, claim: dict[str, Any], paths: list[str]) -> None:
-    faults = fixed(_with(claim), _held(CLAIM))
+    issues = fixed(_with(claim), _held(CLAIM))
 
-    assert [f"spec.volumes[0].claim.{path}" for path in paths] == [fault.path for fault in faults], sentence
-    assert all(fault.hint for fault in faults)
+    assert [f"spec.volumes[0].claim.{path}" for path in paths] == [issue.field for issue in issues], sentence
+    assert all(issue.hint for issue in issues)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_a_claim(sentence: str, claim: dict[str, Any], paths: list[str]) -> None
 def test_a_stateful_set(sentence: str, spec: dict[str, Any], paths: list[str]) -> None:
     claim = {"perReplica": True} | spec.pop("claim", SPEC)
 
-    faults = fixed(_with(claim, kind="StatefulSet", **spec), _held(STATEFUL))
+    issues = fixed(_with(claim, kind="StatefulSet", **spec), _held(STATEFUL))
 
-    assert paths == [fault.path for fault in faults], sentence
+    assert paths == [issue.field for issue in issues], sentence
 
 
 def test_what_is_not_there_or_not_ours_fixes_nothing() -> None:
@@ -111,6 +111,6 @@ def test_what_is_not_there_or_not_ours_fixes_nothing() -> None:
 )
 def test_a_service_keeps_its_address(sentence: str, has: str | None, service: dict[str, Any], refused: bool) -> None:
     held = Child(Ref("v1", "Service", "team", "shop"), "1", "1", "shop", fields="f", spec={"clusterIP": has})
-    faults = fixed(_with(SPEC, service=service), _held(held))
+    issues = fixed(_with(SPEC, service=service), _held(held))
 
-    assert ["spec.service.clusterIP"] * refused == [fault.path for fault in faults], sentence
+    assert ["spec.service.clusterIP"] * refused == [issue.field for issue in issues], sentence

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from appstack.client import requests
 from appstack.client.client import Client
-from appstack.client.credentials import Credentials, Login
-from appstack.errors import OperatorError, Unavailable
+from appstack.client.credentials import ClusterConfig, Credentials
+from appstack.errors import ApiUnavailable, OperatorError
 from appstack.k8s.metadata import Manifest
 from appstack.leaderelection.lease import Lease
 from appstack.settings import Settings
@@ -82,7 +82,7 @@ async def server() -> AsyncIterator[Server]:
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[Client]:
     """Give a client of that server."""
-    made = Client(Credentials(Login(server.url, None, None, None, lambda: None)), in_flight=4)
+    made = Client(Credentials(ClusterConfig(server.url, None, None, None, lambda: None)), in_flight=4)
     yield made
     await made.close()
 
@@ -140,7 +140,7 @@ async def test_a_renewal_without_an_answer_leaves_time_for_another(server: Serve
 async def test_an_answer_that_is_no_object_is_none(server: Server, client: Client) -> None:
     server.lease = {"status": "ok"}
 
-    with pytest.raises(Unavailable, match="no object"):
+    with pytest.raises(ApiUnavailable, match="no object"):
         await client.send(requests.lease(Lease(SETTINGS, client).ref))
 
 

@@ -10,13 +10,13 @@ import pytest
 from aiohttp import web
 
 from appstack.client.client import Client
-from appstack.client.credentials import Credentials, Login
+from appstack.client.credentials import ClusterConfig, Credentials
 from appstack.client.resource_kinds import WATCHED
 from appstack.informers import informer as watches
-from appstack.informers import watch_health as pulse
-from appstack.informers.appstack_store import Stacks
-from appstack.informers.informer import Watch
-from appstack.informers.object_store import Cache, Key, Keys
+from appstack.informers import watch_health as health
+from appstack.informers.appstack_store import AppStackStore
+from appstack.informers.informer import Informer
+from appstack.informers.object_store import Key, Keys, ObjectStore
 from appstack.k8s.metadata import API_VERSION, Manifest
 from appstack.workqueue.queue import Backoff
 from tests.api.harness import free_port
@@ -55,10 +55,10 @@ class Watched:
 
     def __init__(self, server: Server, client: Client) -> None:
         self.server = server
-        self.stacks = Stacks()
-        self.cache = Cache(accepts=lambda _: True)
+        self.stacks = AppStackStore()
+        self.cache = ObjectStore(accepts=lambda _: True)
         self.touched = set[Key]()
-        self.watch = Watch(
+        self.watch = Informer(
             ROUTE, client=client, cache=self.cache, stacks=self.stacks, touched=self._touch, lost=self._touch
         )
 
@@ -93,7 +93,7 @@ async def watched(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Watched]:
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    client = Client(Credentials(Login(f"http://127.0.0.1:{port}", None, None, None, lambda: None)), in_flight=4)
+    client = Client(Credentials(ClusterConfig(f"http://127.0.0.1:{port}", None, None, None, lambda: None)), in_flight=4)
     made = Watched(server, client)
     await made.watch.fill()
     assert 1 == server.asked
@@ -116,12 +116,12 @@ async def until(what: Callable[[], Any]) -> None:
 async def test_what_nobody_wants_costs_no_request_and_is_no_trouble(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pulse, "STALE", WHILE / 2)
+    monkeypatch.setattr(health, "STALE", WHILE / 2)
     watched.want(wants=False)
 
     assert 0 == await watched.asked_in_a_while()
 
-    await until(lambda: watched.watch.pulse.fresh and watched.watch.pulse.alive)  # at once, unless the machine stalls
+    await until(lambda: watched.watch.health.fresh and watched.watch.health.alive)  # at once, unless the machine stalls
 
 
 async def test_whoever_wants_to_know_is_answered_at_once_and_others_soon_after_by_the_same(watched: Watched) -> None:
@@ -147,7 +147,7 @@ async def test_a_kind_that_is_only_just_served_keeps_nobody_from_starting(watche
 
     await watched.watch.fill()
 
-    assert watched.watch.pulse.alive
+    assert watched.watch.health.alive
 
 
 async def test_a_server_that_fails_keeps_nobody_waiting_and_is_trouble(watched: Watched) -> None:
@@ -158,7 +158,7 @@ async def test_a_server_that_fails_keeps_nobody_waiting_and_is_trouble(watched: 
         await watched.watch.ask()
 
     assert 2 == watched.server.asked
-    assert not watched.watch.pulse.steady
+    assert not watched.watch.health.steady
 
     watched.server.status = 200
     await watched.watch.ask()

@@ -9,12 +9,12 @@ import pytest
 from aiohttp import web
 
 from appstack.client.client import Client
-from appstack.client.credentials import Credentials, Login
+from appstack.client.credentials import ClusterConfig, Credentials
 from appstack.client.resource_kinds import STACK, WATCHED
-from appstack.controller.shard_handover import Moves
-from appstack.informers.appstack_store import Stacks
-from appstack.informers.informer import Watch
-from appstack.informers.object_store import Cache, Key
+from appstack.controller.shard_handover import ShardHandover
+from appstack.informers.appstack_store import AppStackStore
+from appstack.informers.informer import Informer
+from appstack.informers.object_store import Key, ObjectStore
 from appstack.k8s.metadata import API_VERSION, Manifest
 from tests.api.harness import free_port
 
@@ -64,7 +64,7 @@ async def server() -> AsyncIterator[tuple[Server, Client]]:
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    client = Client(Credentials(Login(f"http://127.0.0.1:{port}", None, None, None, lambda: None)), in_flight=4)
+    client = Client(Credentials(ClusterConfig(f"http://127.0.0.1:{port}", None, None, None, lambda: None)), in_flight=4)
     yield made, client
     await client.close()
     await runner.cleanup()
@@ -76,8 +76,8 @@ def nothing(_: object) -> None:
 
 async def test_lists_that_are_asked_for_at_nearly_the_same_time_all_come(server: tuple[Server, Client]) -> None:
     api, client = server
-    cache = Cache(accepts=lambda _: True)
-    watch = Watch(KIND, client=client, cache=cache, stacks=Stacks(), touched=nothing, lost=nothing)
+    cache = ObjectStore(accepts=lambda _: True)
+    watch = Informer(KIND, client=client, cache=cache, stacks=AppStackStore(), touched=nothing, lost=nothing)
     task = asyncio.create_task(watch.run())
     await asyncio.wait_for(api.followed.wait(), 10)
 
@@ -108,11 +108,13 @@ async def test_every_page_is_found_though_the_server_fails_at_first(
         if len(found) == 2:
             both.set()
 
-    moves = Moves(client, watches=[], cache=Cache(accepts=lambda _: True), stacks=Stacks(), doubt=doubt)
+    moves = ShardHandover(
+        client, watches=[], cache=ObjectStore(accepts=lambda _: True), stacks=AppStackStore(), doubt=doubt
+    )
     moves.entered("team")
     await asyncio.wait_for(both.wait(), 10)
 
     assert {Key("team", "one"), Key("team", "two")} == found
-    assert 1 == [record.levelname for record in caplog.records if record.name == "appstack.controller.shard_handover"].count("WARNING"), (
-        "told once"
-    )
+    assert 1 == [
+        record.levelname for record in caplog.records if record.name == "appstack.controller.shard_handover"
+    ].count("WARNING"), "told once"

@@ -9,7 +9,7 @@ import yaml
 
 from appstack.render import render
 from appstack.settings import Settings
-from appstack.status.source_map import as_written
+from appstack.status.source_map import translate_field_paths
 from tests.unit.stacks import stack
 
 SPEC = """
@@ -53,7 +53,7 @@ def rendered(kind: str, *texts: str) -> dict[str, Any]:
 def test_a_field_is_named_as_its_author_wrote_it(kind: str, said: str, written: str) -> None:
     message = "it is invalid: [{0}: Invalid value: 1, {0}: too]"
 
-    told = as_written(message.format(said), rendered(kind), yaml.safe_load(SPEC))
+    told = translate_field_paths(message.format(said), rendered(kind), yaml.safe_load(SPEC))
 
     assert message.format(written) == told
 
@@ -71,4 +71,4 @@ def test_a_field_is_named_as_its_author_wrote_it(kind: str, said: str, written: 
 def test_every_kind_has_its_own_way_to_the_pod(kind: str, text: str, said: str, written: str) -> None:
     spec = yaml.safe_load(SPEC) | yaml.safe_load(text)
 
-    assert written == as_written(said, rendered(kind, text), spec)
+    assert written == translate_field_paths(said, rendered(kind, text), spec)

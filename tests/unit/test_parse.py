@@ -21,7 +21,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize(
-    ("text", "faults"),
+    ("text", "issues"),
     [
         (
             "{backend: {image: s, env: [{name: a, value: 1}]}}",
@@ -91,11 +91,11 @@ GOOD = {
         ),
     ],
 )
-def test_every_fault_has_a_path_and_says_what_to_write(text: str, faults: list[str]) -> None:
+def test_every_fault_has_a_path_and_says_what_to_write(text: str, issues: list[str]) -> None:
     with pytest.raises(InvalidSpec) as found:
         parse({**GOOD, "spec": yaml.safe_load(text)})
 
-    assert faults == [str(fault) for fault in found.value.faults]
+    assert issues == [str(issue) for issue in found.value.issues]
 
 
 def _patterns(schema: Any) -> Iterator[str]:
@@ -119,7 +119,7 @@ def test_what_stands_elsewhere_is_no_field_of_the_model(path: str) -> None:
     with pytest.raises(InvalidSpec) as found:
         parse({**GOOD, "spec": {"backend": {"image": "s"}, **inner}})
 
-    assert f"{path}: can't be set here ({ELSEWHERE[path]})" in [str(fault) for fault in found.value.faults]
+    assert f"{path}: can't be set here ({ELSEWHERE[path]})" in [str(issue) for issue in found.value.issues]
 
 
 def test_an_empty_spec_is_told_as_people_say_it() -> None:
@@ -154,7 +154,7 @@ def test_a_spec_has_a_size_at_which_the_others_do_not_wait() -> None:
     with pytest.raises(InvalidSpec) as refused:
         parse(document)
 
-    (fault,) = refused.value.faults
-    assert "spec" == fault.path
-    assert "beside the contents of its files and of nginx.conf, and 65536 are the most" in fault.what
+    (issue,) = refused.value.issues
+    assert "spec" == issue.field
+    assert "beside the contents of its files and of nginx.conf, and 65536 are the most" in issue.message
     assert rest(document) is None

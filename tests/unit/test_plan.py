@@ -8,9 +8,21 @@ from typing import Any
 import pytest
 
 from appstack.k8s.metadata import Manifest, Ref, digest, labels, owner
-from appstack.k8s.observed import Child, End, Observed, Owner
+from appstack.k8s.observed import Child, Observed, Owner, TerminalState
 from appstack.planning.changes import Applied
-from appstack.planning.plan import Apply, Await, Foreign, Leave, Missing, Replace, Rest, Step, Why, decide, plan
+from appstack.planning.plan import (
+    Apply,
+    ApplyReason,
+    AwaitDeletion,
+    BackOff,
+    Conflict,
+    Leave,
+    NotServed,
+    Replace,
+    Step,
+    decide,
+    plan,
+)
 
 OWNER = Owner(name="shop", uid="u1")
 MANIFEST: Manifest = {
@@ -38,31 +50,31 @@ def other(name: str, **changes: Any) -> Child:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "there", "former", "why"),
+    ("sentence", "there", "last_applied", "reason"),
     [
-        ("nothing there", None, None, Why.CREATE),
-        ("ours is gone", None, APPLIED, Why.CREATE),
+        ("nothing there", None, None, ApplyReason.CREATE),
+        ("ours is gone", None, APPLIED, ApplyReason.CREATE),
         ("ours as applied", OURS, APPLIED, None),
-        ("another rendering", OURS, replace(APPLIED, rendered="old"), Why.CONFIGURE),
-        ("nobody noted what was applied", OURS, None, Why.CONFIGURE),
-        ("somebody changed what we set", child(fields="f2"), APPLIED, Why.REPAIR),
-        ("somebody took all our fields over", child(fields=""), APPLIED, Why.REPAIR),
-        ("the owner reference was removed", child(owner_uid="", fields="f2"), APPLIED, Why.REPAIR),
-        ("our label was removed", child(stack="", fields="f2"), APPLIED, Why.REPAIR),
-        ("label and owner were removed", child(stack="", owner_uid="", fields="f2"), APPLIED, Why.REPAIR),
-        ("a retained claim of a former stack", child(owner_uid="", retained=True), None, Why.CONFIGURE),
+        ("another rendering", OURS, replace(APPLIED, rendered="old"), ApplyReason.CONFIGURE),
+        ("nobody noted what was applied", OURS, None, ApplyReason.CONFIGURE),
+        ("somebody changed what we set", child(fields="f2"), APPLIED, ApplyReason.REPAIR),
+        ("somebody took all our fields over", child(fields=""), APPLIED, ApplyReason.REPAIR),
+        ("the owner reference was removed", child(owner_uid="", fields="f2"), APPLIED, ApplyReason.REPAIR),
+        ("our label was removed", child(stack="", fields="f2"), APPLIED, ApplyReason.REPAIR),
+        ("label and owner were removed", child(stack="", owner_uid="", fields="f2"), APPLIED, ApplyReason.REPAIR),
+        ("a retained claim of a former stack", child(owner_uid="", retained=True), None, ApplyReason.CONFIGURE),
         ("it is on its way out", child(deleting=True), APPLIED, None),
         ("it belongs to a former stack of this name", child(**FORMER), None, None),
-        ("handed over", child(stack="", owner_uid="", fields="", adopt=True), None, Why.ADOPT),
+        ("handed over", child(stack="", owner_uid="", fields="", adopt=True), None, ApplyReason.ADOPT),
     ],
 )
 def test_a_child_is_applied_for_a_reason(
-    sentence: str, there: Child | None, former: Applied | None, why: Why | None
+    sentence: str, there: Child | None, last_applied: Applied | None, reason: ApplyReason | None
 ) -> None:
-    step = decide(OWNER, manifest=MANIFEST, child=there, former=former)
+    step = decide(OWNER, manifest=MANIFEST, child=there, last_applied=last_applied)
 
-    assert why == (step.why if isinstance(step, Apply) else None), sentence
-    assert isinstance(step, Apply if why else Leave | Await), sentence
+    assert reason == (step.reason if isinstance(step, Apply) else None), sentence
+    assert isinstance(step, Apply if reason else Leave | AwaitDeletion), sentence
 
 
 @pytest.mark.parametrize(
@@ -77,14 +89,14 @@ def test_a_child_is_applied_for_a_reason(
     ],
 )
 def test_what_is_not_ours_is_left_alone(sentence: str, there: Child) -> None:
-    assert Foreign(REF) == decide(OWNER, manifest=MANIFEST, child=there, former=None), sentence
+    assert Conflict(REF) == decide(OWNER, manifest=MANIFEST, child=there, last_applied=None), sentence
 
 
 def test_an_apply_goes_onto_the_object_that_was_looked_at() -> None:
-    step = decide(OWNER, manifest=MANIFEST, child=child(fields="f2"), former=APPLIED)
+    step = decide(OWNER, manifest=MANIFEST, child=child(fields="f2"), last_applied=APPLIED)
 
     assert isinstance(step, Apply)
-    assert "c1" == (step.onto.uid if step.onto else None)
+    assert "c1" == (step.live.uid if step.live else None)
     assert digest(MANIFEST) == step.rendered
 
 
@@ -122,11 +134,11 @@ def test_steps_keep_the_order_of_the_rendering() -> None:
 JOB: Manifest = {**MANIFEST, "apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {}}}
 POD: Manifest = {**MANIFEST, "kind": "Pod", "spec": {"containers": [], "initContainers": [{"name": "check"}]}}
 HALF: Manifest = {**POD, "spec": {"containers": [], "initContainers": [{"name": "p", "restartPolicy": "Always"}]}}
-DONE, GONE_WRONG = End.COMPLETED, End.FAILED
+DONE, GONE_WRONG = TerminalState.COMPLETED, TerminalState.FAILED
 
 
-def noted(manifest: Manifest, ended: End | None = None, *, former: bool = False) -> Applied:
-    return Applied(Ref.of(manifest), rendered="old" if former else digest(manifest), fields="f1", ended=ended)
+def noted(manifest: Manifest, ended: TerminalState | None = None, *, last_applied: bool = False) -> Applied:
+    return Applied(Ref.of(manifest), rendered="old" if last_applied else digest(manifest), fields="f1", ended=ended)
 
 
 def run(manifest: Manifest, **changes: Any) -> Child:
@@ -134,7 +146,7 @@ def run(manifest: Manifest, **changes: Any) -> Child:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "manifest", "there", "former", "step"),
+    ("sentence", "manifest", "there", "last_applied", "step"),
     [
         ("nothing there", JOB, None, None, Apply),
         ("at work", JOB, run(JOB), noted(JOB), Leave),
@@ -142,23 +154,23 @@ def run(manifest: Manifest, **changes: Any) -> Child:
         ("ended, and gone", JOB, None, noted(JOB, DONE), Leave),
         ("failed, and gone", JOB, None, noted(JOB, GONE_WRONG), Leave),
         ("ended, and on its way out", JOB, run(JOB, ended=DONE, deleting=True), noted(JOB), Leave),
-        ("deleted before its end", JOB, run(JOB, deleting=True), noted(JOB), Await),
+        ("deleted before its end", JOB, run(JOB, deleting=True), noted(JOB), AwaitDeletion),
         ("gone before its end", JOB, None, noted(JOB), Apply),
-        ("ended for another spec, and gone", JOB, None, noted(JOB, DONE, former=True), Apply),
-        ("ended for another spec", JOB, run(JOB, ended=DONE), noted(JOB, former=True), Replace),
-        ("at work for another spec", JOB, run(JOB), noted(JOB, former=True), Apply),
+        ("ended for another spec, and gone", JOB, None, noted(JOB, DONE, last_applied=True), Apply),
+        ("ended for another spec", JOB, run(JOB, ended=DONE), noted(JOB, last_applied=True), Replace),
+        ("at work for another spec", JOB, run(JOB), noted(JOB, last_applied=True), Apply),
         ("ended, and nobody noted for what", JOB, run(JOB, ended=DONE), None, Apply),
-        ("ended for a former stack of this name", JOB, run(JOB, ended=DONE, **FORMER), noted(JOB), Await),
-        ("a pod with preparation, of another spec", POD, run(POD), noted(POD, former=True), Replace),
-        ("a pod with sidecars only, of another spec", HALF, run(HALF), noted(HALF, former=True), Apply),
+        ("ended for a former stack of this name", JOB, run(JOB, ended=DONE, **FORMER), noted(JOB), AwaitDeletion),
+        ("a pod with preparation, of another spec", POD, run(POD), noted(POD, last_applied=True), Replace),
+        ("a pod with sidecars only, of another spec", HALF, run(HALF), noted(HALF, last_applied=True), Apply),
         ("a pod that somebody changed", POD, run(POD, fields="f2"), noted(POD), Apply),
-        ("somebody else's Job", JOB, run(JOB, owner_uid="", fields="", ended=DONE), None, Foreign),
+        ("somebody else's Job", JOB, run(JOB, owner_uid="", fields="", ended=DONE), None, Conflict),
     ],
 )
 def test_what_runs_once(
-    sentence: str, manifest: Manifest, there: Child | None, former: Applied | None, step: type[Step]
+    sentence: str, manifest: Manifest, there: Child | None, last_applied: Applied | None, step: type[Step]
 ) -> None:
-    decided = decide(OWNER, manifest=manifest, child=there, former=former)
+    decided = decide(OWNER, manifest=manifest, child=there, last_applied=last_applied)
 
     assert isinstance(decided, step), f"{sentence}: {decided}"
     if isinstance(decided, Leave) and there is not None and there.ended:
@@ -186,13 +198,13 @@ SPEC: dict[str, Any] = {"backend": {"image": "shop:1"}}
 def test_an_operator_that_renders_the_same_wish_otherwise_does_no_work_again(
     sentence: str, manifest: Manifest, changes: dict[str, Any] | None, spec: dict[str, Any], step: type[Step]
 ) -> None:
-    made = decide(replace(OWNER, spec=SPEC), manifest=manifest, child=None, former=None)
+    made = decide(replace(OWNER, spec=SPEC), manifest=manifest, child=None, last_applied=None)
     assert isinstance(made, Apply)
     there = None if changes is None else run(manifest, **changes)
     ended = DONE if there is None else None
-    former = Applied(made.ref, rendered="by another operator", fields="f1", ended=ended, wish=made.wish)
+    last_applied = Applied(made.ref, rendered="by another operator", fields="f1", ended=ended, wish=made.wish)
 
-    decided = decide(replace(OWNER, spec=spec), manifest=manifest, child=there, former=former)
+    decided = decide(replace(OWNER, spec=spec), manifest=manifest, child=there, last_applied=last_applied)
 
     assert isinstance(decided, step), f"{sentence}: {decided}"
     if isinstance(decided, Leave) and decided.applied is not None:
@@ -216,7 +228,7 @@ def test_nothing_is_pruned_while_something_is_made_anew() -> None:
     old, ended = other("old"), run(JOB, ended=DONE)
     observed = Observed({ended.ref: ended, old.ref: old})
 
-    planned = plan(OWNER, desired=[JOB], observed=observed, recorded={ended.ref: noted(JOB, former=True)})
+    planned = plan(OWNER, desired=[JOB], observed=observed, recorded={ended.ref: noted(JOB, last_applied=True)})
 
     assert () == planned.prune
 
@@ -226,7 +238,7 @@ def test_a_kind_that_the_cluster_does_not_know_is_not_asked_for() -> None:
 
     planned = plan(OWNER, desired=[MANIFEST, JOB], observed=observed, recorded={REF: APPLIED})
 
-    assert [Leave(REF, APPLIED), Missing(Ref.of(JOB))] == list[Step](planned.steps)
+    assert [Leave(REF, APPLIED), NotServed(Ref.of(JOB))] == list[Step](planned.steps)
 
 
 SCALED: Manifest = {**MANIFEST, "apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}}
@@ -234,19 +246,21 @@ FREE: Manifest = {**SCALED, "spec": {}}
 
 
 @pytest.mark.parametrize(
-    ("sentence", "manifest", "there", "lets_go"),
+    ("sentence", "manifest", "there", "relinquishes_replicas"),
     [
-        ("held, and no longer rendered", FREE, run(FREE, counted=True), True),
-        ("held, and rendered", SCALED, run(SCALED, counted=True), False),
+        ("held, and no longer rendered", FREE, run(FREE, owns_replicas=True), True),
+        ("held, and rendered", SCALED, run(SCALED, owns_replicas=True), False),
         ("never held", FREE, run(FREE), False),
         ("nothing there", FREE, None, False),
     ],
 )
-def test_replicas_that_are_let_go(sentence: str, manifest: Manifest, there: Child | None, lets_go: bool) -> None:
-    step = decide(OWNER, manifest=manifest, child=there, former=noted(manifest, former=True))
+def test_replicas_that_are_let_go(
+    sentence: str, manifest: Manifest, there: Child | None, relinquishes_replicas: bool
+) -> None:
+    step = decide(OWNER, manifest=manifest, child=there, last_applied=noted(manifest, last_applied=True))
 
     assert isinstance(step, Apply)
-    assert lets_go == step.lets_go, sentence
+    assert relinquishes_replicas == step.relinquishes_replicas, sentence
 
 
 def test_files_wait_for_jobs_at_work_and_not_for_what_has_ended() -> None:
@@ -264,10 +278,10 @@ def test_files_wait_for_jobs_at_work_and_not_for_what_has_ended() -> None:
 @pytest.mark.parametrize(
     ("sentence", "there", "step"),
     [
-        ("changed again", child(fields="f2"), Rest),
-        ("deleted again", None, Rest),
+        ("changed again", child(fields="f2"), BackOff),
+        ("deleted again", None, BackOff),
         ("as it should be", OURS, Leave),
-        ("on its way out", child(deleting=True), Await),
+        ("on its way out", child(deleting=True), AwaitDeletion),
     ],
 )
 def test_what_was_written_too_often_rests_where_it_would_be_written(

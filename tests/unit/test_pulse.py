@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from appstack.informers.watch_health import STALE, Pace, Pulse
+from appstack.informers.watch_health import STALE, ReconnectBackoff, WatchHealth
 
 
 class Clock:
@@ -27,71 +27,71 @@ def clock() -> Clock:
 
 
 def test_before_the_first_sign_nothing_is_fresh(clock: Clock) -> None:
-    pulse = Pulse("pods", now=clock)
+    health = WatchHealth("pods", now=clock)
 
-    assert (False, True) == (pulse.fresh, pulse.alive)
+    assert (False, True) == (health.fresh, health.alive)
 
 
 def test_a_sign_counts_for_a_while(clock: Clock) -> None:
-    pulse = Pulse("pods", now=clock)
-    pulse.beat()
+    health = WatchHealth("pods", now=clock)
+    health.beat()
 
     clock.now += STALE - 1
-    assert (True, True) == (pulse.fresh, pulse.alive)
+    assert (True, True) == (health.fresh, health.alive)
 
     clock.now += 2
-    assert (False, False) == (pulse.fresh, pulse.alive)
-    assert STALE + 1 == pulse.age
+    assert (False, False) == (health.fresh, health.alive)
+    assert STALE + 1 == health.age
 
 
 def test_what_tries_in_vain_is_alive_and_not_fresh(clock: Clock) -> None:
-    pulse = Pulse("pods", now=clock)
-    pulse.beat()
+    health = WatchHealth("pods", now=clock)
+    health.beat()
 
     clock.now += STALE + 1
-    pulse.turn()
+    health.turn()
 
-    assert (False, True) == (pulse.fresh, pulse.alive)
+    assert (False, True) == (health.fresh, health.alive)
 
 
 def test_trouble_is_told_once_and_its_end_once(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "appstack")
-    pulse = Pulse("pods", now=clock)
+    health = WatchHealth("pods", now=clock)
 
-    pulse.beat()
+    health.beat()
     for _ in range(3):
-        pulse.trouble("no answer")
-    pulse.filled()  # a list says nothing of the watch
-    pulse.beat()
-    pulse.beat()
+        health.trouble("no answer")
+    health.filled()  # a list says nothing of the watch
+    health.beat()
+    health.beat()
 
     assert ["Watch of pods: no answer", "Watch of pods: well again"] == [record.message for record in caplog.records]
 
 
 def test_a_connection_that_is_made_again_at_once_is_not_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "appstack")
-    pulse = Pulse("pods", now=clock)
+    health = WatchHealth("pods", now=clock)
 
-    pulse.trouble("cut")
-    pulse.beat()
+    health.trouble("cut")
+    health.beat()
 
     assert [] == [record.message for record in caplog.records]
 
 
 def test_a_watch_is_steady_a_while_after_it_failed(clock: Clock) -> None:
-    pulse = Pulse("pods", now=clock)
-    assert pulse.steady
+    health = WatchHealth("pods", now=clock)
+    assert health.steady
 
-    pulse.trouble("cut")
-    pulse.beat()
-    assert not pulse.steady
+    health.trouble("cut")
+    health.beat()
+    assert not health.steady
 
     clock.now += 15
-    assert pulse.steady
+    assert health.steady
 
 
 def test_rounds_that_end_at_once_follow_each_other_ever_more_slowly(clock: Clock) -> None:
-    pace = Pace(now=clock)
+    pace = ReconnectBackoff(now=clock)
     assert 0.0 == pace.pause(), "nothing has failed yet"
 
     pauses = []
@@ -104,7 +104,7 @@ def test_rounds_that_end_at_once_follow_each_other_ever_more_slowly(clock: Clock
 
 
 def test_after_a_round_that_lasted_the_next_begins_at_once(clock: Clock) -> None:
-    pace = Pace(now=clock)
+    pace = ReconnectBackoff(now=clock)
     for _ in range(5):
         clock.now += pace.pause()
 
@@ -115,7 +115,7 @@ def test_after_a_round_that_lasted_the_next_begins_at_once(clock: Clock) -> None
 
 
 def test_a_round_that_brought_something_is_soon_followed(clock: Clock) -> None:
-    pace = Pace(now=clock)
+    pace = ReconnectBackoff(now=clock)
     for _ in range(5):
         clock.now += pace.pause()
 
@@ -128,4 +128,4 @@ def test_a_round_that_brought_something_is_soon_followed(clock: Clock) -> None:
 def test_the_server_is_left_alone_for_as_long_as_it_asks_within_reason(
     clock: Clock, asked: float, given: float
 ) -> None:
-    assert given == Pace(now=clock).pause(at_least=asked)
+    assert given == ReconnectBackoff(now=clock).pause(at_least=asked)

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from appstack.workqueue.fair_queue import FLOW, SLOW, Lane, Rate, Turn
-from appstack.workqueue.queue import Again, Backoff, WorkQueue
+from appstack.workqueue.fair_queue import FLOW, SLOW, Item, Priority, RateLimit
+from appstack.workqueue.queue import Backoff, Result, WorkQueue
 
 
 class Call:
@@ -61,7 +61,7 @@ def queue(clock: Clock) -> WorkQueue[str]:
         group=lambda key: key.partition("/")[0],
         workers=8,
         backoff=Backoff(first=1, longest=8, jitter=0.5),
-        rate=Rate(burst=3, spacing=2),
+        rate=RateLimit(burst=3, spacing=2),
         chance=lambda: 0.5,
     )
 
@@ -128,7 +128,7 @@ async def test_a_worker_waits_until_there_is_something_to_do(queue: WorkQueue[st
     queue.add("a")
     queue.add("b")
 
-    assert [("a", Lane.LIVE), ("b", Lane.LIVE)] == sorted(filter(None, await asyncio.gather(first, second)))
+    assert [("a", Priority.NORMAL), ("b", Priority.NORMAL)] == sorted(filter(None, await asyncio.gather(first, second)))
 
 
 async def test_a_worker_that_gave_up_waiting_takes_nothing_with_it(queue: WorkQueue[str]) -> None:
@@ -137,7 +137,7 @@ async def test_a_worker_that_gave_up_waiting_takes_nothing_with_it(queue: WorkQu
     impatient.cancel()
     queue.add("a")
 
-    assert ("a", Lane.LIVE) == await patient
+    assert ("a", Priority.NORMAL) == await patient
 
 
 async def test_the_earliest_wish_counts(queue: WorkQueue[str], clock: Clock) -> None:
@@ -171,13 +171,13 @@ async def test_who_fails_waits_twice_as_long_each_time_and_is_forgiven_at_once(
 ) -> None:
     waits = []
     queue.add("a")
-    tried = Again(after=2.5)
+    tried = Result(after=2.5)
     for again in (
-        *[Again(failed=True)] * 5,
-        Again(after=3, untried=True),
-        Again(failed=True),
+        *[Result(failed=True)] * 5,
+        Result(after=3, untried=True),
+        Result(failed=True),
         tried,
-        Again(failed=True),
+        Result(failed=True),
     ):
         await queue.get()
         queue.done("a", again)
@@ -190,7 +190,7 @@ async def test_who_fails_waits_twice_as_long_each_time_and_is_forgiven_at_once(
 async def test_the_server_may_ask_for_more_patience(queue: WorkQueue[str], clock: Clock) -> None:
     queue.add("a")
     await queue.get()
-    queue.done("a", Again(after=30, failed=True))
+    queue.done("a", Result(after=30, failed=True))
 
     assert 30 == clock.calls[-1].due
 
@@ -261,11 +261,11 @@ async def left_to_tell(queue: WorkQueue[str], *keys: str) -> None:
         queue.add(key)
     for turn in [await queue.get() for _ in keys]:
         assert turn
-        assert Lane.LIVE is turn.lane
-        queue.done(turn.key, Again(tell=True))
+        assert Priority.NORMAL is turn.lane
+        queue.done(turn.key, Result(tell=True))
 
 
-async def turns(queue: WorkQueue[str], number: int) -> list[Turn[str]]:
+async def turns(queue: WorkQueue[str], number: int) -> list[Item[str]]:
     """Have so many turns, one after the other; return which."""
     seen = []
     for _ in range(number):
@@ -280,7 +280,9 @@ async def test_what_is_only_to_be_told_is_told_when_nobody_waits_for_a_look(queu
     await left_to_tell(queue, "a/1", "a/2", "b/1")
     queue.add("a/3", later=True)
 
-    assert [Lane.TELL, Lane.TELL, Lane.TELL, Lane.LATER] == [turn.lane for turn in await turns(queue, 4)]
+    assert [Priority.STATUS, Priority.STATUS, Priority.STATUS, Priority.LOW] == [
+        turn.lane for turn in await turns(queue, 4)
+    ]
     assert 0 == len(queue)
 
 
@@ -289,7 +291,7 @@ async def test_while_there_are_looks_one_worker_tells(queue: WorkQueue[str]) -> 
     queue.add("live/1")
     queue.add("live/2")
 
-    expected = [("a/1", Lane.TELL), ("live/1", Lane.LIVE), ("live/2", Lane.LIVE)]
+    expected = [("a/1", Priority.STATUS), ("live/1", Priority.NORMAL), ("live/2", Priority.NORMAL)]
     assert expected == [await queue.get() for _ in range(3)]
 
     idle = asyncio.create_task(queue.get())
@@ -297,7 +299,7 @@ async def test_while_there_are_looks_one_worker_tells(queue: WorkQueue[str]) -> 
     assert not idle.done(), "looks are under way, and one tells"
     idle.cancel()
     queue.done("a/1")
-    assert ("b/1", Lane.TELL) == await queue.get()
+    assert ("b/1", Priority.STATUS) == await queue.get()
 
 
 async def test_while_looks_that_wait_are_done_words_are_few(queue: WorkQueue[str]) -> None:
@@ -306,11 +308,11 @@ async def test_while_looks_that_wait_are_done_words_are_few(queue: WorkQueue[str
     for _ in range(4):
         turn = await queue.get()
         assert turn
-        queue.done(turn.key, Again(tell=True))
+        queue.done(turn.key, Result(tell=True))
 
     lanes = [turn.lane for turn in await turns(queue, 100)]
 
-    assert [28, 61, 94] == [place for place, lane in enumerate(lanes) if lane is Lane.TELL]
+    assert [28, 61, 94] == [place for place, lane in enumerate(lanes) if lane is Priority.STATUS]
 
 
 async def test_looks_that_wait_for_some_that_hang_hold_up_no_words(queue: WorkQueue[str], clock: Clock) -> None:
@@ -325,13 +327,13 @@ async def test_looks_that_wait_for_some_that_hang_hold_up_no_words(queue: WorkQu
     clock.pass_to(clock.now + FLOW)
 
     async with asyncio.timeout(1):
-        assert ("well/1", Lane.TELL) == await idle
+        assert ("well/1", Priority.STATUS) == await idle
 
 
 async def test_words_that_hang_do_not_keep_others_from_being_told(queue: WorkQueue[str], clock: Clock) -> None:
     await left_to_tell(queue, "hung/1", "hung/2", "well/1")
     queue.add("hung/3")
-    assert [("hung/1", Lane.TELL), ("hung/3", Lane.LIVE)] == [await queue.get() for _ in range(2)]
+    assert [("hung/1", Priority.STATUS), ("hung/3", Priority.NORMAL)] == [await queue.get() for _ in range(2)]
     idle = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
     assert not idle.done()
@@ -339,21 +341,21 @@ async def test_words_that_hang_do_not_keep_others_from_being_told(queue: WorkQue
     clock.pass_to(clock.now + SLOW)
 
     async with asyncio.timeout(1):
-        assert ("well/1", Lane.TELL) == await idle, "and not another of the one that hangs"
+        assert ("well/1", Priority.STATUS) == await idle, "and not another of the one that hangs"
 
 
 async def test_something_that_happens_before_it_is_told_makes_it_a_look(queue: WorkQueue[str]) -> None:
     await left_to_tell(queue, "a/1")
     queue.add("a/1")
 
-    assert [("a/1", Lane.LIVE)] == await turns(queue, 1)
+    assert [("a/1", Priority.NORMAL)] == await turns(queue, 1)
     assert 0 == len(queue)
 
 
 async def test_a_worker_that_has_no_turn_wakes_when_what_is_to_be_told_becomes_a_look(queue: WorkQueue[str]) -> None:
     await left_to_tell(queue, "a/1", "a/2")
     queue.add("live/1")
-    assert [("a/1", Lane.TELL), ("live/1", Lane.LIVE)] == [await queue.get() for _ in range(2)]
+    assert [("a/1", Priority.STATUS), ("live/1", Priority.NORMAL)] == [await queue.get() for _ in range(2)]
     idle = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
     assert not idle.done(), "one tells of a already, while there is a look"
@@ -361,16 +363,16 @@ async def test_a_worker_that_has_no_turn_wakes_when_what_is_to_be_told_becomes_a
     queue.add("a/2")
 
     async with asyncio.timeout(1):
-        assert ("a/2", Lane.LIVE) == await idle
+        assert ("a/2", Priority.NORMAL) == await idle
 
 
 async def test_what_happens_during_a_look_comes_before_it_is_told(queue: WorkQueue[str]) -> None:
     queue.add("a/1")
     await queue.get()
     queue.add("a/1")
-    queue.done("a/1", Again(tell=True))
+    queue.done("a/1", Result(tell=True))
 
-    assert [("a/1", Lane.LIVE)] == await turns(queue, 1)
+    assert [("a/1", Priority.NORMAL)] == await turns(queue, 1)
     assert 0 == len(queue)
 
 
@@ -383,20 +385,20 @@ async def test_what_never_comes_to_rest_is_told_between_two_looks(queue: WorkQue
         turn = await queue.get()
         assert turn
         queue.add("noisy")
-        queue.done("noisy", Again(tell=turn.lane is Lane.LIVE))
+        queue.done("noisy", Result(tell=turn.lane is Priority.NORMAL))
         lanes.append(turn.lane)
 
-    assert [Lane.LIVE, Lane.LIVE, Lane.LIVE, Lane.TELL, Lane.LIVE] == lanes
+    assert [Priority.NORMAL, Priority.NORMAL, Priority.NORMAL, Priority.STATUS, Priority.NORMAL] == lanes
 
 
 async def test_telling_is_no_look(queue: WorkQueue[str], clock: Clock) -> None:
     queue.add("a")
     await queue.get()
-    queue.done("a", Again(after=5, tell=True))
+    queue.done("a", Result(after=5, tell=True))
 
-    assert [("a", Lane.TELL)] == await turns(queue, 1)
+    assert [("a", Priority.STATUS)] == await turns(queue, 1)
     clock.pass_to(5)
-    assert [("a", Lane.LIVE)] == await turns(queue, 1), "what the look wished for comes all the same"
+    assert [("a", Priority.NORMAL)] == await turns(queue, 1), "what the look wished for comes all the same"
 
 
 async def test_a_status_that_is_refused_again_and_again_is_tried_less_and_less_often(
@@ -406,9 +408,9 @@ async def test_a_status_that_is_refused_again_and_again_is_tried_less_and_less_o
     queue.add("a")
     for _ in range(4):
         await queue.get()
-        queue.done("a", Again(tell=True))
-        assert ("a", Lane.TELL) == await queue.get()
-        queue.done("a", Again(failed=True))
+        queue.done("a", Result(tell=True))
+        assert ("a", Priority.STATUS) == await queue.get()
+        queue.done("a", Result(failed=True))
         waits.append(clock.calls[-1].due - clock.now)
         clock.pass_to(clock.calls[-1].due)
 

@@ -9,13 +9,21 @@ import pytest
 
 from appstack.api import parse
 from appstack.api.status import MAX_ENDPOINTS, MAX_IMAGES, Problem, Status
-from appstack.errors import Fault, ForeignObject, MissingKind, OperatorError, Refused, Severity, Unavailable
+from appstack.errors import (
+    ApiRejected,
+    ApiUnavailable,
+    KindNotServed,
+    OperatorError,
+    OwnershipConflict,
+    Severity,
+    ValidationIssue,
+)
 from appstack.k8s.metadata import Ref
-from appstack.k8s.observed import Child, End, Observed
+from appstack.k8s.observed import Child, Observed, TerminalState
 from appstack.k8s.text import MAX_MESSAGE
 from appstack.planning.changes import Action, Applied, Change
-from appstack.planning.desired import Intent
-from appstack.status.build import report
+from appstack.planning.desired import DesiredState
+from appstack.status.build import build_status
 
 NOW, BEFORE = "2026-11-21T07:00:00Z", "2026-11-20T07:00:00Z"
 DEPLOYMENT = Ref("apps/v1", "Deployment", "team-a", "shop")
@@ -58,14 +66,14 @@ def told(
     doc: dict[str, Any] | None = None,
     observed: Observed | None = None,
     changes: tuple[Change, ...] = (),
-    faults: tuple[Fault, ...] = (),
+    issues: tuple[ValidationIssue, ...] = (),
     unreported: tuple[Applied, ...] = (),
 ) -> dict[str, Any]:
     doc = document() if doc is None else doc
-    wrong = any(fault.severity is Severity.ERROR for fault in faults)
-    status = report(
+    wrong = any(issue.severity is Severity.ERROR for issue in issues)
+    status = build_status(
         doc,
-        intent=Intent(None if wrong else parse(doc), faults),
+        desired=DesiredState(None if wrong else parse(doc), issues),
         observed=seen() if observed is None else observed,
         changes=changes,
         unreported=unreported,
@@ -146,9 +154,9 @@ def test_what_was_just_written_is_not_ready_before_it_was_seen() -> None:
 @pytest.mark.parametrize(
     ("error", "expected", "reason", "message"),
     [
-        (ForeignObject(SERVICE), STUCK, "ForeignObject", "Service team-a/shop exists and is not this AppStack's"),
-        (Refused(SERVICE, status=422, reason="Invalid", message="no"), STUCK, "Refused", "Service team-a/shop: no"),
-        (Unavailable("the API server is away"), ON_ITS_WAY, "Unavailable", "the API server is away; tried again"),
+        (OwnershipConflict(SERVICE), STUCK, "ForeignObject", "Service team-a/shop exists and is not this AppStack's"),
+        (ApiRejected(SERVICE, status=422, reason="Invalid", message="no"), STUCK, "Refused", "Service team-a/shop: no"),
+        (ApiUnavailable("the API server is away"), ON_ITS_WAY, "Unavailable", "the API server is away; tried again"),
         (OperatorError("Odd", "Ask"), ON_ITS_WAY, "Failed", "Odd. Ask; tried again"),
     ],
 )
@@ -161,18 +169,20 @@ def test_what_could_not_be_done_decides(error: Any, expected: dict[str, str], re
 
 
 def test_every_fault_of_an_invalid_spec_is_told_as_far_as_there_is_room() -> None:
-    few = tuple(Fault(f"spec.a[{number}]", "is wrong") for number in range(2))
-    many = tuple(Fault(f"spec.a[{number}]", "is wrong" + "!" * 50) for number in range(90))
+    few = tuple(ValidationIssue(f"spec.a[{number}]", "is wrong") for number in range(2))
+    many = tuple(ValidationIssue(f"spec.a[{number}]", "is wrong" + "!" * 50) for number in range(90))
 
-    assert conditions(told(faults=few)) == STUCK
-    assert why(told(faults=few)) == ("InvalidSpec", "spec.a[0]: is wrong; spec.a[1]: is wrong")
-    assert why(told(faults=many))[1].endswith(" more")
-    assert len(why(told(faults=many))[1]) <= MAX_MESSAGE
-    assert len(why(told(faults=(Fault("spec", "x" * 5000),)))[1]) <= MAX_MESSAGE
+    assert conditions(told(issues=few)) == STUCK
+    assert why(told(issues=few)) == ("InvalidSpec", "spec.a[0]: is wrong; spec.a[1]: is wrong")
+    assert why(told(issues=many))[1].endswith(" more")
+    assert len(why(told(issues=many))[1]) <= MAX_MESSAGE
+    assert len(why(told(issues=(ValidationIssue("spec", "x" * 5000),)))[1]) <= MAX_MESSAGE
 
 
 def test_an_invalid_spec_keeps_what_runs_in_the_status() -> None:
-    status = told(document({"resources": told(changes=(change(),))["resources"]}), faults=(Fault("spec", "is wrong"),))
+    status = told(
+        document({"resources": told(changes=(change(),))["resources"]}), issues=(ValidationIssue("spec", "is wrong"),)
+    )
 
     assert (status["replicas"], len(status["resources"])) == (2, 1)
 
@@ -184,13 +194,13 @@ def test_what_was_applied_and_never_told_of_is_told_even_if_the_spec_is_wrong_by
     )
     doc = document({"resources": told(changes=(Change(DEPLOYMENT, Action.CREATED, before),))["resources"]})
 
-    status = told(doc, seen(), faults=(Fault("spec", "is wrong"),), unreported=(since,))
+    status = told(doc, seen(), issues=(ValidationIssue("spec", "is wrong"),), unreported=(since,))
 
     assert [("s", "g", "w")] == [(one["rendered"], one["fields"], one["wish"]) for one in status["resources"]]
 
 
 def test_a_warning_is_told_and_changes_nothing() -> None:
-    status = told(faults=(Fault("spec.volumes[0]", "is not used", severity=Severity.WARNING),))
+    status = told(issues=(ValidationIssue("spec.volumes[0]", "is not used", severity=Severity.WARNING),))
 
     assert conditions(status) == READY
     assert why(status)[1] == "2 of 2 pods are available. Warning: spec.volumes[0]: is not used"
@@ -206,9 +216,9 @@ def test_a_paused_stack_is_reported_as_it_is_and_says_that_nothing_is_written() 
 
 def test_a_paused_stack_names_what_waits_and_keeps_its_records() -> None:
     before = told(changes=(change(SERVICE), change()))
-    old = Change(SERVICE, Action.WITHHELD)
+    old = Change(SERVICE, Action.SKIPPED)
 
-    status = told(document(before, paused=True), changes=(change(action=Action.WITHHELD), old))
+    status = told(document(before, paused=True), changes=(change(action=Action.SKIPPED), old))
 
     assert conditions(status) == READY
     assert why(status)[1].endswith("writes nothing, and what has changed waits: Deployment shop; Service shop")
@@ -234,7 +244,7 @@ def test_a_crash_that_the_workload_has_not_counted_yet_is_not_ready() -> None:
 def test_a_condition_remembers_since_when_it_is_so() -> None:
     former = told()
     former["conditions"][0]["lastTransitionTime"] = BEFORE
-    same, other = told(document(former)), told(document(former), faults=(Fault("spec", "is wrong"),))
+    same, other = told(document(former)), told(document(former), issues=(ValidationIssue("spec", "is wrong"),))
 
     assert same["conditions"][0]["lastTransitionTime"] == BEFORE
     assert {one["lastTransitionTime"] for one in other["conditions"]} == {NOW}
@@ -244,7 +254,7 @@ def test_the_record_of_what_is_applied_follows_what_was_done() -> None:
     former = told(changes=(change(), change(SERVICE)))
     gone = replace(change(SERVICE, Action.PRUNED), applied=None)
     claim = Ref("v1", "PersistentVolumeClaim", "team-a", "shop-data")
-    failed = replace(change(claim, Action.FAILED, Unavailable("away")), applied=None)
+    failed = replace(change(claim, Action.FAILED, ApiUnavailable("away")), applied=None)
 
     assert kinds(told(document(former), changes=(change(), gone))) == ["Deployment"]
     assert kinds(told(document(former), changes=(change(),))) == ["Deployment"]
@@ -322,12 +332,14 @@ def job(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("end", "expected", "message"),
     [
-        (End.COMPLETED, READY, "Completed; it is gone"),
-        (End.FAILED, STUCK, "It failed; it is gone"),
+        (TerminalState.COMPLETED, READY, "Completed; it is gone"),
+        (TerminalState.FAILED, STUCK, "It failed; it is gone"),
         (None, ON_ITS_WAY, "not seen yet"),
     ],
 )
-def test_what_ended_and_is_gone_is_still_told(end: End | None, expected: dict[str, str], message: str) -> None:
+def test_what_ended_and_is_gone_is_still_told(
+    end: TerminalState | None, expected: dict[str, str], message: str
+) -> None:
     kept = Change(JOB, Action.UNCHANGED, applied=Applied(JOB, "r", "f", end))
 
     found = told(job(), Observed(), (kept,))
@@ -351,7 +363,7 @@ def test_a_replacement_says_why_and_then_that_it_is_under_way() -> None:
 
 def test_what_a_failed_jobs_pods_said_outlives_them() -> None:
     before = {"problems": [PROBLEM]}
-    failed = Observed({JOB: child(JOB, owner_uid="u", status=FAILED_JOB, ended=End.FAILED)})
+    failed = Observed({JOB: child(JOB, owner_uid="u", status=FAILED_JOB, ended=TerminalState.FAILED)})
 
     assert told(job(before), failed)["problems"] == [PROBLEM]
     assert "problems" not in told(job(before), Observed({JOB: child(JOB)}))
@@ -361,9 +373,9 @@ CRON = Ref("batch/v1", "CronJob", "team-a", "shop")
 CRON_JOB = document(workload={"kind": "CronJob", "cronJob": {"schedule": "@daily"}})
 
 
-def run(number: int, ended: End | None, *, code: int | None = None) -> tuple[Child, ...]:
+def run(number: int, ended: TerminalState | None, *, code: int | None = None) -> tuple[Child, ...]:
     """Return a Job of the CronJob and, with an exit code, the pod that it leaves behind."""
-    ref, status = replace(JOB, name=f"shop-{number}"), FAILED_JOB if ended is End.FAILED else {}
+    ref, status = replace(JOB, name=f"shop-{number}"), FAILED_JOB if ended is TerminalState.FAILED else {}
     uid, created = f"job-{number}", f"2026-11-21T06:0{number}:00Z"
     made = replace(child(ref, owner_uid="cron", created=created, ended=ended, status=status), uid=uid)
     if code is None:
@@ -377,11 +389,15 @@ def run(number: int, ended: End | None, *, code: int | None = None) -> tuple[Chi
 @pytest.mark.parametrize(
     ("sentence", "ran", "codes"),
     [
-        ("the last run failed", [run(1, End.FAILED, code=3)], [3]),
-        ("a later one completed", [run(1, End.FAILED, code=3), run(2, End.COMPLETED)], []),
-        ("a later one is at work", [run(1, End.FAILED, code=3), run(2, None)], [3]),
-        ("a later one failed otherwise", [run(1, End.FAILED, code=3), run(2, End.FAILED, code=4)], [4]),
-        ("it left no pod behind", [run(1, End.FAILED)], [None]),
+        ("the last run failed", [run(1, TerminalState.FAILED, code=3)], [3]),
+        ("a later one completed", [run(1, TerminalState.FAILED, code=3), run(2, TerminalState.COMPLETED)], []),
+        ("a later one is at work", [run(1, TerminalState.FAILED, code=3), run(2, None)], [3]),
+        (
+            "a later one failed otherwise",
+            [run(1, TerminalState.FAILED, code=3), run(2, TerminalState.FAILED, code=4)],
+            [4],
+        ),
+        ("it left no pod behind", [run(1, TerminalState.FAILED)], [None]),
     ],
 )
 def test_a_cron_job_tells_of_its_last_failure_and_stays_ready(
@@ -400,7 +416,7 @@ def test_a_cron_job_tells_of_its_last_failure_and_stays_ready(
 
 def test_what_a_failed_run_said_stays_when_its_pods_are_gone() -> None:
     cron = replace(child(CRON, owner_uid="u"), uid="cron")
-    (job,) = run(1, End.FAILED)
+    (job,) = run(1, TerminalState.FAILED)
 
     found = told(CRON_JOB | {"status": {"problems": [PROBLEM]}}, Observed({CRON: cron, job.ref: job}))
 
@@ -409,7 +425,7 @@ def test_what_a_failed_run_said_stays_when_its_pods_are_gone() -> None:
 
 def test_a_missing_kind_names_what_to_install() -> None:
     route = Ref("gateway.networking.k8s.io/v1", "HTTPRoute", "team-a", "shop")
-    found = told(changes=(change(), change(route, Action.FAILED, MissingKind(route))))
+    found = told(changes=(change(), change(route, Action.FAILED, KindNotServed(route))))
 
     assert conditions(found) == STUCK
     assert why(found)[0] == "MissingKind"
@@ -424,16 +440,16 @@ def test_a_stateful_set_tells_its_revisions() -> None:
     assert (found["currentRevision"], found["updateRevision"]) == ("shop-1", "shop-2")
 
 
-@pytest.mark.parametrize(("action", "reason"), [(Action.RESTING, "Contested"), (Action.UNCHANGED, "Ready")])
+@pytest.mark.parametrize(("action", "reason"), [(Action.BACKING_OFF, "Contested"), (Action.UNCHANGED, "Ready")])
 def test_a_child_that_somebody_fights_for_is_a_problem_and_while_it_is_wrong_nothing_is_ready(
     action: Action, reason: str
 ) -> None:
     fight = Problem(resource="Service/shop", reason="Contested", message="Service shop was changed")
     stack = parse(document())
 
-    status = report(
+    status = build_status(
         document(),
-        intent=Intent(stack, ()),
+        desired=DesiredState(stack, ()),
         observed=seen(),
         changes=(change(), change(SERVICE, action)),
         contested=(fight,),

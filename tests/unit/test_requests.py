@@ -7,9 +7,9 @@ import json
 import pytest
 
 from appstack.client import requests
-from appstack.client.resource_kinds import STACK, WATCHED, Kind, Role
-from appstack.client.responses import failure, is_conflict, is_immutable
-from appstack.errors import MissingKind, Refused, Unavailable
+from appstack.client.resource_kinds import STACK, WATCHED, Kind, ResourceRole
+from appstack.client.responses import is_conflict, is_immutable, to_error
+from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
 from appstack.k8s.metadata import Ref
 
 MANIFEST = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "shop", "namespace": "team"}}
@@ -46,11 +46,11 @@ def test_a_deletion_is_of_one_uid() -> None:
 
 @pytest.mark.parametrize("kind", WATCHED, ids=lambda kind: kind.plural)
 def test_only_what_bears_our_label_is_watched_and_only_what_is_needed_travels(kind: Kind) -> None:
-    for request in (requests.page(kind, after="x"), requests.watch(kind, version="7", seconds=300)):
-        assert ("labelSelector" in request.query) is (kind.role is not Role.NAMESPACE)
-        assert (request.accept == requests.JSON) is (kind.slim is not None)
+    for request in (requests.list_page(kind, after="x"), requests.watch(kind, version="7", seconds=300)):
+        assert ("labelSelector" in request.query) is (kind.role is not ResourceRole.NAMESPACE)
+        assert (request.accept == requests.JSON) is (kind.transform is not None)
         assert not request.writes
-    assert {"limit": "500", "continue": "x"}.items() <= requests.page(kind, after="x").query.items()
+    assert {"limit": "500", "continue": "x"}.items() <= requests.list_page(kind, after="x").query.items()
     assert "true" == requests.watch(kind, version="7", seconds=300).query["allowWatchBookmarks"]
 
 
@@ -64,45 +64,45 @@ def _status(code: int, reason: str, message: str, **more: object) -> bytes:
 
 @pytest.mark.parametrize("code", [401, 408, 429, 500, 503, 504])
 def test_what_passes_is_tried_again(code: int) -> None:
-    error = failure(requests.look(REF), status=code, headers={"Retry-After": "3"}, body=b"<html>busy</html>")
+    error = to_error(requests.get_metadata(REF), status=code, headers={"Retry-After": "3"}, body=b"<html>busy</html>")
 
-    assert isinstance(error, Unavailable)
+    assert isinstance(error, ApiUnavailable)
     assert 3 == error.retry_after
     assert "Deployment team/shop: <html>busy</html>" == str(error)
 
 
 def test_how_long_to_wait_may_stand_in_the_answer() -> None:
     body = _status(429, "TooManyRequests", "slow down", details={"retryAfterSeconds": 7})
-    error = failure(requests.look(REF), status=429, headers={}, body=body)
+    error = to_error(requests.get_metadata(REF), status=429, headers={}, body=body)
 
-    assert isinstance(error, Unavailable)
+    assert isinstance(error, ApiUnavailable)
     assert 7 == error.retry_after
 
 
 @pytest.mark.parametrize("code", [400, 403, 404, 409, 410, 422])
 def test_what_does_not_pass_is_said_as_the_server_said_it(code: int) -> None:
-    error = failure(requests.look(REF), status=code, headers={}, body=_status(code, "Because", "it is so"))
+    error = to_error(requests.get_metadata(REF), status=code, headers={}, body=_status(code, "Because", "it is so"))
 
-    assert isinstance(error, Refused)
+    assert isinstance(error, ApiRejected)
     assert (REF, code, "Because", "it is so") == (error.ref, error.status, error.reason, error.message)
 
 
 def test_of_a_message_that_quotes_all_that_was_written_both_ends_are_kept() -> None:
     long = "spec[" * 50_000
     body = _status(422, "Invalid", long, details={"causes": [{"message": long}]})
-    error = failure(requests.look(REF), status=422, headers={}, body=body)
+    error = to_error(requests.get_metadata(REF), status=422, headers={}, body=body)
 
-    assert isinstance(error, Refused)
-    clipped = f"{long[:4_000]} … {long[-4_000:]}"
-    assert (clipped, (clipped,)) == (error.message, error.causes)
+    assert isinstance(error, ApiRejected)
+    truncate = f"{long[:4_000]} … {long[-4_000:]}"
+    assert (truncate, (truncate,)) == (error.message, error.causes)
 
 
 def test_the_end_of_a_long_message_still_says_that_a_field_is_immutable() -> None:
     causes = [{"message": f"Invalid value: core.PodTemplateSpec{{{'x' * 50_000}}}: field is immutable"}]
     body = _status(422, "Invalid", "is invalid", details={"causes": causes})
-    error = failure(requests.look(REF), status=422, headers={}, body=body)
+    error = to_error(requests.get_metadata(REF), status=422, headers={}, body=body)
 
-    assert isinstance(error, Refused)
+    assert isinstance(error, ApiRejected)
     assert is_immutable(error)
 
 
@@ -116,11 +116,11 @@ def test_the_end_of_a_long_message_still_says_that_a_field_is_immutable() -> Non
     ],
 )
 def test_a_conflict_is_told_from_a_refusal(code: int, message: str, conflict: bool) -> None:
-    assert conflict is is_conflict(Refused(REF, status=code, reason="", message=message))
+    assert conflict is is_conflict(ApiRejected(REF, status=code, reason="", message=message))
 
 
 def test_the_stack_itself_is_listed_whole() -> None:
-    assert {"limit": "1"} == requests.page(STACK, limit=1).query
+    assert {"limit": "1"} == requests.list_page(STACK, limit=1).query
 
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "shop", "namespace": "team"}}
@@ -130,7 +130,7 @@ POD_FIXED = "Forbidden: pod updates may not change fields other than `spec.conta
 
 
 def test_a_rehearsal_makes_nothing_and_asks_for_a_free_name() -> None:
-    request = requests.rehearse(JOB)
+    request = requests.dry_run_create(JOB)
 
     assert ("POST", "/apis/batch/v1/namespaces/team/jobs") == (request.method, request.path)
     assert {"dryRun": "All"} == request.query
@@ -165,9 +165,9 @@ def test_a_field_that_cannot_be_changed_is_told_from_one_that_is_wrong(
 ) -> None:
     details = {"causes": [{"message": cause} for cause in causes]}
     body = json.dumps({"kind": "Status", "reason": "Invalid", "message": "no", "details": details}).encode()
-    error = failure(requests.apply(JOB), status=422, headers={}, body=body)
+    error = to_error(requests.apply(JOB), status=422, headers={}, body=body)
 
-    assert isinstance(error, Refused)
+    assert isinstance(error, ApiRejected)
     assert immutable is is_immutable(error), sentence
 
 
@@ -182,6 +182,6 @@ def test_a_field_that_cannot_be_changed_is_told_from_one_that_is_wrong(
 def test_a_missing_kind_is_told_from_a_missing_object(
     sentence: str, manifest: dict[str, object], body: bytes, missing: bool
 ) -> None:
-    error = failure(requests.apply(manifest), status=404, headers={}, body=body)
+    error = to_error(requests.apply(manifest), status=404, headers={}, body=body)
 
-    assert missing is isinstance(error, MissingKind), sentence
+    assert missing is isinstance(error, KindNotServed), sentence

@@ -8,10 +8,10 @@ import pytest
 
 from appstack.k8s.metadata import Ref
 from appstack.k8s.observed import Child
-from appstack.status.conditions import Verdict
-from appstack.status.readiness import COUNTS, ROLLOUTS, Count, ended
+from appstack.status.conditions import ConditionSeverity
+from appstack.status.readiness import READINESS, REPLICA_COUNTS, ReplicaCount, ended
 
-READY, BUSY, STUCK = Verdict.READY, Verdict.RECONCILING, Verdict.STALLED
+READY, BUSY, STUCK = ConditionSeverity.READY, ConditionSeverity.RECONCILING, ConditionSeverity.STALLED
 SET = {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}
 EACH = {"observedGeneration": 2, "desiredNumberScheduled": 2, "updatedNumberScheduled": 2, "numberAvailable": 2}
 
@@ -21,7 +21,7 @@ def _is(kind: str, **more: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "sentence", "spec", "status", "verdict"),
+    ("kind", "sentence", "spec", "status", "severity"),
     [
         ("StatefulSet", "all is well", {"replicas": 3}, SET, READY),
         ("StatefulSet", "not looked at yet", {"replicas": 3}, SET | {"observedGeneration": 1}, BUSY),
@@ -59,28 +59,28 @@ def _is(kind: str, **more: str) -> dict[str, Any]:
     ],
 )
 def test_how_far_it_is(
-    kind: str, sentence: str, spec: dict[str, Any], status: dict[str, Any], verdict: Verdict
+    kind: str, sentence: str, spec: dict[str, Any], status: dict[str, Any], severity: ConditionSeverity
 ) -> None:
     child = Child(Ref("x/v1", kind, "team", "shop"), "1", "1", "shop", generation=2, spec=spec, status=status)
 
-    assert verdict == ROLLOUTS[kind](child).verdict, sentence
+    assert severity == READINESS[kind](child).severity, sentence
 
 
 @pytest.mark.parametrize(
     ("kind", "status", "count"),
     [
-        ("Deployment", {"replicas": 3, "readyReplicas": 1}, Count(3, 1)),
-        ("StatefulSet", {"replicas": 2}, Count(2, 0)),
-        ("DaemonSet", {"desiredNumberScheduled": 2, "numberReady": 1}, Count(2, 1)),
-        ("Job", {"active": 2, "ready": 1, "succeeded": 3}, Count(2, 1)),
-        ("CronJob", {"active": [{}, {}]}, Count(2, 0)),
-        ("Pod", {"phase": "Running", **_is("Ready")}, Count(1, 1)),
-        ("Pod", {"phase": "Pending"}, Count(1, 0)),
-        ("Pod", {"phase": "Succeeded"}, Count(0, 0)),
+        ("Deployment", {"replicas": 3, "readyReplicas": 1}, ReplicaCount(3, 1)),
+        ("StatefulSet", {"replicas": 2}, ReplicaCount(2, 0)),
+        ("DaemonSet", {"desiredNumberScheduled": 2, "numberReady": 1}, ReplicaCount(2, 1)),
+        ("Job", {"active": 2, "ready": 1, "succeeded": 3}, ReplicaCount(2, 1)),
+        ("CronJob", {"active": [{}, {}]}, ReplicaCount(2, 0)),
+        ("Pod", {"phase": "Running", **_is("Ready")}, ReplicaCount(1, 1)),
+        ("Pod", {"phase": "Pending"}, ReplicaCount(1, 0)),
+        ("Pod", {"phase": "Succeeded"}, ReplicaCount(0, 0)),
     ],
 )
-def test_how_many_pods_it_has(kind: str, status: dict[str, Any], count: Count) -> None:
-    assert count == COUNTS[kind](status)
+def test_how_many_pods_it_has(kind: str, status: dict[str, Any], count: ReplicaCount) -> None:
+    assert count == REPLICA_COUNTS[kind](status)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from appstack.k8s.metadata import Ref
-from appstack.k8s.observed import Child, End, Observed, Owner
+from appstack.k8s.observed import Child, Observed, Owner, TerminalState
 from appstack.status.job_history import runs
 
 OWNER = Owner("shop", "u")
@@ -19,8 +19,12 @@ FAILED = {
 }
 
 
-def job(minute: int, ended: End | None = None, *, name: str = "shop", owner: str = "u") -> Child:
-    statuses: dict[End | None, dict[str, Any]] = {None: {}, End.COMPLETED: COMPLETE, End.FAILED: FAILED}
+def job(minute: int, ended: TerminalState | None = None, *, name: str = "shop", owner: str = "u") -> Child:
+    statuses: dict[TerminalState | None, dict[str, Any]] = {
+        None: {},
+        TerminalState.COMPLETED: COMPLETE,
+        TerminalState.FAILED: FAILED,
+    }
     ref = Ref("batch/v1", "Job", "team", name)
     created = f"2026-11-21T08:{minute:02}:00Z"
     return Child(
@@ -41,14 +45,14 @@ def outcomes(found: list[dict[str, Any]]) -> list[str]:
 def test_a_run_goes_on_and_ends() -> None:
     running = {"name": "shop", "uid": "shop-1", "outcome": "Running", "startTime": "2026-11-21T08:01:00Z"}
     assert [running] == told(job(1))
-    (completed,) = told(job(1, End.COMPLETED))
+    (completed,) = told(job(1, TerminalState.COMPLETED))
     assert ("Completed", "2026-11-21T08:01:00Z") == (completed["outcome"], completed["endTime"])
-    (failed,) = told(job(1, End.FAILED))
+    (failed,) = told(job(1, TerminalState.FAILED))
     assert ("Failed", "2026-11-21T08:02:00Z", "Too often") == (failed["outcome"], failed["endTime"], failed["message"])
 
 
 def test_an_earlier_run_stays_readable() -> None:
-    former = told(job(1, End.COMPLETED))
+    former = told(job(1, TerminalState.COMPLETED))
 
     assert ["05 Running", "01 Completed"] == outcomes(told(job(5), former=former))
     assert ["01 Completed"] == outcomes(told(former=former))
@@ -66,19 +70,19 @@ def test_a_run_that_is_gone_before_its_end_was_cut_off() -> None:
 
 
 def test_a_run_that_ended_and_was_gone_at_once_has_ended() -> None:
-    assert ["01 Completed"] == outcomes(told(former=told(job(1)), gone=(job(1, End.COMPLETED),)))
+    assert ["01 Completed"] == outcomes(told(former=told(job(1)), gone=(job(1, TerminalState.COMPLETED),)))
 
 
 def test_a_cron_job_has_its_jobs_as_runs_and_five_at_most() -> None:
     cron = Child(Ref("batch/v1", "CronJob", "team", "shop"), "cron", "1", "shop", owner_uid="u")
-    jobs = [job(minute, End.COMPLETED, name=f"shop-{minute}", owner="cron") for minute in range(7)]
+    jobs = [job(minute, TerminalState.COMPLETED, name=f"shop-{minute}", owner="cron") for minute in range(7)]
     stranger = job(9, name="stranger", owner="another")
 
     assert ["06", "05", "04", "03", "02"] == [one[:2] for one in outcomes(told(cron, *jobs, stranger, kind="CronJob"))]
 
 
 def test_two_runs_of_one_name_in_one_second_are_two() -> None:
-    former = told(replace(job(1, End.COMPLETED), uid="first"))
+    former = told(replace(job(1, TerminalState.COMPLETED), uid="first"))
 
     found = told(replace(job(1), uid="second"), former=former)
 
@@ -86,14 +90,16 @@ def test_two_runs_of_one_name_in_one_second_are_two() -> None:
 
 
 def test_a_former_stack_of_this_name_has_runs_of_its_own() -> None:
-    assert [] == told(gone=(job(1, End.COMPLETED, owner="former"),))
+    assert [] == told(gone=(job(1, TerminalState.COMPLETED, owner="former"),))
 
 
 def test_a_pod_says_which_container_failed() -> None:
     terminated = {"terminated": {"exitCode": 3, "finishedAt": "2026-11-21T08:07:00Z"}}
     status = {"phase": "Failed", "containerStatuses": [{"name": "backend", "state": terminated}]}
     ref = Ref("v1", "Pod", "team", "shop")
-    pod = Child(ref, "p", "1", "shop", owner_uid="u", created="2026-11-21T08:01:00Z", ended=End.FAILED, status=status)
+    pod = Child(
+        ref, "p", "1", "shop", owner_uid="u", created="2026-11-21T08:01:00Z", ended=TerminalState.FAILED, status=status
+    )
 
     (run,) = told(pod, kind="Pod")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appstack.workqueue.fair_share import Shares
+from appstack.workqueue.fair_share import FairShare
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from appstack.workqueue.fair_share import Shares
     ],
 )
 def test_who_gives_nothing_back_leaves_half_of_the_rest(number: int, expected: list[int]) -> None:
-    shares = Shares(number)
+    shares = FairShare(number)
     taken = [0] * 8
     for group in range(8):
         while shares.may(group):
@@ -28,7 +28,7 @@ def test_who_gives_nothing_back_leaves_half_of_the_rest(number: int, expected: l
 
 
 def test_groups_that_give_back_end_up_with_equal_parts() -> None:
-    shares, held = Shares(32), {"first": 0, "second": 0, "third": 0}
+    shares, held = FairShare(32), {"first": 0, "second": 0, "third": 0}
     for group in held:
         while shares.may(group):
             shares.take(group)

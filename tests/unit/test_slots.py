@@ -8,13 +8,13 @@ from collections import Counter
 
 import pytest
 
-from appstack.client.fair_semaphore import Slots
+from appstack.client.fair_semaphore import FairSemaphore
 
 
 class Crowd:
     """Those who want a slot, and keep it until they are told to go."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: FairSemaphore) -> None:
         self.slots = slots
         self.got = list[str]()
         self.tasks = list[asyncio.Task[None]]()
@@ -50,7 +50,7 @@ async def passing() -> None:
 
 @pytest.fixture
 def crowd() -> Crowd:
-    return Crowd(Slots(16))
+    return Crowd(FairSemaphore(16))
 
 
 async def test_who_hangs_leaves_half_of_what_is_left_to_others(crowd: Crowd) -> None:
@@ -70,7 +70,7 @@ async def test_what_comes_back_goes_to_who_waits_and_holds_least(crowd: Crowd) -
 
 
 async def test_groups_take_turns_and_each_of_them_in_its_order() -> None:
-    crowd = Crowd(Slots(1))
+    crowd = Crowd(FairSemaphore(1))
     await crowd.come("a", 3)
     await crowd.come("b", 1)
     await crowd.come("c", 2)
@@ -81,7 +81,7 @@ async def test_groups_take_turns_and_each_of_them_in_its_order() -> None:
 
 
 async def test_one_slot_is_enough_for_a_group_by_itself() -> None:
-    crowd = Crowd(Slots(1))
+    crowd = Crowd(FairSemaphore(1))
     await crowd.come("a", 2)
     assert {"a": 1} == crowd.holding()
 
@@ -103,7 +103,7 @@ async def test_who_gives_up_waiting_takes_no_slot_along(crowd: Crowd) -> None:
 
 
 async def test_who_gives_up_as_it_is_given_one_passes_it_on() -> None:
-    slots, got = Slots(1), list[str]()
+    slots, got = FairSemaphore(1), list[str]()
 
     async def ask(name: str) -> None:
         async with slots.one(name):
@@ -119,7 +119,7 @@ async def test_who_gives_up_as_it_is_given_one_passes_it_on() -> None:
 
 
 async def test_who_fails_gives_it_back() -> None:
-    slots = Slots(1)
+    slots = FairSemaphore(1)
     with pytest.raises(OSError, match="no answer"):
         async with slots.one("a"):
             raise OSError("no answer")
@@ -143,7 +143,7 @@ async def test_unused_is_when_nobody_holds_one_or_waits(crowd: Crowd) -> None:
 
 
 async def test_whatever_happens_no_slot_is_lost_and_nobody_has_more_than_its_part() -> None:
-    slots, chance, holding = Slots(8), random.Random(1), Counter[str]()
+    slots, chance, holding = FairSemaphore(8), random.Random(1), Counter[str]()
 
     async def work(group: str) -> None:
         async with slots.one(group):

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from appstack.informers.appstack_store import Stacks
+from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.object_store import Key
 from appstack.k8s.metadata import Manifest, Ref
 from appstack.leaderelection.identity import Holder
 from appstack.planning.changes import Applied
-from appstack.status.events import event, incidents
+from appstack.status.events import event, transition_events
 
 KEY = Key("team", "shop")
 REF = Ref("v1", "Service", "team", "shop")
@@ -25,13 +25,13 @@ def stack(version: int, *, uid: str = "u1", **more: Any) -> Manifest:
 
 
 @pytest.fixture
-def stacks() -> Stacks:
-    found = Stacks()
+def stacks() -> AppStackStore:
+    found = AppStackStore()
     found.show(stack(5))
     return found
 
 
-def test_only_what_is_newer_is_news(stacks: Stacks) -> None:
+def test_only_what_is_newer_is_news(stacks: AppStackStore) -> None:
     assert [False, False, True, True, False] == [
         stacks.show(stack(5)),
         stacks.show(stack(4)),
@@ -41,7 +41,7 @@ def test_only_what_is_newer_is_news(stacks: Stacks) -> None:
     ]
 
 
-def test_our_own_status_is_no_news(stacks: Stacks) -> None:
+def test_our_own_status_is_no_news(stacks: AppStackStore) -> None:
     stacks.reported(KEY, stack(7), status={"a": 1}, at=1.0)
     held = stacks.get(KEY)
 
@@ -51,7 +51,7 @@ def test_our_own_status_is_no_news(stacks: Stacks) -> None:
     assert not stacks.show(stack(7, status={"a": 1}))
 
 
-def test_a_status_that_the_watch_shows_before_its_answer_is_no_news(stacks: Stacks) -> None:
+def test_a_status_that_the_watch_shows_before_its_answer_is_no_news(stacks: AppStackStore) -> None:
     edited = stack(7, status={"a": 1})
     edited["metadata"]["generation"] = 2
     with stacks.publishing(KEY, {"a": 1}):
@@ -62,7 +62,7 @@ def test_a_status_that_the_watch_shows_before_its_answer_is_no_news(stacks: Stac
     assert stacks.show(stack(9, status={"a": 1}))
 
 
-def test_a_stack_is_unchanged_until_something_is_shown_or_doubted(stacks: Stacks) -> None:
+def test_a_stack_is_unchanged_until_something_is_shown_or_doubted(stacks: AppStackStore) -> None:
     held = stacks.get(KEY)
     assert held
     assert stacks.unchanged(KEY, held)
@@ -73,7 +73,7 @@ def test_a_stack_is_unchanged_until_something_is_shown_or_doubted(stacks: Stacks
     assert not stacks.unchanged(KEY, held)
 
 
-def test_a_spec_that_was_written_before_our_status_and_is_shown_after_it_is_news(stacks: Stacks) -> None:
+def test_a_spec_that_was_written_before_our_status_and_is_shown_after_it_is_news(stacks: AppStackStore) -> None:
     answer = stack(7)
     answer["metadata"]["generation"] = 2
     stacks.reported(KEY, answer, status={"a": 1}, at=1.0)
@@ -81,7 +81,9 @@ def test_a_spec_that_was_written_before_our_status_and_is_shown_after_it_is_news
     assert stacks.show(answer | {"spec": "new", "status": {"a": 1}})
 
 
-def test_a_spec_that_is_shown_after_our_status_and_was_written_before_it_undoes_nothing_of_it(stacks: Stacks) -> None:
+def test_a_spec_that_is_shown_after_our_status_and_was_written_before_it_undoes_nothing_of_it(
+    stacks: AppStackStore,
+) -> None:
     answer = stack(9)
     answer["metadata"]["generation"] = 2
     stacks.reported(KEY, answer, status={"a": 1}, at=1.0)
@@ -96,7 +98,7 @@ def test_a_spec_that_is_shown_after_our_status_and_was_written_before_it_undoes_
         assert ("new", {"a": kept}) == (held.doc["spec"], held.doc["status"])
 
 
-def test_an_answer_that_comes_after_the_watch_has_shown_more_takes_nothing_back(stacks: Stacks) -> None:
+def test_an_answer_that_comes_after_the_watch_has_shown_more_takes_nothing_back(stacks: AppStackStore) -> None:
     stacks.show(stack(9, status={"a": 1}, spec="newer"))
     stacks.reported(KEY, stack(7), status={"a": 1}, at=1.0)
 
@@ -105,7 +107,7 @@ def test_an_answer_that_comes_after_the_watch_has_shown_more_takes_nothing_back(
     assert (9, "newer", 1.0) == (held.version, held.doc["spec"], held.reported)
 
 
-def test_what_was_applied_counts_before_a_status_tells_it(stacks: Stacks) -> None:
+def test_what_was_applied_counts_before_a_status_tells_it(stacks: AppStackStore) -> None:
     entry = {"apiVersion": "v1", "kind": "Service", "name": "shop", "rendered": "r1", "fields": "f1"}
     stacks.show(stack(6, status={"resources": [entry]}))
     stacks.applied(KEY, uid="u1", records={REF: Applied(REF, "r2", "f2")})
@@ -116,7 +118,7 @@ def test_what_was_applied_counts_before_a_status_tells_it(stacks: Stacks) -> Non
     assert {REF: Applied(REF, "r2", "f2")} == held.recorded(held.doc)
 
 
-def test_a_loss_is_of_the_stack_that_is_there(stacks: Stacks) -> None:
+def test_a_loss_is_of_the_stack_that_is_there(stacks: AppStackStore) -> None:
     stacks.lost(KEY, at=3.0)
     stacks.lost(Key("team", "unknown"), at=3.0)
     held = stacks.get(KEY)
@@ -129,7 +131,7 @@ def test_a_loss_is_of_the_stack_that_is_there(stacks: Stacks) -> None:
     assert 3.0 > held.bereft
 
 
-def test_a_later_stack_of_the_same_name_is_not_forgotten_with_the_former(stacks: Stacks) -> None:
+def test_a_later_stack_of_the_same_name_is_not_forgotten_with_the_former(stacks: AppStackStore) -> None:
     stacks.show(stack(9, uid="u2"))
     stacks.forget(KEY, uid="u1")
     assert stacks.get(KEY)
@@ -162,12 +164,12 @@ PROBLEM = {"container": "backend", "reason": "CrashLoopBackOff", "message": "it 
 def test_only_what_goes_wrong_is_an_incident(
     sentence: str, former: Manifest, status: Manifest, reasons: list[str]
 ) -> None:
-    assert reasons == [incident.reason for incident in incidents(former, status)], sentence
+    assert reasons == [record.reason for record in transition_events(former, status)], sentence
 
 
 def test_an_event_tells_whom_it_is_about_and_how_it_came() -> None:
-    (incident,) = incidents({}, {"problems": [PROBLEM]})
-    made = event(incident, doc=stack(1), now="2026-01-01T00:00:00.000000Z", instance="me")
+    (record,) = transition_events({}, {"problems": [PROBLEM]})
+    made = event(record, doc=stack(1), now="2026-01-01T00:00:00.000000Z", instance="me")
 
     assert ("Warning", "CrashLoopBackOff") == (made["type"], made["reason"])
     assert "backend: it ends\nboom\nlook" == made["note"]

@@ -10,7 +10,7 @@ from yarl import URL
 
 from appstack.client.resource_kinds import STACK
 from appstack.informers.object_store import Key
-from appstack.kopf_adapter.relist import BREATH, LONGEST, QUIET, Sweep
+from appstack.kopf_adapter.relist import BREATH, LONGEST, QUIET, RelistTracker
 from tests.unit.test_queue import Clock
 
 SHOP, OTHER = Key("team", "shop"), Key("team", "other")
@@ -29,7 +29,7 @@ class Kopf:
 
     def __init__(self) -> None:
         self.clock, self.doubted, self.resumed = Clock(), list[frozenset[Key]](), list[Key]()
-        self.sweep = Sweep(
+        self.sweep = RelistTracker(
             self.clock, known=lambda: [SHOP, OTHER], doubt=self.doubted.append, resume=self.resumed.append
         )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from appstack.client.resource_kinds import WATCHED, Role
-from appstack.controller.namespace_filter import HAND_OVER, Territory
-from appstack.informers.object_store import Cache
+from appstack.client.resource_kinds import WATCHED, ResourceRole
+from appstack.controller.namespace_filter import HAND_OVER, NamespaceFilter
+from appstack.informers.object_store import ObjectStore
 from appstack.k8s.metadata import Manifest
 from appstack.settings import Settings
 
-NAMESPACES = next(kind for kind in WATCHED if kind.role is Role.NAMESPACE)
+NAMESPACES = next(kind for kind in WATCHED if kind.role is ResourceRole.NAMESPACE)
 
 
 class Later:
@@ -40,8 +40,8 @@ class Clock:
         return self.calls[-1]
 
 
-def territory(clock: Clock, moved: list[str]) -> Territory:
-    made = Territory(Settings(namespace_selector="shard=a"), clock)
+def territory(clock: Clock, moved: list[str]) -> NamespaceFilter:
+    made = NamespaceFilter(Settings(namespace_selector="shard=a"), clock)
     made.follow(entered=lambda name: moved.append(f"+{name}"), left=lambda name: moved.append(f"-{name}"))
     return made
 
@@ -97,7 +97,7 @@ def test_one_that_leaves_is_let_go_at_once() -> None:
 def test_one_that_is_deleted_is_forgotten() -> None:
     clock, moved = Clock(), list[str]()
     ours = territory(clock, moved)
-    cache = Cache(accepts=ours.owns, labelled=ours.show, vanished=ours.gone)
+    cache = ObjectStore(accepts=ours.owns, labelled=ours.show, vanished=ours.gone)
     team = {"metadata": labelled("a")["metadata"] | {"uid": "1", "resourceVersion": "1"}}
 
     cache.show(NAMESPACES, team)

@@ -13,7 +13,7 @@ TOP = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"),
+    ("text", "issue"),
     [
         ("spec: {replica: 1}", "spec.replica: unknown field (did you mean 'replicas'?)"),
         (
@@ -52,8 +52,8 @@ TOP = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
         ),
     ],
 )
-def test_an_unknown_field_is_named_with_what_was_probably_meant(text: str, fault: str) -> None:
-    assert [str(one) for one in unknown_fields(yaml.safe_load(TOP + text))] == [fault]
+def test_an_unknown_field_is_named_with_what_was_probably_meant(text: str, issue: str) -> None:
+    assert [str(one) for one in unknown_fields(yaml.safe_load(TOP + text))] == [issue]
 
 
 @pytest.mark.parametrize(

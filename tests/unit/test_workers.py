@@ -7,7 +7,7 @@ from typing import Any
 
 from appstack.controller.workers import Workers
 from appstack.informers.object_store import Key
-from appstack.workqueue.queue import DONE, Again, WorkQueue
+from appstack.workqueue.queue import DONE, Result, WorkQueue
 
 
 class Reconciler:
@@ -16,7 +16,7 @@ class Reconciler:
     def __init__(self) -> None:
         self.looked = 0
 
-    async def look(self, _: Key) -> Again:
+    async def look(self, _: Key) -> Result:
         """Have a look."""
         self.looked += 1
         return DONE
@@ -29,7 +29,7 @@ async def test_looks_that_wait_for_nothing_leave_others_their_turn() -> None:
         queue.add(key)
     reconciler: Any = Reconciler()
 
-    tasks = Workers(queue, reconciler, publisher=None).start(4, ended=lambda: None)  # type: ignore[arg-type]
+    tasks = Workers(queue, reconciler, status_writer=None).start(4, ended=lambda: None)  # type: ignore[arg-type]
     seen = []
     while reconciler.looked < len(keys):
         await asyncio.sleep(0)

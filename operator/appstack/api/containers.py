@@ -145,7 +145,7 @@ class InitContainer(Container):
     """`Always` makes it a native sidecar at this place of the order."""
 
 
-class Role(StrEnum):
+class SidecarRole(StrEnum):
     """What a sidecar is there for."""
 
     SIDECAR = "Sidecar"
@@ -159,7 +159,7 @@ class Sidecar(Container):
     LESS: ClassVar[frozenset[str]] = frozenset({"restartPolicy", "restartPolicyRules"})
 
     name: Name
-    role: Role = Role.SIDECAR
+    role: SidecarRole = SidecarRole.SIDECAR
     """`Ambassador` is up before the init containers; `Adapter` reshapes what another container writes."""
     native: bool = True
     """True: it starts before the backend, stops after it, and does not hold up its end. False: an ordinary

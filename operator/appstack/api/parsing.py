@@ -11,7 +11,7 @@ import pydantic
 from pydantic_core import ErrorDetails, to_json
 
 from appstack.api.stack import AppStack
-from appstack.errors import Fault, InvalidSpec
+from appstack.errors import InvalidSpec, ValidationIssue
 
 MOST: Final = 64 << 10
 """Bytes of a spec: checks compare every part of it with every other, and everybody waits meanwhile."""
@@ -68,7 +68,9 @@ def parse(document: Mapping[str, Any]) -> AppStack:
     size = _size(document)
     if size > MOST:
         what = f"has {size} bytes beside the contents of its files and of nginx.conf, and {MOST} are the most"
-        raise InvalidSpec((Fault("spec", what, "put long texts into spec.files, or make several AppStacks of it"),))
+        raise InvalidSpec(
+            (ValidationIssue("spec", what, "put long texts into spec.files, or make several AppStacks of it"),)
+        )
     try:
         return AppStack.model_validate(_with_quantities(document))
     except pydantic.ValidationError as error:
@@ -160,22 +162,24 @@ def _quantity(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _faults(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tuple[Fault, ...]:
+def _faults(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tuple[ValidationIssue, ...]:
     """Return one fault for each field: the branches of a union complain one by one about the same one."""
-    faults: dict[str, Fault] = {}
+    issues: dict[str, ValidationIssue] = {}
     for path, detail in ((path, each) for each in details for path in _paths(each, document)):
         shown = _shown(detail["input"])
-        if path in faults:
-            faults[path] = Fault(path, "must be a whole number or a string", hint=f"not {shown}")
+        if path in issues:
+            issues[path] = ValidationIssue(path, "must be a whole number or a string", hint=f"not {shown}")
         elif path.endswith(".mode") and detail["type"] in ("less_than_equal", "greater_than_equal"):
-            faults[path] = Fault(path, f"must be from 0 to 0777, not {shown}", "in octal, with a 0 before it: 0644")
+            issues[path] = ValidationIssue(
+                path, f"must be from 0 to 0777, not {shown}", "in octal, with a 0 before it: 0644"
+            )
         elif path in ELSEWHERE and detail["type"] in ("extra_forbidden", "less"):
-            faults[path] = Fault(path, "can't be set here", ELSEWHERE[path])
+            issues[path] = ValidationIssue(path, "can't be set here", ELSEWHERE[path])
         elif empty := _empty(detail):
-            faults[path] = Fault(path, *empty)
+            issues[path] = ValidationIssue(path, *empty)
         else:
-            faults[path] = _fault(path, detail)
-    return tuple(faults.values())
+            issues[path] = _fault(path, detail)
+    return tuple(issues.values())
 
 
 def _paths(detail: ErrorDetails, document: Mapping[str, Any]) -> list[str]:
@@ -211,7 +215,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _fault(path: str, detail: ErrorDetails) -> Fault:
+def _fault(path: str, detail: ErrorDetails) -> ValidationIssue:
     """Return a fault in our own words for what people get wrong, and in pydantic's for the rest."""
     context = detail.get("ctx", {})
     shown = _shown(detail["input"])
@@ -240,7 +244,7 @@ def _fault(path: str, detail: ErrorDetails) -> Fault:
             what = f"is too long: at most {context['max_length']}"
         case _ if what.startswith("Input should be "):
             what = f"must be {what.removeprefix('Input should be ')}, not {shown}"
-    return Fault(path, what, hint)
+    return ValidationIssue(path, what, hint)
 
 
 def _empty(detail: ErrorDetails) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from appstack.api import kube
 from appstack.api.base import Kubernetes, Model, Name, ObjectMetadata
-from appstack.errors import Fault
+from appstack.errors import ValidationIssue
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.settings import Settings
@@ -42,7 +42,7 @@ class VolumeKind(Protocol):
     def objects(self, name: str, place: Place) -> tuple[Manifest, ...]:
         """Return what must exist beside the pod."""
 
-    def faults(self, path: str, settings: Settings) -> Iterator[Fault]:
+    def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
         """Yield what is wrong with it; `path` is the field that holds it."""
 
 
@@ -59,7 +59,7 @@ class NodeCache(Model):
         """Return nothing: the kubelet makes the directory."""
         return ()
 
-    def faults(self, path: str, settings: Settings) -> Iterator[Fault]:
+    def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
         """Yield nothing: it has no fields."""
         yield from ()
 
@@ -119,11 +119,11 @@ class Claim(Kubernetes, kube.PersistentVolumeClaimSpec):
         spec = self.model_dump(by_alias=True, exclude_none=True, exclude=ours)
         return {"metadata": metadata, "spec": {"accessModes": ["ReadWriteOnce"], **spec}}
 
-    def faults(self, path: str, settings: Settings) -> Iterator[Fault]:
+    def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
         """Yield a missing size: the API server would refuse the claim long after the stack was accepted."""
         requests = self.resources.requests if self.resources else None
         if not (requests or {}).get("storage"):
-            yield Fault(f"{path}.resources.requests.storage", "is required", "for example 10Gi")
+            yield ValidationIssue(f"{path}.resources.requests.storage", "is required", "for example 10Gi")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +140,19 @@ class HostPath:
         """Return nothing: it is the node's."""
         return ()
 
-    def faults(self, path: str, settings: Settings) -> Iterator[Fault]:
+    def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
         """Yield a path that the administrator has not allowed, or that lies in another stack's cache."""
         wanted = PurePosixPath(self.source["path"])
         cache = PurePosixPath(settings.cache_root)
         if ".." in wanted.parts:
-            yield Fault(f"{path}.path", f"{str(wanted)!r} contains '..'", "write the directory itself")
+            yield ValidationIssue(f"{path}.path", f"{str(wanted)!r} contains '..'", "write the directory itself")
         elif wanted.is_relative_to(cache) or cache.is_relative_to(wanted):
-            yield Fault(f"{path}.path", f"{str(wanted)!r} would show node caches of other stacks", "use nodeCache")
+            yield ValidationIssue(
+                f"{path}.path", f"{str(wanted)!r} would show node caches of other stacks", "use nodeCache"
+            )
         elif not any(wanted.is_relative_to(prefix) for prefix in settings.host_path_prefixes):
             allowed = ", ".join(settings.host_path_prefixes) or "none are allowed"
-            yield Fault(
+            yield ValidationIssue(
                 f"{path}.path",
                 f"{str(wanted)!r} is not under a prefix that the administrator allows",
                 f"the operator's setting hostPathPrefixes: {allowed}; for a cache use nodeCache",
@@ -171,7 +173,7 @@ class Native:
         """Return nothing: what it refers to is the user's own."""
         return ()
 
-    def faults(self, path: str, settings: Settings) -> Iterator[Fault]:
+    def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
         """Yield nothing: the API server knows its own."""
         yield from ()
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from appstack.api import AppStack, parse
 from appstack.api.parsing import rest
 from appstack.cli import documents
-from appstack.errors import Fault, InvalidSpec, OperatorError, Severity
+from appstack.errors import InvalidSpec, OperatorError, Severity, ValidationIssue
 from appstack.k8s.metadata import GROUP, KIND
-from appstack.planning.desired import work_out
+from appstack.planning.desired import compute_desired_state
 from appstack.settings import Settings
 from appstack.validation import check
 from appstack.validation.unknown_fields import UNKNOWN, unknown_fields
@@ -26,12 +26,12 @@ class Looked:
 
     source: str  # the file, and the stack's name where the file has several
     stack: AppStack | None
-    faults: tuple[Fault, ...]
+    issues: tuple[ValidationIssue, ...]
 
     @property
     def valid(self) -> bool:
         """Tell whether it can be carried out."""
-        return self.stack is not None and all(fault.severity is Severity.WARNING for fault in self.faults)
+        return self.stack is not None and all(issue.severity is Severity.WARNING for issue in self.issues)
 
 
 def _meant(document: documents.Document, group: str) -> bool:
@@ -80,22 +80,24 @@ def _look(document: documents.Document, *, source: str, settings: Settings, name
     try:
         stack = parse(document)
     except InvalidSpec as error:
-        beyond = _beyond(rest(document), error.faults, settings)
-        return Looked(source, None, _together(unknown, (*error.faults, *beyond)))
-    return Looked(source, stack, _together(unknown, work_out(stack, settings=settings).faults))
+        beyond = _beyond(rest(document), error.issues, settings)
+        return Looked(source, None, _together(unknown, (*error.issues, *beyond)))
+    return Looked(source, stack, _together(unknown, compute_desired_state(stack, settings=settings).issues))
 
 
-def _beyond(stack: AppStack | None, faults: tuple[Fault, ...], settings: Settings) -> Iterator[Fault]:
+def _beyond(
+    stack: AppStack | None, issues: tuple[ValidationIssue, ...], settings: Settings
+) -> Iterator[ValidationIssue]:
     """Yield what else is wrong, as far as that does not hang on the fields of wrong shape."""
-    judged = [(_ENTRY.match(fault.path) or [fault.path])[0] for fault in faults]
-    for fault in check(stack, settings) if stack else ():
-        if fault.severity is Severity.ERROR and not any(fault.path.startswith(path) for path in judged):
-            yield fault
+    judged = [(_ENTRY.match(issue.field) or [issue.field])[0] for issue in issues]
+    for issue in check(stack, settings) if stack else ():
+        if issue.severity is Severity.ERROR and not any(issue.field.startswith(path) for path in judged):
+            yield issue
 
 
-def _together(unknown: tuple[Fault, ...], then: tuple[Fault, ...]) -> tuple[Fault, ...]:
+def _together(unknown: tuple[ValidationIssue, ...], then: tuple[ValidationIssue, ...]) -> tuple[ValidationIssue, ...]:
     """Return both, one fault a field: why it can't be set says more than that it is unknown."""
-    said = {fault.path for fault in then if fault.what != UNKNOWN}
-    first = [fault for fault in unknown if fault.path not in said]
-    named = {fault.path for fault in first}
-    return (*first, *(fault for fault in then if fault.path not in named))
+    said = {issue.field for issue in then if issue.message != UNKNOWN}
+    first = [issue for issue in unknown if issue.field not in said]
+    named = {issue.field for issue in first}
+    return (*first, *(issue for issue in then if issue.field not in named))

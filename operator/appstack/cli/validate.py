@@ -31,12 +31,12 @@ def run(args: argparse.Namespace) -> int:
     for one in looked:
         for line in lines(one):
             print(line)
-    bad = [one for one in looked if not one.valid or (args.strict and one.faults)]
+    bad = [one for one in looked if not one.valid or (args.strict and one.issues)]
     return 1 if bad else 0
 
 
 def lines(looked: stacks.Looked) -> Iterator[str]:
     """Yield a line for each fault of a stack."""
-    for fault in looked.faults:
-        mark = "warning: " if fault.severity is Severity.WARNING else ""
-        yield f"{looked.source}: {mark}{fault}"
+    for issue in looked.issues:
+        mark = "warning: " if issue.severity is Severity.WARNING else ""
+        yield f"{looked.source}: {mark}{issue}"

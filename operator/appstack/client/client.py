@@ -16,11 +16,11 @@ from yarl import URL
 
 from appstack import __version__
 from appstack.client.credentials import Credentials
-from appstack.client.fair_semaphore import Slots
+from appstack.client.fair_semaphore import FairSemaphore
 from appstack.client.fencing import FencedSocket
 from appstack.client.requests import SILENCE, Request
-from appstack.client.responses import failure
-from appstack.errors import Unavailable
+from appstack.client.responses import to_error
+from appstack.errors import ApiUnavailable
 from appstack.k8s.lenient_json import read
 from appstack.k8s.metadata import Manifest
 from appstack.telemetry import metrics
@@ -41,7 +41,7 @@ class Client:
         self.owns: Callable[[str], bool] = lambda _: True  # whether a namespace is ours at this moment
         self._credentials = credentials
         self._login = login
-        self._slots = Slots(in_flight)
+        self._slots = FairSemaphore(in_flight)
         self._halted = False
         self._connector = aiohttp.TCPConnector(limit=0, ssl=login.tls or True, socket_factory=self._socket)
         self._session = self.session()
@@ -67,9 +67,9 @@ class Client:
             return await self._send(request, _URGENT_TIMEOUT)
         async with self._slots.one(request.ref.namespace):
             if self._halted:
-                raise Unavailable(f"{request.ref}: not sent, for the operator stops")
+                raise ApiUnavailable(f"{request.ref}: not sent, for the operator stops")
             if request.writes and not self.owns(request.ref.namespace):
-                raise Unavailable(f"{request.ref}: not written, for its namespace is another operator's now")
+                raise ApiUnavailable(f"{request.ref}: not written, for its namespace is another operator's now")
             return await self._send(request, _TIMEOUT)
 
     async def halt(self, *, within: float) -> bool:
@@ -88,9 +88,9 @@ class Client:
         try:
             answer: Manifest = read(body)
         except ValueError as error:  # something on the way has answered in the server's place
-            raise Unavailable(f"{self.server}: an answer that is no JSON: {body[:100]!r}") from error
+            raise ApiUnavailable(f"{self.server}: an answer that is no JSON: {body[:100]!r}") from error
         if not isinstance(answer, dict) or "kind" not in answer:
-            raise Unavailable(f"{self.server}: an answer that is no object: {body[:100]!r}")
+            raise ApiUnavailable(f"{self.server}: an answer that is no object: {body[:100]!r}")
         return answer
 
     async def lines(self, request: Request) -> AsyncGenerator[bytes, None]:
@@ -109,7 +109,7 @@ class Client:
     async def _answered(self, request: Request, limits: aiohttp.ClientTimeout) -> AsyncIterator[ClientResponse]:
         """Give the response to a request that succeeded."""
         if not self._passes():  # its sockets would refuse: this says why
-            raise Unavailable(f"{request.ref}: not sent, for the operator's Lease is not renewed")
+            raise ApiUnavailable(f"{request.ref}: not sent, for the operator's Lease is not renewed")
         code, began = "none", time.monotonic()
         try:
             async with self._session.request(
@@ -123,10 +123,10 @@ class Client:
                 code = str(response.status)
                 if response.status >= 400:
                     body = await response.read()
-                    raise failure(request, status=response.status, headers=response.headers, body=body)
+                    raise to_error(request, status=response.status, headers=response.headers, body=body)
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"{self.server}: {said(error)}") from error
+            raise ApiUnavailable(f"{self.server}: {said(error)}") from error
         finally:
             seconds = time.monotonic() - began
             metrics.requested(request.verb, request.resource, code=code, seconds=seconds)

@@ -23,7 +23,7 @@ _HINT: Final = "Set KUBECONFIG to a working kubeconfig, or run the operator as a
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class ClusterConfig:
     """What a connection needs."""
 
     server: str
@@ -33,7 +33,7 @@ class Login:
     authorization: Callable[[], str | None]  # may read a file or run a plug-in: not for the event loop
 
 
-def load() -> Login:
+def load() -> ClusterConfig:
     """Read the credentials; raise OperatorError when there are none."""
     found = Configuration()
     try:
@@ -42,7 +42,7 @@ def load() -> Login:
         raise OperatorError(f"{os.environ.get('KUBECONFIG', '~/.kube/config')} is not a kubeconfig", _HINT) from error
     except (config.ConfigException, yaml.YAMLError, OSError) as error:
         raise OperatorError(f"No cluster to talk to: {_one_line(error).rstrip('.')}", _HINT) from error
-    return Login(
+    return ClusterConfig(
         server=found.host.rstrip("/"),
         tls=_tls(found),
         server_name=getattr(found, "tls_server_name", None),
@@ -95,7 +95,7 @@ def _one_line(error: Exception) -> str:
 class Credentials:
     """The present value of the Authorization header: looked up again each minute, and after a 401."""
 
-    def __init__(self, login: Login, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, login: ClusterConfig, *, now: Callable[[], float] = time.monotonic) -> None:
         self.login = login
         self._now = now
         self._header: str | None = None

@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
-from appstack.workqueue.fair_share import Shares
+from appstack.workqueue.fair_share import FairShare
 
 Waiter: TypeAlias = "asyncio.Future[None]"
 
 
-class Slots:
+class FairSemaphore:
     """A semaphore of which each group has its share; those that wait take turns, group by group."""
 
     def __init__(self, number: int) -> None:
-        self._shares = Shares(number)
+        self._shares = FairShare(number)
         self._waiting: OrderedDict[Hashable, deque[Waiter]] = OrderedDict()
         self._unused = asyncio.Event()
         self._unused.set()

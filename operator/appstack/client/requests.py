@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from appstack.client.resource_kinds import STACK, Kind, Role, of
+from appstack.client.resource_kinds import STACK, Kind, ResourceRole, of
 from appstack.k8s.metadata import API_VERSION, FIELD_MANAGER, KIND, STACK_LABEL, Manifest, Ref
 
 JSON: Final = "application/json"
@@ -103,7 +103,7 @@ def keep_replicas(ref: Ref, *, uid: str, replicas: int) -> Request:
     return Request("apply", kind, ref, "PATCH", path, query=query, accept=METADATA, content_type=APPLY, body=body)
 
 
-def rehearse(manifest: Manifest) -> Request:
+def dry_run_create(manifest: Manifest) -> Request:
     """Ask whether the API server would take an object, under a name that is free: nothing is made."""
     ref = Ref.of(manifest)
     kind = of(ref)
@@ -134,7 +134,7 @@ def apply_status(ref: Ref, *, uid: str, status: Mapping[str, Any]) -> Request:
     )
 
 
-def look(ref: Ref) -> Request:
+def get_metadata(ref: Ref) -> Request:
     """Get the metadata of one object."""
     kind = of(ref)
     return Request("get", kind, ref, "GET", kind.path(ref.namespace, ref.name), accept=METADATA)
@@ -163,16 +163,16 @@ def discover() -> Request:
     return Request("get", STACK, _whole(STACK), "GET", f"/apis/{API_VERSION}")
 
 
-def appstacks(namespace: str, *, after: str = "") -> Request:
+def list_appstacks(namespace: str, *, after: str = "") -> Request:
     """List one page of the whole AppStacks of a namespace."""
     ref = Ref(STACK.api_version, STACK.kind, namespace, "")
     return Request("list", STACK, ref, "GET", STACK.path(namespace), query=_page(PAGE, after))
 
 
-def page(kind: Kind, *, limit: int = PAGE, after: str = "") -> Request:
+def list_page(kind: Kind, *, limit: int = PAGE, after: str = "") -> Request:
     """List one page of a kind in the whole cluster."""
     query = _page(limit, after) | _selection(kind)
-    accept = JSON if kind.slim else METADATA_LIST
+    accept = JSON if kind.transform else METADATA_LIST
     return Request("list", kind, _whole(kind), "GET", kind.path(), query=query, accept=accept)
 
 
@@ -184,11 +184,11 @@ def watch(kind: Kind, *, version: str, seconds: int) -> Request:
         "resourceVersion": version,
         "timeoutSeconds": str(seconds),
     }
-    accept = JSON if kind.slim else METADATA
+    accept = JSON if kind.transform else METADATA
     return Request("watch", kind, _whole(kind), "GET", kind.path(), query=query | _selection(kind), accept=accept)
 
 
-def post_event(manifest: Manifest) -> Request:
+def create_event(manifest: Manifest) -> Request:
     """Tell the world."""
     ref = Ref.of(manifest)
     return Request("create", EVENTS, ref, "POST", EVENTS.path(ref.namespace), accept=METADATA, body=manifest)
@@ -233,5 +233,5 @@ def _page(limit: int, after: str) -> dict[str, str]:
 
 
 def _selection(kind: Kind) -> dict[str, str]:
-    selected = kind.role not in (Role.STACK, Role.NAMESPACE)
+    selected = kind.role not in (ResourceRole.STACK, ResourceRole.NAMESPACE)
     return {"labelSelector": STACK_LABEL} if selected else {}

@@ -11,14 +11,14 @@ from appstack.k8s.metadata import API_VERSION, KIND, PLURAL, Manifest, Ref
 
 
 @dataclass(frozen=True, slots=True)
-class Slim:
+class Transformed:
     """What is kept of an object beside its metadata."""
 
     spec: Mapping[str, Any]
     status: Mapping[str, Any]
 
 
-class Role(Enum):
+class ResourceRole(Enum):
     """What objects of a kind are to a stack."""
 
     STACK = "the AppStack itself"
@@ -35,15 +35,15 @@ class Kind:
     api_version: str
     kind: str
     plural: str
-    role: Role = Role.CHILD
-    slim: Callable[[Manifest], Slim] | None = None  # None: metadata only, and that's all that travels
+    role: ResourceRole = ResourceRole.CHILD
+    transform: Callable[[Manifest], Transformed] | None = None  # None: metadata only, and that's all that travels
     wave: int = 0  # what is applied in an earlier wave is there before
     optional: bool = False  # a cluster may not have it
 
     @property
     def applied(self) -> bool:
         """Whether a stack may become one: a Pod does, where it is the stack's whole workload."""
-        return self.role in (Role.CHILD, Role.POD)
+        return self.role in (ResourceRole.CHILD, ResourceRole.POD)
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """Return the path of an object, or of the collection."""
@@ -57,17 +57,17 @@ class Kind:
         return Ref(self.api_version, self.kind, meta.get("namespace", ""), meta["name"])
 
 
-def _keeping(*, spec: tuple[str, ...] = (), status: tuple[str, ...] | None = None) -> Callable[[Manifest], Slim]:
+def _keeping(*, spec: tuple[str, ...] = (), status: tuple[str, ...] | None = None) -> Callable[[Manifest], Transformed]:
     """Return what keeps these members of spec and status, or all of the status."""
 
-    def slim(manifest: Manifest) -> Slim:
+    def transform(manifest: Manifest) -> Transformed:
         seen = manifest.get("status") or {}
-        return Slim(
+        return Transformed(
             spec=_only(manifest.get("spec") or {}, spec),
             status=seen if status is None else _only(seen, status),
         )
 
-    return slim
+    return transform
 
 
 def _only(value: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ _CONTAINER: Final = ("name", "image", "imageID", "ready", "started", "restartCou
 _CONDITIONS: Final = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
 
 
-def _pod(manifest: Manifest) -> Slim:
+def _pod(manifest: Manifest) -> Transformed:
     seen = manifest.get("status") or {}
     status = _only(seen, ("phase", "reason", "message", "startTime", "podIP"))
     status["conditions"] = [
@@ -88,10 +88,10 @@ def _pod(manifest: Manifest) -> Slim:
     ]
     for key in ("initContainerStatuses", "containerStatuses"):
         status[key] = [_only(container, _CONTAINER) for container in seen.get(key) or ()]
-    return Slim(spec=_only(manifest.get("spec") or {}, ("nodeName",)), status=status)
+    return Transformed(spec=_only(manifest.get("spec") or {}, ("nodeName",)), status=status)
 
 
-def _stateful_set(manifest: Manifest) -> Slim:
+def _stateful_set(manifest: Manifest) -> Transformed:
     spec = manifest.get("spec") or {}
     kept = _only(spec, ("replicas", "updateStrategy", "serviceName", "podManagementPolicy"))
     kept["volumeClaimTemplates"] = [
@@ -101,42 +101,42 @@ def _stateful_set(manifest: Manifest) -> Slim:
         }
         for one in spec.get("volumeClaimTemplates") or ()
     ]
-    return Slim(spec=kept, status=manifest.get("status") or {})
+    return Transformed(spec=kept, status=manifest.get("status") or {})
 
 
-STACK: Final = Kind(API_VERSION, KIND, PLURAL, Role.STACK)
+STACK: Final = Kind(API_VERSION, KIND, PLURAL, ResourceRole.STACK)
 
 WATCHED: Final[tuple[Kind, ...]] = (
-    Kind("v1", "Namespace", "namespaces", Role.NAMESPACE),
+    Kind("v1", "Namespace", "namespaces", ResourceRole.NAMESPACE),
     Kind("v1", "ConfigMap", "configmaps"),
     Kind("v1", "ServiceAccount", "serviceaccounts"),
     Kind(
         "v1",
         "PersistentVolumeClaim",
         "persistentvolumeclaims",
-        slim=_keeping(spec=("resources", "storageClassName", "accessModes"), status=("phase",)),
+        transform=_keeping(spec=("resources", "storageClassName", "accessModes"), status=("phase",)),
     ),
-    Kind("v1", "Service", "services", slim=_keeping(spec=("type", "ports", "clusterIP"))),
-    Kind("apps/v1", "Deployment", "deployments", slim=_keeping(spec=("replicas",)), wave=1),
-    Kind("apps/v1", "StatefulSet", "statefulsets", slim=_stateful_set, wave=1),
-    Kind("apps/v1", "DaemonSet", "daemonsets", slim=_keeping(spec=("updateStrategy",)), wave=1),
-    Kind("batch/v1", "Job", "jobs", slim=_keeping(), wave=1),
-    Kind("batch/v1", "CronJob", "cronjobs", slim=_keeping(), wave=1),
+    Kind("v1", "Service", "services", transform=_keeping(spec=("type", "ports", "clusterIP"))),
+    Kind("apps/v1", "Deployment", "deployments", transform=_keeping(spec=("replicas",)), wave=1),
+    Kind("apps/v1", "StatefulSet", "statefulsets", transform=_stateful_set, wave=1),
+    Kind("apps/v1", "DaemonSet", "daemonsets", transform=_keeping(spec=("updateStrategy",)), wave=1),
+    Kind("batch/v1", "Job", "jobs", transform=_keeping(), wave=1),
+    Kind("batch/v1", "CronJob", "cronjobs", transform=_keeping(), wave=1),
     Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
-    Kind("networking.k8s.io/v1", "Ingress", "ingresses", slim=_keeping(spec=("rules", "tls")), wave=2),
+    Kind("networking.k8s.io/v1", "Ingress", "ingresses", transform=_keeping(spec=("rules", "tls")), wave=2),
     Kind(
         "gateway.networking.k8s.io/v1",
         "HTTPRoute",
         "httproutes",
-        slim=_keeping(spec=("hostnames",), status=()),
+        transform=_keeping(spec=("hostnames",), status=()),
         wave=2,
         optional=True,
     ),
-    Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", slim=_keeping(), wave=2),
+    Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", transform=_keeping(), wave=2),
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", wave=2),
-    Kind("apps/v1", "ReplicaSet", "replicasets", Role.REVISION),
-    Kind("apps/v1", "ControllerRevision", "controllerrevisions", Role.REVISION),
-    Kind("v1", "Pod", "pods", Role.POD, slim=_pod, wave=1),
+    Kind("apps/v1", "ReplicaSet", "replicasets", ResourceRole.REVISION),
+    Kind("apps/v1", "ControllerRevision", "controllerrevisions", ResourceRole.REVISION),
+    Kind("v1", "Pod", "pods", ResourceRole.POD, transform=_pod, wave=1),
 )
 """Everything but the AppStacks themselves."""
 

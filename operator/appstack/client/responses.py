@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from appstack.client.requests import Request
-from appstack.errors import AppStackError, MissingKind, Refused, Unavailable
+from appstack.errors import ApiRejected, ApiUnavailable, AppStackError, KindNotServed
 from appstack.k8s.lenient_json import read
 from appstack.k8s.metadata import Manifest
 
@@ -41,21 +41,21 @@ def decode(line: bytes) -> Event:
             return Event(kind, thing, str(int(thing["metadata"]["resourceVersion"])))
     except (ValueError, KeyError, TypeError):
         pass
-    raise Unavailable(f"a watch brought no event: {line[:100]!r}")
+    raise ApiUnavailable(f"a watch brought no event: {line[:100]!r}")
 
 
-def failure(request: Request, *, status: int, headers: Mapping[str, str], body: bytes) -> AppStackError:
+def to_error(request: Request, *, status: int, headers: Mapping[str, str], body: bytes) -> AppStackError:
     """Return what an answer of 400 and above means."""
-    told = _told(body)
+    told = _status_object(body)
     message = _clipped(told.get("message") or "") or body[:300].decode(errors="replace") or f"HTTP {status}"
     if status in _FOR_NOW or status >= 500:
-        return Unavailable(f"{request.ref}: {message}", retry_after=retry_after(headers, told))
+        return ApiUnavailable(f"{request.ref}: {message}", retry_after=retry_after(headers, told))
     if status == 404 and not told and request.kind.optional:
-        return MissingKind(request.ref)  # of an object that is not there it would speak in a `Status`
+        return KindNotServed(request.ref)  # of an object that is not there it would speak in a `Status`
     reason = told.get("reason") or f"HTTP{status}"
     causes = (told.get("details") or {}).get("causes") or ()
     said = tuple(_clipped(cause.get("message", "")) for cause in causes)
-    return Refused(request.ref, status=status, reason=reason, message=message, causes=said)
+    return ApiRejected(request.ref, status=status, reason=reason, message=message, causes=said)
 
 
 def _clipped(message: object) -> str:
@@ -64,22 +64,22 @@ def _clipped(message: object) -> str:
     return text if len(text) <= 2 * _LONG else f"{text[:_LONG]} … {text[-_LONG:]}"
 
 
-def is_conflict(error: Refused) -> bool:
+def is_conflict(error: ApiRejected) -> bool:
     """Tell whether what is there was not what the request was meant for: another uid or resourceVersion."""
     return error.status == 409 or (error.status == 422 and "metadata.uid" in error.message)
 
 
-def is_gone(error: Refused) -> bool:
+def is_gone(error: ApiRejected) -> bool:
     """Tell whether what was to be deleted is not there, or another object by now; a webhook may say 404, too."""
     return error.status in (404, 409) and "admission webhook" not in error.message
 
 
-def is_immutable(error: Refused) -> bool:
+def is_immutable(error: ApiRejected) -> bool:
     """Tell whether all that is wrong is that a field can't be changed any more."""
     return bool(error.causes) and all(any(word in cause for word in _IMMUTABLE) for cause in error.causes)
 
 
-def _told(body: bytes) -> Mapping[str, Any]:
+def _status_object(body: bytes) -> Mapping[str, Any]:
     """Return the `Status` object of an answer; a proxy on the way may have answered something else."""
     try:
         value = read(body)

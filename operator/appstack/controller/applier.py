@@ -12,32 +12,44 @@ from appstack.client.client import Client
 from appstack.client.requests import Request
 from appstack.client.resource_kinds import of
 from appstack.client.responses import is_conflict, is_gone, is_immutable
-from appstack.errors import ForeignObject, MissingKind, Refused, Unavailable
-from appstack.informers.object_store import Cache
+from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed, OwnershipConflict
+from appstack.informers.object_store import ObjectStore
 from appstack.informers.transform import child_of
 from appstack.k8s.observed import Child, Owner
 from appstack.planning.changes import WRITTEN, Action, Applied, Change
 from appstack.planning.drift import cause
-from appstack.planning.plan import Apply, Await, Foreign, Leave, Missing, Plan, Replace, Rest, Step, Why, decide
+from appstack.planning.plan import (
+    Apply,
+    ApplyReason,
+    AwaitDeletion,
+    BackOff,
+    Conflict,
+    Leave,
+    NotServed,
+    Plan,
+    Replace,
+    Step,
+    decide,
+)
 
 _SHOWN_WITHIN: Final = 2.0  # seconds that a watch may lag behind our own write before we go on without it
 
-_ACTIONS: Final[Mapping[Why, Action]] = {
-    Why.CREATE: Action.CREATED,
-    Why.CONFIGURE: Action.CONFIGURED,
-    Why.REPAIR: Action.REPAIRED,
-    Why.ADOPT: Action.CONFIGURED,
+_ACTIONS: Final[Mapping[ApplyReason, Action]] = {
+    ApplyReason.CREATE: Action.CREATED,
+    ApplyReason.CONFIGURE: Action.CONFIGURED,
+    ApplyReason.REPAIR: Action.REPAIRED,
+    ApplyReason.ADOPT: Action.CONFIGURED,
 }
 
 
-class Hands:
+class Applier:
     """Does what a plan says."""
 
-    def __init__(self, *, client: Client, cache: Cache) -> None:
+    def __init__(self, *, client: Client, cache: ObjectStore) -> None:
         self._client = client
         self._cache = cache
 
-    async def carry_out(self, plan: Plan, owner: Owner) -> tuple[Change, ...]:
+    async def apply(self, plan: Plan, owner: Owner) -> tuple[Change, ...]:
         """Apply wave by wave, each after the one before it has succeeded; prune after the last."""
         changes: list[Change] = []
         for _, wave in groupby(sorted(plan.steps, key=_wave), key=_wave):
@@ -72,25 +84,25 @@ class Hands:
 
     async def _peek(self, step: Step, owner: Owner) -> Change:
         """Write nothing, as what came before has failed; but find out who has the name, to tell all at once."""
-        if not isinstance(step, Apply) or step.onto is not None:
+        if not isinstance(step, Apply) or step.live is not None:
             return _untouched(step)
         try:
             child = await self._look(step)
-        except (Refused, Unavailable):
+        except (ApiRejected, ApiUnavailable):
             return _untouched(step)  # what has failed already is told
-        return _untouched(decide(owner, manifest=step.manifest, child=child, former=step.former))
+        return _untouched(decide(owner, manifest=step.manifest, child=child, last_applied=step.last_applied))
 
     async def _apply(self, step: Apply, owner: Owner) -> Change:
         try:
             return await self._send(step)
-        except Refused as error:
-            if step.onto is not None and step.replaceable and is_immutable(error):
-                because = "what the spec changes can't be changed in an object that is there"
-                return await self._replace(Replace(step.ref, step.manifest, step.onto, step.former, because))
+        except ApiRejected as error:
+            if step.live is not None and step.replaceable and is_immutable(error):
+                reason = "what the spec changes can't be changed in an object that is there"
+                return await self._replace(Replace(step.ref, step.manifest, step.live, step.last_applied, reason))
             if not is_conflict(error):
-                return Change(step.ref, Action.FAILED, step.former, error)
-        except Unavailable as error:
-            return Change(step.ref, Action.FAILED, step.former, error)
+                return Change(step.ref, Action.FAILED, step.last_applied, error)
+        except ApiUnavailable as error:
+            return Change(step.ref, Action.FAILED, step.last_applied, error)
         return await self._meet(step, owner)
 
     async def _replace(self, step: Replace) -> Change:
@@ -98,33 +110,33 @@ class Hands:
         try:
             await self._rehearse(step)
             await self._delete(requests.delete(step.ref, uid=step.child.uid, last=True))
-        except (Refused, Unavailable) as error:
-            return Change(step.ref, Action.FAILED, step.former, error)
+        except (ApiRejected, ApiUnavailable) as error:
+            return Change(step.ref, Action.FAILED, step.last_applied, error)
         self._cache.doomed(step.child)
-        return Change(step.ref, Action.REPLACED, step.former, note=step.because)
+        return Change(step.ref, Action.REPLACED, step.last_applied, note=step.reason)
 
     async def _rehearse(self, step: Replace) -> None:
         try:
-            await self._client.send(requests.rehearse(step.manifest))
-        except Refused as error:
+            await self._client.send(requests.dry_run_create(step.manifest))
+        except ApiRejected as error:
             if "exceeded quota" not in error.message:  # what goes makes room for what comes
                 raise
 
     async def _send(self, step: Apply) -> Change:
         request = (
-            requests.create(step.manifest) if step.onto is None else requests.apply(step.manifest, uid=step.onto.uid)
+            requests.create(step.manifest) if step.live is None else requests.apply(step.manifest, uid=step.live.uid)
         )
-        if step.lets_go and step.onto is not None:
-            await self._keep_replicas(step.onto)
+        if step.relinquishes_replicas and step.live is not None:
+            await self._keep_replicas(step.live)
         child = self._cache.wrote(request.kind, await self._client.send(request))
-        same = step.former is not None and step.former.rendered == step.rendered
-        lost = step.why is Why.CREATE and same
-        ended = step.former.ended if step.former is not None and same and not lost else None
+        same = step.last_applied is not None and step.last_applied.rendered == step.rendered
+        lost = step.reason is ApplyReason.CREATE and same
+        ended = step.last_applied.ended if step.last_applied is not None and same and not lost else None
         return Change(
             step.ref,
-            Action.REPAIRED if lost else _ACTIONS[step.why],
+            Action.REPAIRED if lost else _ACTIONS[step.reason],
             Applied(step.ref, step.rendered, child.fields, ended, step.wish),
-            cause=cause(step.onto, step.manifest),
+            cause=cause(step.live, step.manifest),
         )
 
     async def _keep_replicas(self, child: Child) -> None:
@@ -139,21 +151,23 @@ class Hands:
         try:
             child = await self._look(step)
             if child is not None and child.deleting:
-                return Change(step.ref, Action.FAILED, step.former, Unavailable(f"{step.ref} is still being deleted"))
-            again = decide(owner, manifest=step.manifest, child=child, former=step.former)
+                return Change(
+                    step.ref, Action.FAILED, step.last_applied, ApiUnavailable(f"{step.ref} is still being deleted")
+                )
+            again = decide(owner, manifest=step.manifest, child=child, last_applied=step.last_applied)
             return await self._send(again) if isinstance(again, Apply) else await self._do(again, owner)
-        except Refused as error:
+        except ApiRejected as error:
             if is_conflict(error):
-                changed = Unavailable(f"{step.ref} was changed by others at this moment")
-                return Change(step.ref, Action.FAILED, step.former, changed)
-            return Change(step.ref, Action.FAILED, step.former, error)
-        except Unavailable as error:
-            return Change(step.ref, Action.FAILED, step.former, error)
+                changed = ApiUnavailable(f"{step.ref} was changed by others at this moment")
+                return Change(step.ref, Action.FAILED, step.last_applied, changed)
+            return Change(step.ref, Action.FAILED, step.last_applied, error)
+        except ApiUnavailable as error:
+            return Change(step.ref, Action.FAILED, step.last_applied, error)
 
     async def _look(self, step: Apply) -> Child | None:
         try:
-            return child_of(of(step.ref), await self._client.send(requests.look(step.ref)))
-        except Refused as error:
+            return child_of(of(step.ref), await self._client.send(requests.get_metadata(step.ref)))
+        except ApiRejected as error:
             if error.status == 404:
                 return None
             raise
@@ -161,7 +175,7 @@ class Hands:
     async def _prune(self, child: Child) -> Change:
         try:
             await self._delete(requests.delete(child.ref, uid=child.uid))
-        except (Refused, Unavailable) as error:
+        except (ApiRejected, ApiUnavailable) as error:
             return Change(child.ref, Action.FAILED, error=error)
         self._cache.doomed(child)
         return Change(child.ref, Action.PRUNED)
@@ -169,7 +183,7 @@ class Hands:
     async def _delete(self, request: Request) -> None:
         try:
             await self._client.send(request)
-        except Refused as error:
+        except ApiRejected as error:
             if not is_gone(error):
                 raise
 
@@ -182,27 +196,27 @@ def _failed(changes: Iterable[Change]) -> bool:
     return any(change.action is Action.FAILED for change in changes)
 
 
-def withheld(plan: Plan) -> tuple[Change, ...]:
+def skipped(plan: Plan) -> tuple[Change, ...]:
     """Return what a plan would do to each child, where nothing may be written."""
     steps = (
-        Change(step.ref, Action.WITHHELD, step.former) if isinstance(step, Apply | Replace) else _untouched(step)
+        Change(step.ref, Action.SKIPPED, step.last_applied) if isinstance(step, Apply | Replace) else _untouched(step)
         for step in plan.steps
     )
-    return (*steps, *(Change(child.ref, Action.WITHHELD) for child in plan.prune))
+    return (*steps, *(Change(child.ref, Action.SKIPPED) for child in plan.prune))
 
 
 def _untouched(step: Step) -> Change:
     """Return that a child was left as it is."""
     match step:
         case Apply() | Replace():
-            return Change(step.ref, Action.UNCHANGED, step.former)
-        case Await():
-            return Change(step.ref, Action.AWAITED, step.former)
-        case Rest():
-            return Change(step.ref, Action.RESTING, step.former, cause=step.cause)
+            return Change(step.ref, Action.UNCHANGED, step.last_applied)
+        case AwaitDeletion():
+            return Change(step.ref, Action.TERMINATING, step.last_applied)
+        case BackOff():
+            return Change(step.ref, Action.BACKING_OFF, step.last_applied, cause=step.cause)
         case Leave():
             return Change(step.ref, Action.UNCHANGED, step.applied)
-        case Foreign():
-            return Change(step.ref, Action.FAILED, error=ForeignObject(step.ref))
-        case Missing():
-            return Change(step.ref, Action.FAILED, error=MissingKind(step.ref))
+        case Conflict():
+            return Change(step.ref, Action.FAILED, error=OwnershipConflict(step.ref))
+        case NotServed():
+            return Change(step.ref, Action.FAILED, error=KindNotServed(step.ref))

@@ -17,7 +17,7 @@ HAND_OVER: Final = 5.0
 """Seconds between a label that makes a namespace ours and our first look: whoever had it has let go by then."""
 
 
-class Territory:
+class NamespaceFilter:
     """Follows the labels of namespaces."""
 
     def __init__(self, settings: Settings, clock: Clock) -> None:

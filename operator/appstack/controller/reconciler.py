@@ -12,24 +12,24 @@ from typing import Any, Final
 from appstack.client import requests
 from appstack.client.client import Client
 from appstack.client.resource_kinds import Kind
-from appstack.controller.applier import Hands, withheld
-from appstack.controller.status_writer import Publisher
-from appstack.errors import MissingKind, Refused, Unavailable
-from appstack.informers.appstack_store import Stack, Stacks
-from appstack.informers.object_store import Cache, Key
+from appstack.controller.applier import Applier, skipped
+from appstack.controller.status_writer import StatusWriter
+from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
+from appstack.informers.appstack_store import AppStackStore, StoredAppStack
+from appstack.informers.object_store import Key, ObjectStore
 from appstack.k8s.metadata import Manifest, Ref
 from appstack.k8s.observed import Observed, Owner
-from appstack.planning.changes import WRITTEN, Action, Change, caught_up
-from appstack.planning.desired import Intent, Intents
-from appstack.planning.drift import Contests, contested, wake
+from appstack.planning.changes import WRITTEN, Action, Change, only_own_writes
+from appstack.planning.desired import DesiredState, DesiredStateCache
+from appstack.planning.drift import DriftBackoff, contested, wake
 from appstack.planning.plan import plan
 from appstack.settings import Settings
-from appstack.status import events as incidents
-from appstack.status.build import report
+from appstack.status import events
+from appstack.status.build import build_status
 from appstack.status.diagnostics import SETTLED, restarting
-from appstack.status.source_map import as_written
+from appstack.status.source_map import translate_field_paths
 from appstack.telemetry import metrics
-from appstack.workqueue.queue import DONE, Again
+from appstack.workqueue.queue import DONE, Result
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +44,9 @@ class Reconciler:
         *,
         settings: Settings,
         client: Client,
-        cache: Cache,
-        stacks: Stacks,
-        publisher: Publisher,
+        cache: ObjectStore,
+        stacks: AppStackStore,
+        status_writer: StatusWriter,
         caught_up: Callable[[Key], None],
         ask: Callable[[Container[Kind]], Awaitable[None]],
     ) -> None:
@@ -55,42 +55,42 @@ class Reconciler:
         self._caught_up = caught_up  # told of a stack of which there is nothing new beyond our own writes
         self._cache = cache
         self._stacks = stacks
-        self._hands = Hands(client=client, cache=cache)
-        self._publisher = publisher
-        self._contests = Contests()
-        self._intents = Intents(settings)
+        self._hands = Applier(client=client, cache=cache)
+        self._status_writer = status_writer
+        self._drift_backoff = DriftBackoff()
+        self._desired_states = DesiredStateCache(settings)
 
-    async def look(self, key: Key) -> Again:
+    async def look(self, key: Key) -> Result:
         """Bring a stack to what its author wants, and find out what its status is to say; return when to look again."""
-        since = self._publisher.drop(key)
+        since = self._status_writer.drop(key)
         held = await self._held(key)
         if held is None or held.deleting or self._cache.ends(key.namespace):
             return DONE  # what it owned goes by its owner references or with its namespace, whether we run or not
         grace = held.bereft + _GRACE - time.monotonic()
         if grace > 0:
-            return Again(after=grace, untried=True)
+            return Result(after=grace, untried=True)
         observed = self._cache.observed(key)
         if not observed.namespace_uid:
-            return Again(after=0.2, untried=True)  # the watch of namespaces lags behind
+            return Result(after=0.2, untried=True)  # the watch of namespaces lags behind
         doc = held.doc
-        intent = self._intents.of(doc, namespace_uid=observed.namespace_uid)
-        if await self._asked(key, held, intent):
+        desired = self._desired_states.of(doc, namespace_uid=observed.namespace_uid)
+        if await self._asked(key, held, desired):
             observed = self._cache.observed(key)
-        intent = intent.meeting(observed)
+        desired = desired.with_live_checks(observed)
         changes: tuple[Change, ...] = ()
-        if not intent.wrong:
-            changes = await self._carry_out(held, doc, intent, observed)
+        if not desired.invalid:
+            changes = await self._carry_out(held, doc, desired, observed)
             self._log(changes)
-            await self._publisher.post(doc, incidents.replacements(changes))
+            await self._status_writer.post(doc, events.replacement_events(changes))
         shown = await self._hands.settle(changes)
         self._remember(key, held, changes)
         seen, now, clock = self._cache.observed(key), _now(), time.time()
-        if self._stacks.unchanged(key, held) and caught_up(observed, seen, changes):
+        if self._stacks.unchanged(key, held) and only_own_writes(observed, seen, changes):
             self._caught_up(key)
-        contests = self._contests.of(held.uid, generation=held.generation, now=clock)
-        status = report(
+        contests = self._drift_backoff.of(held.uid, generation=held.generation, now=clock)
+        status = build_status(
             doc,
-            intent=intent,
+            desired=desired,
             observed=seen,
             unreported=held.unreported,
             changes=tuple(_as_seen(change) for change in changes) if shown else changes,
@@ -103,14 +103,14 @@ class Reconciler:
             unsettled=not shown or restarting(seen.pods, now=now),
             contests=wake(contests, changes, clock),
         )
-        again = self._publisher.keep(key, doc, status, again, since=since)
-        return await self._tell(key, again) if again.tell and self._publisher.urgent(key) else again
+        again = self._status_writer.keep(key, doc, status, again, since=since)
+        return await self._tell(key, again) if again.tell and self._status_writer.urgent(key) else again
 
-    async def _tell(self, key: Key, again: Again) -> Again:
-        told = await self._publisher.tell(key)
+    async def _tell(self, key: Key, again: Result) -> Result:
+        told = await self._status_writer.tell(key)
         return told if told.failed else replace(again, tell=False)
 
-    async def _held(self, key: Key) -> Stack | None:
+    async def _held(self, key: Key) -> StoredAppStack | None:
         """Return the stack as last seen; where a list did not bring it, as it is."""
         held = self._stacks.get(key)
         if held is None or not held.doubtful:
@@ -119,48 +119,50 @@ class Reconciler:
             found = await self._client.send(requests.get(key.ref))
             if (present := self._stacks.get(key)) is not None and present.uid == held.uid:  # else we know more by now
                 self._stacks.show(found)
-        except Refused as error:
+        except ApiRejected as error:
             if error.status != 404:
                 raise
             self._stacks.forget(key, uid=held.uid)
         return self._stacks.get(key)
 
-    async def _asked(self, key: Key, held: Stack, intent: Intent) -> bool:
+    async def _asked(self, key: Key, held: StoredAppStack, desired: DesiredState) -> bool:
         """Ask for what it wants and the cluster did not know, and keep what is still missing; tell whether it asked."""
-        lacking = self._cache.unknown(intent.desired)
+        lacking = self._cache.unknown(desired.manifests)
         if lacking:
             await self._ask(lacking)
-        self._stacks.lacks(key, uid=held.uid, kinds=self._cache.unknown(intent.desired))
+        self._stacks.lacks(key, uid=held.uid, kinds=self._cache.unknown(desired.manifests))
         return bool(lacking)
 
-    async def _carry_out(self, held: Stack, doc: Manifest, intent: Intent, observed: Observed) -> tuple[Change, ...]:
+    async def _carry_out(
+        self, held: StoredAppStack, doc: Manifest, desired: DesiredState, observed: Observed
+    ) -> tuple[Change, ...]:
         owner = Owner(name=doc["metadata"]["name"], uid=held.uid, spec=doc["spec"])
         now = time.time()
-        contests = self._contests.of(held.uid, generation=held.generation, now=now)
+        contests = self._drift_backoff.of(held.uid, generation=held.generation, now=now)
         resting = {ref for ref, contest in contests.items() if contest.rests(now)}
         recorded = held.recorded(doc)
-        todo = plan(owner, desired=intent.desired, observed=observed, recorded=recorded, resting=resting)
-        if intent.paused:
-            return withheld(todo)
-        changes = await self._hands.carry_out(todo, owner)
-        return tuple(_as_written(change, intent.desired, doc["spec"]) for change in changes)
+        todo = plan(owner, desired=desired.manifests, observed=observed, recorded=recorded, resting=resting)
+        if desired.paused:
+            return skipped(todo)
+        changes = await self._hands.apply(todo, owner)
+        return tuple(_as_written(change, desired.manifests, doc["spec"]) for change in changes)
 
-    def _remember(self, key: Key, held: Stack, changes: Sequence[Change]) -> None:
+    def _remember(self, key: Key, held: StoredAppStack, changes: Sequence[Change]) -> None:
         """Keep what was applied until a status tells it; a repair may pass without a status at all."""
         written = [change for change in changes if change.action in WRITTEN]
         records = {change.ref: change.applied for change in written if change.applied}
         self._stacks.applied(key, uid=held.uid, records=records)
-        available = not any(isinstance(change.error, Unavailable) for change in changes)
+        available = not any(isinstance(change.error, ApiUnavailable) for change in changes)
         self._stacks.struck(key, uid=held.uid, available=available)
         if held.told and written:
             causes = {change.ref: change.cause for change in written if change.cause}
-            self._contests.repaired(held.uid, generation=held.generation, causes=causes, now=time.time())
+            self._drift_backoff.repaired(held.uid, generation=held.generation, causes=causes, now=time.time())
             if not any(change.error for change in changes):  # else the next look comes only after its back-off
                 self._stacks.hold_back(key, uid=held.uid, at=time.monotonic())
 
     def _log(self, changes: Sequence[Change]) -> None:
         for change in changes:
-            if change.action in (Action.UNCHANGED, Action.AWAITED, Action.RESTING, Action.WITHHELD):
+            if change.action in (Action.UNCHANGED, Action.TERMINATING, Action.BACKING_OFF, Action.SKIPPED):
                 continue
             metrics.CHANGES.labels(change.action.value, change.ref.kind).inc()
             if change.action is Action.REPAIRED:
@@ -173,33 +175,33 @@ class Reconciler:
 
 def _again(
     changes: Sequence[Change], *, missing: Container[tuple[str, str]], unsettled: bool, contests: float | None
-) -> Again:
+) -> Result:
     """Return when to look again after what was done: after a failure with back-off.
 
     Who wants a kind that is known to be missing need not: it is woken by the watch that finds it.
     """
     errors = [one.error for one in changes if one.error is not None and not _waits(one, missing)]
-    waits = [error.retry_after or 0.0 for error in errors if isinstance(error, Unavailable)]
+    waits = [error.retry_after or 0.0 for error in errors if isinstance(error, ApiUnavailable)]
     if errors:
-        return Again(after=max(waits, default=None), failed=True)
+        return Result(after=max(waits, default=None), failed=True)
     waits = [SETTLED] * unsettled + ([] if contests is None else [contests])
-    return Again(after=min(waits)) if waits else DONE
+    return Result(after=min(waits)) if waits else DONE
 
 
 def _waits(change: Change, missing: Container[tuple[str, str]]) -> bool:
-    return isinstance(change.error, MissingKind) and (change.ref.api_version, change.ref.kind) in missing
+    return isinstance(change.error, KindNotServed) and (change.ref.api_version, change.ref.kind) in missing
 
 
 def _as_written(change: Change, desired: Sequence[Manifest], spec: Mapping[str, Any]) -> Change:
     """Return a change of which a refusal names the fields that the author wrote."""
     error = change.error
-    if type(error) is not Refused:
+    if type(error) is not ApiRejected:
         return change
     manifest = next((one for one in desired if Ref.of(one) == change.ref), None)
     if manifest is None:
         return change
-    said = as_written(error.message, manifest, spec)
-    return replace(change, error=Refused(error.ref, status=error.status, reason=error.reason, message=said))
+    said = translate_field_paths(error.message, manifest, spec)
+    return replace(change, error=ApiRejected(error.ref, status=error.status, reason=error.reason, message=said))
 
 
 def _as_seen(change: Change) -> Change:

@@ -10,10 +10,10 @@ from typing import Final
 
 from appstack.client import requests
 from appstack.client.client import Client
-from appstack.errors import Refused, Unavailable
-from appstack.informers.appstack_store import Stacks, key_of
-from appstack.informers.informer import Watch
-from appstack.informers.object_store import Cache, Keys
+from appstack.errors import ApiRejected, ApiUnavailable
+from appstack.informers.appstack_store import AppStackStore, key_of
+from appstack.informers.informer import Informer
+from appstack.informers.object_store import Keys, ObjectStore
 from appstack.workqueue.queue import Backoff
 
 logger = logging.getLogger(__name__)
@@ -22,16 +22,16 @@ _SOON: Final = 0.2  # seconds
 _BACKOFF: Final = Backoff(longest=30.0)
 
 
-class Moves:
+class ShardHandover:
     """Finds what was passed over while a namespace was another's, and forgets what is another's from now on."""
 
     def __init__(
         self,
         client: Client,
         *,
-        watches: Sequence[Watch],
-        cache: Cache,
-        stacks: Stacks,
+        watches: Sequence[Informer],
+        cache: ObjectStore,
+        stacks: AppStackStore,
         doubt: Callable[[Keys], None],
     ) -> None:
         self._client = client
@@ -66,7 +66,7 @@ class Moves:
         while self._client.owns(namespace):
             try:
                 await self._show(namespace)
-            except (Refused, Unavailable) as error:
+            except (ApiRejected, ApiUnavailable) as error:
                 level = logging.DEBUG if failures else logging.WARNING
                 logger.log(level, "AppStacks in %s: %s", namespace, error)
                 await asyncio.sleep(_BACKOFF.delay(failures, random.random()))
@@ -78,7 +78,7 @@ class Moves:
         """Take in every AppStack of a namespace, as long as it is ours."""
         after = ""
         while True:
-            page = await self._client.send(requests.appstacks(namespace, after=after))
+            page = await self._client.send(requests.list_appstacks(namespace, after=after))
             for doc in page["items"]:
                 if self._client.owns(namespace) and self._stacks.show(doc):
                     self._doubt(frozenset({key_of(doc)}))  # kopf may have shown its deletion since

@@ -13,12 +13,12 @@ from pydantic_core import from_json, to_json
 
 from appstack.client import requests
 from appstack.client.client import Client
-from appstack.errors import Refused, Unavailable
-from appstack.informers.appstack_store import Stacks
+from appstack.errors import ApiRejected, ApiUnavailable
+from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.object_store import Key
 from appstack.k8s.metadata import Manifest
-from appstack.status import events as incidents
-from appstack.workqueue.queue import DONE, Again
+from appstack.status import events
+from appstack.workqueue.queue import DONE, Result
 
 logger = logging.getLogger(__name__)
 
@@ -34,15 +34,15 @@ class _Untold:
 
     uid: str  # of its stack
     text: bytes  # JSON: a backlog may leave thousands of them
-    then: Again  # what is left to wish for once it is told
+    then: Result  # what is left to wish for once it is told
     since: float  # when there was first something to tell
     once: bool  # it has news of work that runs once
 
 
-class Publisher:
+class StatusWriter:
     """Keeps what is to be told until it is its turn: one status of each stack, the latest."""
 
-    def __init__(self, *, client: Client, stacks: Stacks, instance: str) -> None:
+    def __init__(self, *, client: Client, stacks: AppStackStore, instance: str) -> None:
         self._client = client
         self._stacks = stacks
         self._instance = instance
@@ -53,7 +53,7 @@ class Publisher:
         untold = self._untold.pop(key, None)
         return untold.since if untold is not None else None
 
-    def keep(self, key: Key, doc: Manifest, status: Manifest, again: Again, *, since: float | None = None) -> Again:
+    def keep(self, key: Key, doc: Manifest, status: Manifest, again: Result, *, since: float | None = None) -> Result:
         """Keep a status that differs, to be told a second after the one before; where the look has failed, as it is.
 
         `since` is what `drop` returned when the look began. News of work that runs once waits for nothing.
@@ -67,8 +67,8 @@ class Publisher:
         now = time.monotonic()
         wait = held.reported + _PAUSE - now
         if wait > 0 and not (once or again.failed):  # after a failure the next look comes only after its back-off
-            return Again(after=min(wait, again.after or wait))
-        then = Again(untried=True) if again.failed else DONE
+            return Result(after=min(wait, again.after or wait))
+        then = Result(untried=True) if again.failed else DONE
         since = now if since is None else since
         self._untold[key] = _Untold(doc["metadata"]["uid"], to_json(status), then, since, once)
         return replace(again, tell=True)
@@ -82,7 +82,7 @@ class Publisher:
         untold = self._untold.get(key)
         return untold is not None and (untold.once or time.monotonic() - untold.since > _OVERDUE)
 
-    async def tell(self, key: Key) -> Again:
+    async def tell(self, key: Key) -> Result:
         """Write the status that is kept, if its stack is still there."""
         untold, held = self._untold.pop(key, None), self._stacks.get(key)
         if untold is None or held is None or held.uid != untold.uid or held.deleting:
@@ -91,30 +91,30 @@ class Publisher:
         try:
             with self._stacks.publishing(key, status):
                 answer = await self._client.send(requests.apply_status(key.ref, uid=held.uid, status=status))
-        except Unavailable as error:
+        except ApiUnavailable as error:
             logger.warning("Status: %s", error)
-            return Again(after=error.retry_after, failed=True)
-        except Refused as error:
+            return Result(after=error.retry_after, failed=True)
+        except ApiRejected as error:
             return self._refused(key, held.uid, error)
         self._stacks.reported(key, answer, status=status, at=time.monotonic())
-        await self.post(doc, incidents.incidents(doc.get("status") or {}, status))
+        await self.post(doc, events.transition_events(doc.get("status") or {}, status))
         return untold.then
 
-    def _refused(self, key: Key, uid: str, error: Refused) -> Again:
+    def _refused(self, key: Key, uid: str, error: ApiRejected) -> Result:
         if error.status == 404:
             self._stacks.forget(key, uid=uid)  # deleted, and the watch will say so or has missed it
             return DONE
         logger.warning("Status: %s", error)
-        return Again(failed=True)
+        return Result(failed=True)
 
-    async def post(self, doc: Manifest, found: Sequence[incidents.Incident]) -> None:
+    async def post(self, doc: Manifest, found: Sequence[events.EventRecord]) -> None:
         """Create an Event of each: one that is refused is only logged, for the status has it all."""
-        for incident in found:
-            event = incidents.event(incident, doc=doc, now=_now(), instance=self._instance)
+        for record in found:
+            event = events.event(record, doc=doc, now=_now(), instance=self._instance)
             try:
-                await self._client.send(requests.post_event(event))
-            except (Refused, Unavailable) as error:
-                logger.warning("Event %s: %s", incident.reason, error)
+                await self._client.send(requests.create_event(event))
+            except (ApiRejected, ApiUnavailable) as error:
+                logger.warning("Event %s: %s", record.reason, error)
 
 
 def _once(status: Mapping[str, Any]) -> list[Any]:

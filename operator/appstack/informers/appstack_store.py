@@ -13,7 +13,7 @@ from pydantic_core import from_json, to_json
 from appstack.client.resource_kinds import Kind
 from appstack.informers.object_store import Key, Keys
 from appstack.k8s.metadata import Manifest, Ref
-from appstack.k8s.observed import End
+from appstack.k8s.observed import TerminalState
 from appstack.planning.changes import Applied
 
 _METADATA: Final = ("name", "namespace", "uid", "generation", "resourceVersion", "deletionTimestamp")
@@ -23,7 +23,7 @@ Conditions = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class StoredAppStack:
     """One AppStack, kept as its text: that takes a fifth of the memory."""
 
     text: bytes  # JSON, cut to what is looked at
@@ -56,14 +56,14 @@ class Stack:
 
 
 def _applied(ref: Ref, entry: Mapping[str, Any]) -> Applied:
-    ended = End(entry["ended"]) if entry.get("ended") else None
+    ended = TerminalState(entry["ended"]) if entry.get("ended") else None
     return Applied(ref, entry["rendered"], entry["fields"], ended, entry.get("wish", ""))
 
 
-def _stack(doc: Mapping[str, Any]) -> Stack:
+def _stack(doc: Mapping[str, Any]) -> StoredAppStack:
     metadata = {key: doc["metadata"][key] for key in _METADATA if key in doc["metadata"]}
     status = doc.get("status") or {}
-    return Stack(
+    return StoredAppStack(
         text=to_json({**doc, "metadata": metadata}),
         uid=metadata["uid"],
         version=int(metadata["resourceVersion"]),
@@ -80,11 +80,11 @@ def _shared(conditions: Conditions) -> Conditions:
     return conditions
 
 
-class Stacks:
+class AppStackStore:
     """Every AppStack of this operator."""
 
     def __init__(self) -> None:
-        self._held: dict[Key, Stack] = {}
+        self._held: dict[Key, StoredAppStack] = {}
         self._published: dict[Key, Mapping[str, Any]] = {}  # statuses whose write is under way
 
     def __len__(self) -> int:
@@ -95,11 +95,11 @@ class Stacks:
         """Which there are."""
         return iter(tuple(self._held))
 
-    def values(self) -> Iterable[Stack]:
+    def values(self) -> Iterable[StoredAppStack]:
         """Each as last seen."""
         return self._held.values()
 
-    def get(self, key: Key) -> Stack | None:
+    def get(self, key: Key) -> StoredAppStack | None:
         """Return a stack, if it is there."""
         return self._held.get(key)
 
@@ -125,7 +125,7 @@ class Stacks:
         ours = key in self._published and self._published[key] == doc.get("status")
         return not ours or now.generation != held.generation or now.deleting != held.deleting
 
-    def unchanged(self, key: Key, held: Stack) -> bool:
+    def unchanged(self, key: Key, held: StoredAppStack) -> bool:
         """Tell whether an AppStack is still as it was when it was `held`."""
         now = self._held.get(key)
         return now is not None and (now.uid, now.version, now.doubtful) == (held.uid, held.version, held.doubtful)
@@ -210,7 +210,7 @@ def key_of(doc: Mapping[str, Any]) -> Key:
     return Key(doc["metadata"]["namespace"], doc["metadata"]["name"])
 
 
-def _with(held: Stack, doc: Mapping[str, Any]) -> Stack:
+def _with(held: StoredAppStack, doc: Mapping[str, Any]) -> StoredAppStack:
     """Return a stack as `doc` shows it, with what else is known of it."""
     return replace(
         _stack(doc),

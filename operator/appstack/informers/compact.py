@@ -13,7 +13,7 @@ from appstack.k8s.metadata import Ref
 from appstack.k8s.observed import Child
 
 
-class Packed(Mapping[str, Any]):
+class CompactJSON(Mapping[str, Any]):
     """A JSON object as its text: a fifth of the memory. Every access reads it anew, so `whole` it first."""
 
     __slots__ = ("_text",)
@@ -23,32 +23,32 @@ class Packed(Mapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         """Return a member."""
-        return self.whole()[key]
+        return self.expand()[key]
 
     def __iter__(self) -> Iterator[str]:
         """Yield the members' names."""
-        return iter(self.whole())
+        return iter(self.expand())
 
     def __len__(self) -> int:
         """How many members it has."""
-        return len(self.whole())
+        return len(self.expand())
 
     def __eq__(self, other: object) -> bool:
         """Tell whether it is the same object, packed or not."""
-        return self._text == other._text if isinstance(other, Packed) else self.whole() == other
+        return self._text == other._text if isinstance(other, CompactJSON) else self.expand() == other
 
     __hash__ = None  # type: ignore[assignment]  # as a dict
 
-    def whole(self) -> dict[str, Any]:
+    def expand(self) -> dict[str, Any]:
         """Return it as it was."""
         value: dict[str, Any] = from_json(self._text)
         return value
 
 
-_EMPTY: Final = Packed({})
+_EMPTY: Final = CompactJSON({})
 
 
-def packed(child: Child) -> Child:
+def compact(child: Child) -> Child:
     """Return the same child in little memory."""
     ref = child.ref
     return replace(
@@ -60,21 +60,21 @@ def packed(child: Child) -> Child:
         created=intern(child.created),
         fields=intern(child.fields),
         files=intern(child.files),
-        spec=_packed(child.spec),
-        status=_packed(child.status),
+        spec=_compact(child.spec),
+        status=_compact(child.status),
     )
 
 
-def whole(child: Child) -> Child:
+def expand(child: Child) -> Child:
     """Return the same child, quick to read."""
     if child.spec is _EMPTY and child.status is _EMPTY:
         return child
-    return replace(child, spec=_whole(child.spec), status=_whole(child.status))
+    return replace(child, spec=_expand(child.spec), status=_expand(child.status))
 
 
-def _packed(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    return value if isinstance(value, Packed) else Packed(value) if value else _EMPTY
+def _compact(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return value if isinstance(value, CompactJSON) else CompactJSON(value) if value else _EMPTY
 
 
-def _whole(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    return value.whole() if isinstance(value, Packed) else value
+def _expand(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    return value.expand() if isinstance(value, CompactJSON) else value

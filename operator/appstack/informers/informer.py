@@ -12,12 +12,12 @@ from typing import Final
 
 from appstack.client import requests
 from appstack.client.client import Client
-from appstack.client.resource_kinds import Kind, Role
+from appstack.client.resource_kinds import Kind, ResourceRole
 from appstack.client.responses import Event, decode
-from appstack.errors import MissingKind, Refused, Unavailable
-from appstack.informers.appstack_store import Stacks
-from appstack.informers.object_store import Cache, Keys
-from appstack.informers.watch_health import Pace, Pulse
+from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
+from appstack.informers.appstack_store import AppStackStore
+from appstack.informers.object_store import Keys, ObjectStore
+from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
 from appstack.k8s.metadata import Manifest, Ref
 from appstack.telemetry import metrics
 from appstack.workqueue.queue import Backoff
@@ -40,7 +40,7 @@ def _bare(manifest: Manifest) -> Manifest:
     return {"metadata": {key: manifest["metadata"][key] for key in _VOUCHED if key in manifest["metadata"]}}
 
 
-class Watch:
+class Informer:
     """Keeps the cache true for one kind."""
 
     def __init__(
@@ -48,13 +48,13 @@ class Watch:
         kind: Kind,
         *,
         client: Client,
-        cache: Cache,
-        stacks: Stacks,
+        cache: ObjectStore,
+        stacks: AppStackStore,
         touched: Callable[[Keys], None],
         lost: Callable[[Keys], None],
     ) -> None:
         self.kind = kind
-        self.pulse = Pulse(kind.plural)
+        self.health = WatchHealth(kind.plural)
         self._client = client
         self._cache = cache
         self._stacks = stacks
@@ -68,7 +68,7 @@ class Watch:
         self._call, self._answer = asyncio.Event(), asyncio.Event()
         self._answered = float("-inf")
         self._tries = 0  # since somebody called
-        self._pace = Pace()
+        self._reconnect_backoff = ReconnectBackoff()
         self._events = metrics.WATCH_EVENTS.labels(kind.plural)
 
     async def run(self) -> None:
@@ -78,8 +78,8 @@ class Watch:
             if self._missing:
                 await self._called(at_least=wanted)
             else:
-                await asyncio.sleep(self._pace.pause(at_least=wanted))
-            self.pulse.turn()
+                await asyncio.sleep(self._reconnect_backoff.pause(at_least=wanted))
+            self.health.turn()
             wanted = await self._round()
 
     async def _called(self, *, at_least: float) -> None:
@@ -94,24 +94,24 @@ class Watch:
             self._tries += 1
             if self._left or self._stacks.lacking(self.kind) or not self.listed(self._wanted):
                 return
-            self.pulse.beat()
+            self.health.beat()
 
     async def _round(self) -> float:
         """Follow until the watch ends; return the seconds for which the server wants to be left alone."""
         try:
-            if not self._version or not self.pulse.fresh:  # what can't be resumed for so long is listed
+            if not self._version or not self.health.fresh:  # what can't be resumed for so long is listed
                 await self.list()
             while not self.listed(self._wanted):
                 await self.list()
             await self._follow()
-        except MissingKind as error:
+        except KindNotServed as error:
             self._miss(error)
-        except Refused as error:
+        except ApiRejected as error:
             if error.status == _GONE:
                 self._version = ""
-            self.pulse.trouble(error.message)
-        except Unavailable as error:
-            self.pulse.trouble(str(error))
+            self.health.trouble(error.message)
+        except ApiUnavailable as error:
+            self.health.trouble(str(error))
             return error.retry_after or 0.0
         return 0.0
 
@@ -139,23 +139,23 @@ class Watch:
 
     async def fill(self) -> None:
         """List for the first time; that the cluster does not know the kind, or only just does, is no failure."""
-        self.pulse.turn()
+        self.health.turn()
         try:
             await self.list()
-        except MissingKind as error:
+        except KindNotServed as error:
             self._miss(error)
-        except Unavailable as error:
+        except ApiUnavailable as error:
             if not self.kind.optional:
                 raise
-            self.pulse.trouble(str(error))  # run() goes on, and /readyz waits for it
+            self.health.trouble(str(error))  # run() goes on, and /readyz waits for it
 
-    def _miss(self, error: MissingKind) -> None:
+    def _miss(self, error: KindNotServed) -> None:
         """Take in that the cluster does not know the kind: nothing is there, and that is the truth."""
         lost = self._cache.missing(self.kind)
         logger.debug("Watch of %s: %s", self.kind.plural, error.message)
         self._version, self._missing, self._listed = "", True, self._wanted
         self._left = self._left or bool(lost)
-        self.pulse.beat()
+        self.health.beat()
         self._touched(lost)
 
     async def list(self) -> None:
@@ -163,7 +163,7 @@ class Watch:
         try:
             await self._list()
             self._answered = time.monotonic()
-        except MissingKind:
+        except KindNotServed:
             self._answered = time.monotonic()
             raise
         finally:  # also where nobody answered: who asked is not kept waiting, but the next one asks again
@@ -174,8 +174,8 @@ class Watch:
         refs: list[Ref] = []
         after, wanted = "", self._wanted
         while True:
-            page = await self._client.send(requests.page(self.kind, after=after))
-            self.pulse.turn()
+            page = await self._client.send(requests.list_page(self.kind, after=after))
+            self.health.turn()
             for item in page["items"] or ():  # Kubernetes says null for an empty list of metadata
                 if not len(refs) % _AT_ONCE:
                     await asyncio.sleep(0)
@@ -191,14 +191,14 @@ class Watch:
             self._tries = 0
             self._cache.found(self.kind)
             self._touched(self._stacks.lacking(self.kind))
-        self.pulse.filled()
+        self.health.filled()
 
     def _show(self, manifest: Manifest) -> Keys:
         """Take in an object, and of one that nobody thought of whose it is: the watch is everybody's."""
         try:
             return self._cache.show(self.kind, manifest)
         except Exception:
-            if self.kind.role is Role.NAMESPACE:
+            if self.kind.role is ResourceRole.NAMESPACE:
                 raise  # it says whose all the others are
             logger.exception("%s is not understood; this is a defect of AppStack", self.kind.ref(manifest))
             return self._cache.show(self.kind, _bare(manifest))
@@ -219,12 +219,12 @@ class Watch:
         self._events.inc()
         if event.type == "ERROR":
             self._version = ""  # whatever it is, a list sets it right
-            raise Unavailable(f"the watch ended: {event.object.get('message') or event.object}")
+            raise ApiUnavailable(f"the watch ended: {event.object.get('message') or event.object}")
         if event.type == "DELETED":
             self._lost(self._cache.gone(self.kind, event.object))
         elif event.type != "BOOKMARK":
             self._touched(self._show(event.object))
         self._cache.mark(self.kind, int(event.version))
         self._version = event.version
-        self._pace.progress()
-        self.pulse.beat()
+        self._reconnect_backoff.progress()
+        self.health.beat()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from appstack.client.resource_kinds import Kind, Role, of
-from appstack.informers.compact import packed, whole
+from appstack.client.resource_kinds import Kind, ResourceRole, of
+from appstack.informers.compact import compact, expand
 from appstack.informers.transform import child_of, refreshed
 from appstack.k8s.metadata import API_VERSION, KIND, Manifest, Ref
 from appstack.k8s.observed import Child, Observed
@@ -37,7 +37,7 @@ _MOST_ENDED: Final = 10_000  # stacks whose ended Jobs and Pods are kept in mind
 _MOST_RUNS: Final = 5
 
 
-class Cache:
+class ObjectStore:
     """Children by the stack whose label they bear. Nothing here waits or talks."""
 
     def __init__(
@@ -61,16 +61,16 @@ class Cache:
 
     def observed(self, key: Key) -> Observed:
         """Return all that is known of a stack at this moment."""
-        roles: dict[Role, dict[Ref, Child]] = {role: {} for role in Role}
+        roles: dict[ResourceRole, dict[Ref, Child]] = {role: {} for role in ResourceRole}
         for ref, child in self._by_stack.get(key, {}).items():
-            roles[of(ref).role][ref] = whole(child)
-        own = {ref: child for ref, child in roles[Role.POD].items() if child.fields}
+            roles[of(ref).role][ref] = expand(child)
+        own = {ref: child for ref, child in roles[ResourceRole.POD].items() if child.fields}
         return Observed(
-            children=roles[Role.CHILD] | own,
-            revisions=tuple(roles[Role.REVISION].values()),
-            pods=tuple(roles[Role.POD].values()),
+            children=roles[ResourceRole.CHILD] | own,
+            revisions=tuple(roles[ResourceRole.REVISION].values()),
+            pods=tuple(roles[ResourceRole.POD].values()),
             namespace_uid=self._namespaces.get(key.namespace, ""),
-            ended={ref: whole(child) for ref, child in self._ended.get(key, {}).items()},
+            ended={ref: expand(child) for ref, child in self._ended.get(key, {}).items()},
             missing=frozenset((kind.api_version, kind.kind) for kind in self._missing),
         )
 
@@ -80,7 +80,7 @@ class Cache:
 
     def show(self, kind: Kind, manifest: Manifest) -> Keys:
         """Take in an object from a list or a watch; return the stacks that should look."""
-        if kind.role is Role.NAMESPACE:
+        if kind.role is ResourceRole.NAMESPACE:
             self._namespaces[manifest["metadata"]["name"]] = manifest["metadata"]["uid"]
             if "deletionTimestamp" in manifest["metadata"]:
                 self._ending.add(manifest["metadata"]["uid"])
@@ -94,7 +94,7 @@ class Cache:
     def gone(self, kind: Kind, manifest: Manifest) -> Keys:
         """Take in that an object was deleted, or bears our label no longer."""
         ref, version = kind.ref(manifest), int(manifest["metadata"]["resourceVersion"])
-        if kind.role is Role.NAMESPACE and self._namespaces.get(ref.name) == manifest["metadata"]["uid"]:
+        if kind.role is ResourceRole.NAMESPACE and self._namespaces.get(ref.name) == manifest["metadata"]["uid"]:
             self._ending.discard(self._namespaces.pop(ref.name))
             self._vanished(ref.name)
         held = self._held.get(ref)
@@ -108,7 +108,7 @@ class Cache:
             for ref, child in self._held.items()
             if of(ref) is kind and ref not in alive and int(child.resource_version) <= version
         ]
-        if kind.role is Role.NAMESPACE:
+        if kind.role is ResourceRole.NAMESPACE:
             for name in self._namespaces.keys() - {ref.name for ref in alive}:
                 del self._namespaces[name]
                 self._vanished(name)
@@ -184,7 +184,7 @@ class Cache:
                 self._waiters.remove(waiter)
 
     def _hold(self, child: Child) -> Keys:
-        child = packed(child)
+        child = compact(child)
         held = self._held.get(child.ref)
         if held is not None and (held == child or int(held.resource_version) > int(child.resource_version)):
             return _NONE

@@ -10,7 +10,7 @@ from typing import Any, Final
 from appstack.client.resource_kinds import Kind
 from appstack.k8s.managed_fields import Path, has, leaves
 from appstack.k8s.metadata import ADOPT_ANNOTATION, FIELD_MANAGER, FILES_LABEL, KIND, STACK_LABEL, Manifest, digest
-from appstack.k8s.observed import Child, Other
+from appstack.k8s.observed import Child, FieldManager
 from appstack.status.readiness import ended
 
 _MOST_FIELDS: Final = 50  # of one of the others that are kept: to name some is enough
@@ -26,7 +26,7 @@ def child_of(kind: Kind, manifest: Manifest) -> Child:
     owner = _controller(meta)
     applied = _applied(meta) if kind.applied else None
     fields = digest(applied) if applied is not None else ""
-    slim = kind.slim(manifest) if kind.slim else None
+    transform = kind.transform(manifest) if kind.transform else None
     deleting = "deletionTimestamp" in meta
     return Child(
         ref=kind.ref(manifest),
@@ -40,13 +40,13 @@ def child_of(kind: Kind, manifest: Manifest) -> Child:
         adopt=(meta.get("annotations") or {}).get(ADOPT_ANNOTATION) == "true",
         retained=kind.kind == _CLAIM and not owner and bool(fields) and STACK_LABEL in labels,
         deleting=deleting,
-        ended=ended(kind.kind, slim.status) if slim and not deleting else None,
-        counted="f:replicas" in ((applied or {}).get("f:spec") or {}),
+        ended=ended(kind.kind, transform.status) if transform and not deleting else None,
+        owns_replicas="f:replicas" in ((applied or {}).get("f:spec") or {}),
         files=labels.get(FILES_LABEL, ""),
         generation=meta.get("generation", 0),
-        others=_others(meta, applied) if applied is not None else (),
-        spec=slim.spec if slim else {},
-        status=slim.status if slim else {},
+        other_managers=_others(meta, applied) if applied is not None else (),
+        spec=transform.spec if transform else {},
+        status=transform.status if transform else {},
     )
 
 
@@ -55,14 +55,14 @@ def refreshed(held: Child, kind: Kind, manifest: Manifest) -> Child:
     meta = manifest["metadata"]
     if (held.uid, held.resource_version) != (meta["uid"], meta["resourceVersion"]):
         return child_of(kind, manifest)
-    if kind.slim is None:
+    if kind.transform is None:
         return held
-    slim = kind.slim(manifest)
+    transform = kind.transform(manifest)
     return replace(
         held,
-        ended=None if held.deleting else ended(kind.kind, slim.status),
-        spec=slim.spec,
-        status=slim.status,
+        ended=None if held.deleting else ended(kind.kind, transform.status),
+        spec=transform.spec,
+        status=transform.status,
     )
 
 
@@ -81,7 +81,7 @@ def _is_ours(entry: Mapping[str, Any]) -> bool:
     return applied and not entry.get("subresource")
 
 
-def _others(meta: Mapping[str, Any], applied: Mapping[str, Any]) -> tuple[Other, ...]:
+def _others(meta: Mapping[str, Any], applied: Mapping[str, Any]) -> tuple[FieldManager, ...]:
     """Return who else has written since our apply, as far as they own what we do not."""
     entries = meta.get("managedFields") or ()
     since = next((entry.get("time") or "" for entry in entries if _is_ours(entry)), "")
@@ -91,7 +91,9 @@ def _others(meta: Mapping[str, Any], applied: Mapping[str, Any]) -> tuple[Other,
     latest = sorted(later, key=lambda entry: entry.get("time") or "", reverse=True)
     writers = islice((entry for entry in latest if entry.get("subresource") != "status"), _MOST_OTHERS)
     return tuple(
-        Other(entry.get("manager") or "somebody", tuple(path for path in _fields(entry) if not has(applied, path)))
+        FieldManager(
+            entry.get("manager") or "somebody", tuple(path for path in _fields(entry) if not has(applied, path))
+        )
         for entry in writers
     )
 

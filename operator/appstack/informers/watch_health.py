@@ -21,7 +21,7 @@ _HELD: Final = 10.0  # seconds; a watch that lasted so long is begun again at on
 _LONGEST: Final = 60.0  # seconds; how long the server may send us away
 
 
-class Pulse:
+class WatchHealth:
     """What is known of one watch: when it last showed what is, and whether it still tries."""
 
     def __init__(self, resource: str, *, now: Callable[[], float] = time.monotonic) -> None:
@@ -76,7 +76,7 @@ class Pulse:
         logger.log(level, "Watch of %s: %s", self.resource, why)
 
 
-class Pace:
+class ReconnectBackoff:
     """Lets rounds follow each other at once where they last, and more and more slowly where they come to nothing."""
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:

@@ -11,7 +11,7 @@ from appstack.k8s.managed_fields import Path
 from appstack.k8s.metadata import Ref
 
 
-class End(StrEnum):
+class TerminalState(StrEnum):
     """How a Job or Pod came to its end."""
 
     COMPLETED = "Completed"
@@ -19,7 +19,7 @@ class End(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class FieldManager:
     """Somebody else who wrote to an object after our apply, and fields that are theirs and no longer ours."""
 
     manager: str
@@ -41,11 +41,11 @@ class Child:
     adopt: bool = False
     retained: bool = False  # a claim of ours that carries no owner reference on purpose
     deleting: bool = False
-    ended: End | None = None  # a Job or Pod that came to its end by itself, not by a deletion
-    counted: bool = False  # our own apply entry holds its number of replicas
+    ended: TerminalState | None = None  # a Job or Pod that came to its end by itself, not by a deletion
+    owns_replicas: bool = False  # our own apply entry holds its number of replicas
     files: str = ""  # the files label: the revision of files that it belongs to or needs
     generation: int = 0
-    others: tuple[Other, ...] = ()  # the latest first
+    other_managers: tuple[FieldManager, ...] = ()  # the latest first
     spec: Mapping[str, Any] = field(default_factory=dict)  # only of the kinds whose spec is looked at
     status: Mapping[str, Any] = field(default_factory=dict)  # only of the kinds whose status is looked at
 

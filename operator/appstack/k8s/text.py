@@ -20,11 +20,11 @@ def listed(sentences: Sequence[str], *, limit: int = MAX_MESSAGE) -> str:
             break
         kept.append(sentence)
     if not kept:
-        kept = [clipped(sentences[0], limit=room)]
+        kept = [truncate(sentences[0], limit=room)]
     left = len(sentences) - len(kept)
     return "; ".join(kept) + (f"; and {left} more" if left else "")
 
 
-def clipped(text: str, *, limit: int = MAX_MESSAGE) -> str:
+def truncate(text: str, *, limit: int = MAX_MESSAGE) -> str:
     """Return at most `limit` characters of the text, with a mark where something is missing."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -18,7 +18,7 @@ LONGEST: Final = 30.0  # seconds for which anything is put off: lists may follow
 _AT_ONCE: Final = 500  # with which it goes on before others have their turn
 
 
-class Sweep:
+class RelistTracker:
     """Notes what a list brings; what it did not bring is in doubt.
 
     What can wait is put off until kopf has handed out the whole list: it would hold up the rest, and /readyz.

@@ -14,7 +14,7 @@ import kopf
 from appstack.client.requests import SILENCE
 from appstack.k8s.metadata import GROUP, PLURAL, VERSION, Manifest
 
-Seen = Callable[[str | None, Manifest], None]
+OnEvent = Callable[[str | None, Manifest], None]
 """Takes in an AppStack, with the type of the event: None while kopf lists."""
 
 _SPOKEN_FOR: Final = (
@@ -69,7 +69,7 @@ class _NoDiffs(kopf.DiffBaseStorage):
         """Keep nothing."""
 
 
-def registry(seen: Seen, session: Callable[[], aiohttp.ClientSession], *, server: str) -> kopf.OperatorRegistry:
+def registry(seen: OnEvent, session: Callable[[], aiohttp.ClientSession], *, server: str) -> kopf.OperatorRegistry:
     """Return the handlers; kopf closes each session that it is given."""
     found = kopf.OperatorRegistry()
 

@@ -17,7 +17,7 @@ from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, Clie
 from appstack.client.client import Client, said
 from appstack.client.resource_kinds import STACK
 from appstack.client.responses import retry_after
-from appstack.informers.watch_health import Pace, Pulse
+from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
 from appstack.k8s.lenient_json import readable
 from appstack.kopf_adapter import settings as handlers
 from appstack.telemetry import metrics
@@ -27,23 +27,23 @@ logger = logging.getLogger(__name__)
 _ERROR: Final = b'{"type":"ERROR"'
 
 
-class Feed:
+class KopfSource:
     """kopf's watch of AppStacks, which ends with every fault that it does not know: then it is begun anew."""
 
     def __init__(
         self,
         client: Client,
         *,
-        seen: handlers.Seen,
+        seen: handlers.OnEvent,
         served: Callable[[], Coroutine[Any, Any, None]],
         beside: ClientMiddlewareType,
     ) -> None:
-        self.pulse = Pulse(STACK.plural)
+        self.health = WatchHealth(STACK.plural)
         self._client = client
         self._session = partial(client.session, self._listen, beside)
         self._seen = seen
         self._served = served  # raises where the cluster does not know AppStacks
-        self._paces = {"kopf": Pace(), "list": Pace(), "watch": Pace()}
+        self._paces = {"kopf": ReconnectBackoff(), "list": ReconnectBackoff(), "watch": ReconnectBackoff()}
         self._alone = float("-inf")  # until when the server wants to be left alone
         self._events = metrics.WATCH_EVENTS.labels(STACK.plural)
 
@@ -53,7 +53,7 @@ class Feed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._paces["kopf"].pause())
                 return
-            self.pulse.turn()
+            self.health.turn()
             try:
                 await self._served()
                 await self._follow(stop, started)
@@ -61,7 +61,7 @@ class Feed:
                 if stop.is_set():
                     logger.debug("kopf, while it was stopped: %s", error)  # it closes what its own tasks still use
                 else:
-                    self.pulse.trouble(f"kopf gave up, and is begun anew: {said(error)}")
+                    self.health.trouble(f"kopf gave up, and is begun anew: {said(error)}")
 
     async def _follow(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
         """Let kopf watch until it fails or is told to stop; of all tasks only its own are ended."""
@@ -90,18 +90,18 @@ class Feed:
         if verb in self._paces and "continue" not in request.url.query:
             wait = self._paces[verb].pause(at_least=wait)
         await asyncio.sleep(wait)  # this is of the request's own time: where it runs out, kopf asks again
-        self.pulse.turn()
+        self.health.turn()
         code, began = "none", time.monotonic()
         try:
             response = await handler(request)
             code = str(response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self.pulse.trouble(f"{self._client.server}: {said(error)}")
+            self.health.trouble(f"{self._client.server}: {said(error)}")
             raise
         finally:
             metrics.requested(verb, STACK.plural, code=code, seconds=time.monotonic() - began)
         if response.status >= 400:
-            self.pulse.trouble(f"{self._client.server}: {code} {response.reason}")
+            self.health.trouble(f"{self._client.server}: {code} {response.reason}")
             if response.status in (429, 503):
                 self._alone = time.monotonic() + (retry_after(response.headers) or 0.0)
             if response.status == 429:  # kopf would sleep for as long as the server says
@@ -112,17 +112,17 @@ class Feed:
             self._paces["kopf"].progress()
             response.content = cast(StreamReader, _Heard(response.content))
         elif verb == "watch":
-            self.pulse.filled()
+            self.health.filled()
             response.content = cast(StreamReader, _Heard(response.content, self._hear))
         return response
 
     def _hear(self, chunk: bytes) -> None:
         self._events.inc(chunk.count(b"\n"))
         if chunk.startswith(_ERROR):
-            self.pulse.trouble(f"the watch ended: {chunk[:300]!r}")
+            self.health.trouble(f"the watch ended: {chunk[:300]!r}")
         elif chunk.startswith(b"{"):  # else it is the rest of an event, or nothing that the API server says
             self._paces["watch"].progress()
-            self.pulse.beat()
+            self.health.beat()
 
 
 class _Heard:

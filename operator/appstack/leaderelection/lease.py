@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from appstack.client import requests
 from appstack.client.client import Client, said
 from appstack.client.responses import decode
-from appstack.errors import OperatorError, Refused, Unavailable
+from appstack.errors import ApiRejected, ApiUnavailable, OperatorError
 from appstack.k8s.metadata import Manifest, Ref
 from appstack.leaderelection.identity import Holder
 from appstack.leaderelection.lease_record import LABEL, Claim, Times, Watched, elapsed, notes
@@ -97,7 +97,7 @@ class Lease:
             try:
                 async with asyncio.timeout(self._times.patience):
                     await self._renew()
-            except (Unavailable, TimeoutError) as error:
+            except (ApiUnavailable, TimeoutError) as error:
                 logger.warning("Lease %s is not renewed: %s", self.ref.name, said(error))
 
     async def release(self) -> None:
@@ -107,7 +107,7 @@ class Lease:
         try:
             await self._put_down()
             logger.log(logging.INFO if self._alone else logging.DEBUG, "Lease %s is released", self.ref.name)
-        except (Refused, Unavailable) as error:
+        except (ApiRejected, ApiUnavailable) as error:
             logger.warning("Lease %s is not released: %s", self.ref.name, error)
         self._won, self._renewed = False, float("-inf")
 
@@ -115,7 +115,7 @@ class Lease:
         """Write that nobody holds it, also over a renewal of ours that landed while its answer was not waited for."""
         try:
             await self._put(None)
-        except Refused as error:
+        except ApiRejected as error:
             found = await self._get() if error.status == 409 else None
             if found is None or Claim.of(found).holder != str(self.me):
                 raise
@@ -127,7 +127,7 @@ class Lease:
         while True:
             try:
                 return await ask()
-            except Unavailable as error:
+            except ApiUnavailable as error:
                 logger.debug("Lease %s: %s", self.ref.name, error)
             await asyncio.sleep(self._times.retry)
 
@@ -149,7 +149,7 @@ class Lease:
             self._held = lease
             try:
                 await self._put(self.me)
-            except Refused as error:
+            except ApiRejected as error:
                 if error.status != 409:  # else another was faster
                     raise self._denied(error) from error
             else:
@@ -169,14 +169,14 @@ class Lease:
                     break  # too old a version, or a Lease that is gone: every watch would begin with that
         except TimeoutError:
             return
-        except (Refused, Unavailable) as error:
+        except (ApiRejected, ApiUnavailable) as error:
             logger.debug("Watch of Lease %s: %s", self.ref.name, error)
         await asyncio.sleep(min(left, self._times.retry))
 
     async def _get(self) -> Manifest | None:
         try:
             return await self._client.send(requests.lease(self.ref))
-        except Refused as error:
+        except ApiRejected as error:
             if error.status == 404:
                 return None
             raise self._denied(error) from error
@@ -215,10 +215,10 @@ class Lease:
     async def _renew(self) -> None:
         try:
             await self._put(self.me)
-        except Refused as error:
+        except ApiRejected as error:
             await self._reread(error)
 
-    async def _reread(self, error: Refused) -> None:
+    async def _reread(self, error: ApiRejected) -> None:
         """Find out whether a Lease that could not be renewed is still ours."""
         if error.status not in (404, 409):
             logger.warning("Lease %s is not renewed: %s", self.ref.name, error)
@@ -234,9 +234,9 @@ class Lease:
         while True:
             try:
                 page = await self._client.send(requests.leases(LABEL, after=after))
-            except Refused as error:
+            except ApiRejected as error:
                 if error.status == 410:  # it took too long: from the first page again
-                    raise Unavailable(error.message) from error
+                    raise ApiUnavailable(error.message) from error
                 raise self._denied(error) from error
             for lease in page["items"]:
                 claim = Claim.of(lease)
@@ -266,7 +266,7 @@ class Lease:
         self._renewed = float("-inf")  # there is nothing to release
         return OperatorError(f"{self.ref} {how}: nothing is written any more", "Start the operator again")
 
-    def _denied(self, error: Refused) -> OperatorError:
+    def _denied(self, error: ApiRejected) -> OperatorError:
         if error.status == 404:
             return OperatorError(
                 f"The namespace {self.ref.namespace} for the operator's Lease does not exist",

@@ -9,7 +9,7 @@ from typing import Final
 
 from appstack.errors import AppStackError
 from appstack.k8s.metadata import Ref
-from appstack.k8s.observed import Child, End, Observed
+from appstack.k8s.observed import Child, Observed, TerminalState
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Applied:
     ref: Ref
     rendered: str  # digest of what we rendered
     fields: str  # digest of our managed fields after the apply
-    ended: End | None = None  # a Job or Pod came to its end for this rendering: it is not made again
+    ended: TerminalState | None = None  # a Job or Pod came to its end for this rendering: it is not made again
     wish: str = ""  # of a Job or Pod: digest of the author's spec that it is for, however that is rendered
 
 
@@ -31,9 +31,9 @@ class Action(StrEnum):
     REPAIRED = "Repaired"  # somebody had changed what we set
     UNCHANGED = "Unchanged"
     REPLACED = "Replaced"  # deleted, to be made anew as soon as it is gone
-    AWAITED = "Awaited"  # on its way out, and made anew as soon as it is gone
-    RESTING = "Resting"  # not as it should be, and put right a little later: somebody fights for it
-    WITHHELD = "Withheld"  # not as it should be, and the stack is paused
+    TERMINATING = "Awaited"  # on its way out, and made anew as soon as it is gone
+    BACKING_OFF = "Resting"  # not as it should be, and put right a little later: somebody fights for it
+    SKIPPED = "Withheld"  # not as it should be, and the stack is paused
     PRUNED = "Pruned"
     FAILED = "Failed"
 
@@ -61,7 +61,7 @@ class Change:
 WRITTEN: Final = frozenset({Action.CREATED, Action.CONFIGURED, Action.REPAIRED})
 
 
-def caught_up(before: Observed, after: Observed, changes: Sequence[Change]) -> bool:
+def only_own_writes(before: Observed, after: Observed, changes: Sequence[Change]) -> bool:
     """Tell whether nothing was seen since `before` but our own writes: another look would find nothing to do."""
     applied = {change.ref: change.applied for change in changes if change.action in WRITTEN}
     if any(change.action not in WRITTEN | {Action.UNCHANGED} for change in changes):

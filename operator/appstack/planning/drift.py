@@ -16,7 +16,7 @@ from appstack.api.status import Problem
 from appstack.k8s import managed_fields as fields
 from appstack.k8s.metadata import STACK_LABEL, Manifest, Ref
 from appstack.k8s.observed import Child
-from appstack.k8s.text import clipped
+from appstack.k8s.text import truncate
 from appstack.planning.changes import Action, Cause, Change
 
 CONTESTED: Final = "Contested"
@@ -37,7 +37,7 @@ _GONE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
+class DriftRecord:
     """How often a child was put right, and what was wrong with it."""
 
     times: int
@@ -68,7 +68,7 @@ def cause(child: Child | None, manifest: Manifest | None) -> Cause:
     """Return what is wrong with a child that should be as the manifest says, as far as its metadata tell."""
     if child is None:
         return Cause(f"was deleted, or lost the label {STACK_LABEL}", _GONE)
-    for other in child.others:
+    for other in child.other_managers:
         taken = [path for path in other.fields if fields.sets(manifest or {}, path)]
         if taken:
             named = ", ".join(fields.text(path) for path in taken[:_SHOWN])
@@ -76,17 +76,17 @@ def cause(child: Child | None, manifest: Manifest | None) -> Cause:
     return Cause("was changed by somebody", _CHANGED)
 
 
-class Contests:
+class DriftBackoff:
     """What was put right of late, by the uid of its stack. An edit of the stack begins anew."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[str, tuple[int, dict[Ref, Contest]]] = OrderedDict()
+        self._held: OrderedDict[str, tuple[int, dict[Ref, DriftRecord]]] = OrderedDict()
 
     def __len__(self) -> int:
         """How many stacks are remembered."""
         return len(self._held)
 
-    def of(self, uid: str, *, generation: int, now: float) -> dict[Ref, Contest]:
+    def of(self, uid: str, *, generation: int, now: float) -> dict[Ref, DriftRecord]:
         """Return those of a stack that are open."""
         return {ref: one for ref, one in self._present(uid, generation, now).items() if one.open}
 
@@ -94,32 +94,32 @@ class Contests:
         """Take in that children were put right, each with what was wrong with it."""
         present = self._present(uid, generation, now)
         for ref, found in causes.items():
-            former = present.get(ref, Contest(0, now, now, found))
+            former = present.get(ref, DriftRecord(0, now, now, found))
             present[ref] = replace(former, times=former.times + 1, last=now, cause=found)
         self._held[uid] = (generation, present)
         self._held.move_to_end(uid)
         while all(one.over(now) for one in next(iter(self._held.values()))[1].values()):
             self._held.popitem(last=False)
 
-    def _present(self, uid: str, generation: int, now: float) -> dict[Ref, Contest]:
+    def _present(self, uid: str, generation: int, now: float) -> dict[Ref, DriftRecord]:
         of, held = self._held.get(uid, (generation, {}))
         return {ref: one for ref, one in held.items() if of == generation and not one.over(now)}
 
 
-def wake(contests: Mapping[Ref, Contest], changes: Iterable[Change], now: float) -> float | None:
+def wake(contests: Mapping[Ref, DriftRecord], changes: Iterable[Change], now: float) -> float | None:
     """Return in how many seconds there is something to do or to tell, after a look; never, when None."""
-    resting = {change.ref for change in changes if change.action is Action.RESTING}
+    resting = {change.ref for change in changes if change.action is Action.BACKING_OFF}
     times = (one.due if ref in resting else one.last + QUIET for ref, one in contests.items())
     return min((max(0.0, when - now) for when in times), default=None)
 
 
-def contested(contests: Mapping[Ref, Contest], changes: Iterable[Change]) -> tuple[Problem, ...]:
+def contested(contests: Mapping[Ref, DriftRecord], changes: Iterable[Change]) -> tuple[Problem, ...]:
     """Return what status tells of open contests, and of what is not as it should be at this moment."""
-    wrong = {change.ref: change.cause for change in changes if change.action is Action.RESTING}
+    wrong = {change.ref: change.cause for change in changes if change.action is Action.BACKING_OFF}
     return tuple(_problem(ref, contests[ref], wrong.get(ref)) for ref in sorted(contests))
 
 
-def _problem(ref: Ref, contest: Contest, wrong: Cause | None) -> Problem:
+def _problem(ref: Ref, contest: DriftRecord, wrong: Cause | None) -> Problem:
     often = f"put right {contest.times} times within {max(1, round(contest.last - contest.since))} s"
     if wrong is None:
         message = f"{ref.kind} {ref.name} was {often}; last, it {contest.cause.what}"
@@ -127,4 +127,4 @@ def _problem(ref: Ref, contest: Contest, wrong: Cause | None) -> Problem:
         due = datetime.fromtimestamp(contest.due, UTC).strftime("%H:%M:%SZ")
         message = f"{ref.kind} {ref.name} {wrong.what}, after it was {often}; tried again at {due}"
     hint = (wrong or contest.cause).hint
-    return Problem(resource=f"{ref.kind}/{ref.name}", reason=CONTESTED, message=clipped(message), hint=hint)
+    return Problem(resource=f"{ref.kind}/{ref.name}", reason=CONTESTED, message=truncate(message), hint=hint)

@@ -22,7 +22,7 @@ REPLACEABLE: Final = frozenset({"Job", "Pod"})
 _AROUND: Final = frozenset({"httpRoute", "ingress", "networkPolicy", "paused"})
 
 
-class Why(StrEnum):
+class ApplyReason(StrEnum):
     """Why a child is applied."""
 
     CREATE = "create"  # no such child was seen
@@ -38,20 +38,20 @@ class Apply:
     ref: Ref
     manifest: Manifest
     rendered: str
-    why: Why
-    onto: Child | None = None
-    former: Applied | None = None
+    reason: ApplyReason
+    live: Child | None = None
+    last_applied: Applied | None = None
     wish: str = ""  # of work that runs once: see Applied
 
     @property
-    def lets_go(self) -> bool:
+    def relinquishes_replicas(self) -> bool:
         """Whether it no longer holds the number of replicas that we held: that has to stay as it is."""
-        return self.onto is not None and self.onto.counted and "replicas" not in self.manifest.get("spec", {})
+        return self.live is not None and self.live.owns_replicas and "replicas" not in self.manifest.get("spec", {})
 
     @property
     def replaceable(self) -> bool:
         """Whether the object may be made anew where it can't be changed."""
-        return self.ref.kind in REPLACEABLE and self.onto is not None
+        return self.ref.kind in REPLACEABLE and self.live is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class Await:
+class AwaitDeletion:
     """Write nothing: it is on its way out, and made anew when it is gone."""
 
     ref: Ref
-    former: Applied | None
+    last_applied: Applied | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,34 +77,34 @@ class Replace:
     ref: Ref
     manifest: Manifest
     child: Child
-    former: Applied | None
-    because: str
+    last_applied: Applied | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
+class Conflict:
     """Write nothing: the object of this name is somebody else's."""
 
     ref: Ref
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class NotServed:
     """Write nothing: the cluster does not know the kind."""
 
     ref: Ref
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class BackOff:
     """Write nothing for now: it was written too often of late."""
 
     ref: Ref
-    former: Applied | None
+    last_applied: Applied | None
     cause: Cause
 
 
-Step = Apply | Leave | Await | Replace | Rest | Foreign | Missing
+Step = Apply | Leave | AwaitDeletion | Replace | BackOff | Conflict | NotServed
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,58 +126,64 @@ def plan(
     """Return what brings the cluster from `observed` to `desired`; `recorded` is what was applied before."""
     found = (_step(owner, manifest, observed, recorded.get(Ref.of(manifest))) for manifest in desired)
     steps = tuple(_rest(step) if step.ref in resting else step for step in found)
-    if any(isinstance(step, Await | Replace) for step in steps):
+    if any(isinstance(step, AwaitDeletion | Replace) for step in steps):
         return Plan(steps, ())
     wanted = {step.ref for step in steps}
     superfluous = (child for ref, child in sorted(observed.children.items()) if ref not in wanted)
     return Plan(steps, tuple(child for child in superfluous if _may_go(child, owner, observed)))
 
 
-def _step(owner: Owner, manifest: Manifest, observed: Observed, former: Applied | None) -> Step:
+def _step(owner: Owner, manifest: Manifest, observed: Observed, last_applied: Applied | None) -> Step:
     ref = Ref.of(manifest)
     if (ref.api_version, ref.kind) in observed.missing:
-        return Missing(ref)
+        return NotServed(ref)
     child, last = observed.children.get(ref), observed.ended.get(ref)
-    if child is None and last is not None and former is not None and last.owner_uid == owner.uid:
-        former = replace(former, ended=last.ended)  # it ended and was deleted before anybody noted the end
-    return decide(owner, manifest=manifest, child=child, former=former)
+    if child is None and last is not None and last_applied is not None and last.owner_uid == owner.uid:
+        last_applied = replace(last_applied, ended=last.ended)  # it ended and was deleted before anybody noted the end
+    return decide(owner, manifest=manifest, child=child, last_applied=last_applied)
 
 
 def _rest(step: Step) -> Step:
     match step:
         case Apply():
-            return Rest(step.ref, step.former, cause(step.onto, step.manifest))
+            return BackOff(step.ref, step.last_applied, cause(step.live, step.manifest))
         case Replace():
-            return Rest(step.ref, step.former, cause(step.child, step.manifest))
+            return BackOff(step.ref, step.last_applied, cause(step.child, step.manifest))
         case _:
             return step
 
 
-def decide(owner: Owner, *, manifest: Manifest, child: Child | None, former: Applied | None) -> Step:
+def decide(owner: Owner, *, manifest: Manifest, child: Child | None, last_applied: Applied | None) -> Step:
     """Return the step for one manifest and the object that bears its name."""
     ref, rendered = Ref.of(manifest), digest(manifest)
     wish = _wish(owner) if ref.kind in REPLACEABLE else ""
-    former = _still_wanted(former, rendered=rendered, wish=wish)
-    done = _done(child, owner, rendered, former)
+    last_applied = _still_wanted(last_applied, rendered=rendered, wish=wish)
+    done = _done(child, owner, rendered, last_applied)
     going = child is not None and (child.deleting or _left_over(child, owner))
     if done is not None and (child is None or going or child.owner_uid == owner.uid):
         return Leave(ref, done)
     if child is None:
-        return Apply(ref, manifest, rendered, Why.CREATE, former=former, wish=wish)
+        return Apply(ref, manifest, rendered, ApplyReason.CREATE, last_applied=last_applied, wish=wish)
     if going:
-        return Await(ref, former)
-    if not _is_ours(child, owner, former):
-        return Apply(ref, manifest, rendered, Why.ADOPT, onto=child, wish=wish) if child.adopt else Foreign(ref)
-    why = _why(child, rendered, former)
-    if why is None:
-        return Leave(ref, former)
-    return _change(Apply(ref, manifest, rendered, why, onto=child, former=former, wish=wish), child)
+        return AwaitDeletion(ref, last_applied)
+    if not _is_ours(child, owner, last_applied):
+        return (
+            Apply(ref, manifest, rendered, ApplyReason.ADOPT, live=child, wish=wish) if child.adopt else Conflict(ref)
+        )
+    reason = _why(child, rendered, last_applied)
+    if reason is None:
+        return Leave(ref, last_applied)
+    return _change(Apply(ref, manifest, rendered, reason, live=child, last_applied=last_applied, wish=wish), child)
 
 
 def _change(step: Apply, child: Child) -> Step:
     """Return how a child becomes what is wanted: in place, or by another object."""
-    because = _past_changing(child, step.manifest) if step.why is Why.CONFIGURE and step.former is not None else ""
-    return Replace(step.ref, step.manifest, child, step.former, because) if because else step
+    reason = (
+        _past_changing(child, step.manifest)
+        if step.reason is ApplyReason.CONFIGURE and step.last_applied is not None
+        else ""
+    )
+    return Replace(step.ref, step.manifest, child, step.last_applied, reason) if reason else step
 
 
 def _wish(owner: Owner) -> str:
@@ -185,24 +191,24 @@ def _wish(owner: Owner) -> str:
     return digest({name: value for name, value in owner.spec.items() if name not in _AROUND})
 
 
-def _still_wanted(former: Applied | None, *, rendered: str, wish: str) -> Applied | None:
+def _still_wanted(last_applied: Applied | None, *, rendered: str, wish: str) -> Applied | None:
     """Return the record, brought up to date where it tells of the same wish.
 
     The same wish that is rendered otherwise is the operator's doing (an upgrade, a setting), and no reason to do work
     again.
     """
-    if former is None or not wish or (former.rendered != rendered and former.wish != wish):
-        return former
-    return replace(former, rendered=rendered, wish=wish)
+    if last_applied is None or not wish or (last_applied.rendered != rendered and last_applied.wish != wish):
+        return last_applied
+    return replace(last_applied, rendered=rendered, wish=wish)
 
 
-def _done(child: Child | None, owner: Owner, rendered: str, former: Applied | None) -> Applied | None:
+def _done(child: Child | None, owner: Owner, rendered: str, last_applied: Applied | None) -> Applied | None:
     """Return the record of work that came to its end for this very rendering; None while it has not."""
-    if former is None or former.rendered != rendered:
+    if last_applied is None or last_applied.rendered != rendered:
         return None
     if child is not None and child.owner_uid == owner.uid:
-        return replace(former, ended=child.ended) if child.ended else None
-    return former if former.ended else None
+        return replace(last_applied, ended=child.ended) if child.ended else None
+    return last_applied if last_applied.ended else None
 
 
 def _past_changing(child: Child, manifest: Manifest) -> str:
@@ -215,18 +221,18 @@ def _past_changing(child: Child, manifest: Manifest) -> str:
     return ""
 
 
-def _why(child: Child, rendered: str, former: Applied | None) -> Why | None:
+def _why(child: Child, rendered: str, last_applied: Applied | None) -> ApplyReason | None:
     """Return why a child of ours is applied again; None when it is as it should be."""
-    if former is None or former.rendered != rendered:
-        return Why.CONFIGURE
-    return Why.REPAIR if former.fields != child.fields else None
+    if last_applied is None or last_applied.rendered != rendered:
+        return ApplyReason.CONFIGURE
+    return ApplyReason.REPAIR if last_applied.fields != child.fields else None
 
 
-def _is_ours(child: Child, owner: Owner, former: Applied | None) -> bool:
+def _is_ours(child: Child, owner: Owner, last_applied: Applied | None) -> bool:
     """Tell whether we made it: we own it, or nobody does and it still carries what we applied."""
     if child.owner_uid:
         return child.owner_uid == owner.uid
-    return bool(child.fields) and (child.stack == owner.name or former is not None)
+    return bool(child.fields) and (child.stack == owner.name or last_applied is not None)
 
 
 def _left_over(child: Child, owner: Owner) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from appstack.api.containers import BACKEND, InitContainer, Role, Sidecar
+from appstack.api.containers import BACKEND, InitContainer, Sidecar, SidecarRole
 from appstack.api.volumes import NodeCache
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
@@ -77,7 +77,7 @@ def _ambassadors(context: Context, files: Files) -> list[Manifest]:
 
 
 def _early(sidecar: Sidecar) -> bool:
-    return sidecar.native and sidecar.role is Role.AMBASSADOR
+    return sidecar.native and sidecar.role is SidecarRole.AMBASSADOR
 
 
 def _before(context: Context, files: Files) -> list[Manifest]:

@@ -7,31 +7,31 @@ from dataclasses import replace
 from typing import Any
 
 from appstack.api.status import MAX_IMAGE, MAX_IMAGES, MAX_PROBLEMS, Image, Problem, Resource, Run, Status
-from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
+from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed, OwnershipConflict, Severity, ValidationIssue
 from appstack.k8s.metadata import Ref, selector
-from appstack.k8s.observed import Child, End, Observed, Owner
-from appstack.k8s.text import clipped, listed
+from appstack.k8s.observed import Child, Observed, Owner, TerminalState
+from appstack.k8s.text import listed, truncate
 from appstack.planning.changes import WRITTEN, Action, Applied, Change
-from appstack.planning.desired import Intent
+from appstack.planning.desired import DesiredState
 from appstack.status import conditions as c
 from appstack.status.diagnostics import problems
 from appstack.status.endpoints import endpoints
 from appstack.status.job_history import failure, runs
-from appstack.status.readiness import COUNTS, ROLLOUTS, Count
+from appstack.status.readiness import READINESS, REPLICA_COUNTS, ReplicaCount
 
-_ERRORS: tuple[tuple[type[Exception], Callable[[Any], c.Outcome]], ...] = (
-    (ForeignObject, c.foreign_object),
-    (MissingKind, c.missing_kind),
-    (Refused, c.refused),
-    (Unavailable, c.retrying),
+_ERRORS: tuple[tuple[type[Exception], Callable[[Any], c.ReadyResult]], ...] = (
+    (OwnershipConflict, c.foreign_object),
+    (KindNotServed, c.missing_kind),
+    (ApiRejected, c.refused),
+    (ApiUnavailable, c.retrying),
     (Exception, c.failed),
 )
 
 
-def report(
+def build_status(
     doc: Mapping[str, Any],
     *,
-    intent: Intent,
+    desired: DesiredState,
     observed: Observed,
     changes: tuple[Change, ...],
     contested: tuple[Problem, ...] = (),
@@ -42,14 +42,16 @@ def report(
 
     `unreported` is what was applied before this look, and is in no status yet.
     """
-    stack, faults = intent.stack, intent.faults
+    stack, issues = desired.stack, desired.issues
     spec = doc.get("spec") or {}
     former = doc.get("status") or {}
     name, generation = doc["metadata"]["name"], doc["metadata"].get("generation", 0)
     kind = (spec.get("workload") or {}).get("kind", "Deployment")
     workload = _workload(observed, kind=kind, stack=name)
     resources = _resources(changes, former.get("resources") or (), unreported)
-    ended = next((End(one.ended) for one in resources if (one.kind, one.name) == (kind, name) and one.ended), None)
+    ended = next(
+        (TerminalState(one.ended) for one in resources if (one.kind, one.name) == (kind, name) and one.ended), None
+    )
     owner = Owner(name=name, uid=doc["metadata"]["uid"])
     ran = runs(observed, kind=kind, owner=owner, former=former.get("runs") or (), now=now)
     failed = failure(ran, kind=kind)
@@ -58,15 +60,15 @@ def report(
         wrong = tuple(Problem.model_validate(one) for one in former.get("problems") or () if not one.get("resource"))
     if failed and not wrong and kind == "CronJob":  # which goes on: nothing else would tell
         wrong = (_failed(failed),)
-    outcome = _outcome(workload, changes=changes, faults=faults, wrong=wrong, ended=ended)
-    if any(change.action is Action.RESTING for change in changes):
-        outcome = c.worst([c.contested(listed([one.message for one in contested])), outcome])
+    outcome = _outcome(workload, changes=changes, issues=issues, wrong=wrong, ended=ended)
+    if any(change.action is Action.BACKING_OFF for change in changes):
+        outcome = c.most_severe([c.contested(listed([one.message for one in contested])), outcome])
     if stack is not None and stack.spec.paused:
-        outcome = c.paused(outcome, [change.ref for change in changes if change.action is Action.WITHHELD])
+        outcome = c.paused(outcome, [change.ref for change in changes if change.action is Action.SKIPPED])
     conditions = c.conditions(
-        c.warned(outcome, faults), before=former.get("conditions") or (), generation=generation, now=now
+        c.with_warnings(outcome, issues), before=former.get("conditions") or (), generation=generation, now=now
     )
-    count = COUNTS[kind](workload.status) if workload else Count()
+    count = REPLICA_COUNTS[kind](workload.status) if workload else ReplicaCount()
     seen = workload.status if workload else {}
     return Status(
         observed_generation=generation,
@@ -87,7 +89,7 @@ def report(
 def _failed(run: Run) -> Problem:
     """Return what is left to say of a run whose pods said nothing."""
     hint = f"Its Events may tell more: kubectl describe job {run.name}"
-    return Problem(reason="JobFailed", message=clipped(f"{run.name} failed: {run.message}"), hint=hint)
+    return Problem(reason="JobFailed", message=truncate(f"{run.name} failed: {run.message}"), hint=hint)
 
 
 def _workload(observed: Observed, *, kind: str, stack: str) -> Child | None:
@@ -101,51 +103,53 @@ def _outcome(
     workload: Child | None,
     *,
     changes: tuple[Change, ...],
-    faults: Iterable[Fault],
+    issues: Iterable[ValidationIssue],
     wrong: tuple[Problem, ...],
-    ended: End | None,
-) -> c.Outcome:
+    ended: TerminalState | None,
+) -> c.ReadyResult:
     """Return what decides: a wrong spec, else the worst of what was done and of what the workload says."""
-    errors = [fault for fault in faults if fault.severity is Severity.ERROR]
+    errors = [issue for issue in issues if issue.severity is Severity.ERROR]
     if errors:
         return c.invalid_spec(errors)
     failed = [_failure(change.error) for change in changes if change.error is not None]
-    return c.worst([*failed, _rollout(workload, changes=changes, wrong=wrong, ended=ended)])
+    return c.most_severe([*failed, _rollout(workload, changes=changes, wrong=wrong, ended=ended)])
 
 
-def _failure(error: Exception) -> c.Outcome:
+def _failure(error: Exception) -> c.ReadyResult:
     return next(build(error) for kind, build in _ERRORS if isinstance(error, kind))
 
 
 def _rollout(
-    workload: Child | None, *, changes: tuple[Change, ...], wrong: tuple[Problem, ...], ended: End | None
-) -> c.Outcome:
+    workload: Child | None, *, changes: tuple[Change, ...], wrong: tuple[Problem, ...], ended: TerminalState | None
+) -> c.ReadyResult:
     """Return how far the workload is; what was written in this run has not been seen yet."""
     if workload is None or workload.deleting:
         return _away(workload, changes=changes, ended=ended)
     if any(change.ref == workload.ref and change.action in WRITTEN for change in changes):
         return c.progressing(f"{workload.ref.kind} {workload.ref.name} was just written")
-    outcome = ROLLOUTS[workload.ref.kind](workload)
+    outcome = READINESS[workload.ref.kind](workload)
     if not wrong:
         return outcome
     first = wrong[0]
     words = ": ".join(word for word in (first.container, first.reason, first.message) if word)
     told = f"{outcome.message}; {words}"
-    if outcome.verdict is c.Verdict.READY and workload.ref.kind != "CronJob":  # which is ready for its next run
+    if (
+        outcome.severity is c.ConditionSeverity.READY and workload.ref.kind != "CronJob"
+    ):  # which is ready for its next run
         return c.progressing(told)  # a crash is seen in the pod before the workload counts it
     return replace(outcome, message=told)
 
 
-def _away(workload: Child | None, *, changes: tuple[Change, ...], ended: End | None) -> c.Outcome:
+def _away(workload: Child | None, *, changes: tuple[Change, ...], ended: TerminalState | None) -> c.ReadyResult:
     """Return what is to say of a workload that is not there, or not much longer: it may have ended, and stay away."""
     replaced = next((change for change in changes if change.action is Action.REPLACED), None)
     if replaced is not None:
         return c.replacing(f"{replaced.ref} is deleted, and made anew as soon as it is gone: {replaced.note}")
     if workload is not None and not ended:
         return c.replacing(f"{workload.ref} is on its way out, and made anew as soon as it is gone")
-    if ended is End.COMPLETED:
+    if ended is TerminalState.COMPLETED:
         return c.ready("Completed; it is gone, and not made again for this spec")
-    if ended is End.FAILED:
+    if ended is TerminalState.FAILED:
         return c.ended_badly("It failed; it is gone, and not made again for this spec: see status.runs")
     return c.progressing("The workload was not seen yet")
 
@@ -154,7 +158,7 @@ def _resources(
     changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]], unreported: Iterable[Applied]
 ) -> tuple[Resource, ...]:
     """Return the record of what is applied: of what this run did not reach, the former record stays."""
-    done = [change for change in changes if change.action is not Action.WITHHELD]
+    done = [change for change in changes if change.action is not Action.SKIPPED]
     reached = {_key(change.ref) for change in done}
     complete = bool(done) and done == list(changes) and all(change.action is not Action.FAILED for change in done)
     applied = (_resource(change.applied) for change in changes if change.applied is not None)
@@ -192,8 +196,8 @@ def _images(pods: Iterable[Child]) -> tuple[Image, ...]:
     images = (
         Image(
             container=one["name"],
-            image=clipped(one.get("image", ""), limit=MAX_IMAGE),
-            image_id=clipped(one.get("imageID", ""), limit=MAX_IMAGE),
+            image=truncate(one.get("image", ""), limit=MAX_IMAGE),
+            image_id=truncate(one.get("imageID", ""), limit=MAX_IMAGE),
         )
         for one in statuses
     )

@@ -11,13 +11,13 @@ from enum import IntEnum
 from typing import Any, Final
 
 from appstack.api.status import Condition
-from appstack.errors import Fault, ForeignObject, MissingKind, Refused, Severity, Unavailable
+from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed, OwnershipConflict, Severity, ValidationIssue
 from appstack.k8s.metadata import Ref
-from appstack.k8s.text import clipped, listed
+from appstack.k8s.text import listed, truncate
 from appstack.planning.drift import CONTESTED
 
 
-class Verdict(IntEnum):
+class ConditionSeverity(IntEnum):
     """What an outcome means, the worst last."""
 
     READY = 0
@@ -26,84 +26,87 @@ class Verdict(IntEnum):
 
 
 _MOST_WAITING: Final = 300  # characters
-_ABNORMAL: Mapping[Verdict, str] = {Verdict.RECONCILING: "Reconciling", Verdict.STALLED: "Stalled"}
+_ABNORMAL: Mapping[ConditionSeverity, str] = {
+    ConditionSeverity.RECONCILING: "Reconciling",
+    ConditionSeverity.STALLED: "Stalled",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReadyResult:
     """What a look at a stack came to. Build one with the functions below, one for each outcome."""
 
-    verdict: Verdict
+    severity: ConditionSeverity
     reason: str
     message: str
 
 
-def ready(message: str) -> Outcome:
+def ready(message: str) -> ReadyResult:
     """Everything is applied, and the workload works."""
-    return Outcome(Verdict.READY, "Ready", message)
+    return ReadyResult(ConditionSeverity.READY, "Ready", message)
 
 
-def progressing(message: str) -> Outcome:
+def progressing(message: str) -> ReadyResult:
     """The workload is on its way to what the spec says."""
-    return Outcome(Verdict.RECONCILING, "Progressing", message)
+    return ReadyResult(ConditionSeverity.RECONCILING, "Progressing", message)
 
 
-def replacing(message: str) -> Outcome:
+def replacing(message: str) -> ReadyResult:
     """A Job or Pod is deleted, and made anew as soon as it is gone."""
-    return Outcome(Verdict.RECONCILING, "Replaced", message)
+    return ReadyResult(ConditionSeverity.RECONCILING, "Replaced", message)
 
 
-def missing_kind(error: MissingKind) -> Outcome:
+def missing_kind(error: KindNotServed) -> ReadyResult:
     """The cluster has no such kind of object."""
-    return Outcome(Verdict.STALLED, "MissingKind", str(error))
+    return ReadyResult(ConditionSeverity.STALLED, "MissingKind", str(error))
 
 
-def replica_failure(message: str) -> Outcome:
+def replica_failure(message: str) -> ReadyResult:
     """The workload's controller can't make pods; it goes on trying."""
-    return Outcome(Verdict.RECONCILING, "ReplicaFailure", message)
+    return ReadyResult(ConditionSeverity.RECONCILING, "ReplicaFailure", message)
 
 
-def retrying(error: Unavailable) -> Outcome:
+def retrying(error: ApiUnavailable) -> ReadyResult:
     """The API server could not answer; AppStack goes on trying."""
-    return Outcome(Verdict.RECONCILING, "Unavailable", f"{error}; tried again soon")
+    return ReadyResult(ConditionSeverity.RECONCILING, "Unavailable", f"{error}; tried again soon")
 
 
-def contested(message: str) -> Outcome:
+def contested(message: str) -> ReadyResult:
     """Somebody fights for a child; AppStack puts it right again a little later each time."""
-    return Outcome(Verdict.RECONCILING, CONTESTED, message)
+    return ReadyResult(ConditionSeverity.RECONCILING, CONTESTED, message)
 
 
-def ended_badly(message: str) -> Outcome:
+def ended_badly(message: str) -> ReadyResult:
     """A Job or Pod came to its end, and not to a good one: a changed spec runs anew."""
-    return Outcome(Verdict.STALLED, "Failed", message)
+    return ReadyResult(ConditionSeverity.STALLED, "Failed", message)
 
 
-def deadline_exceeded(message: str) -> Outcome:
+def deadline_exceeded(message: str) -> ReadyResult:
     """The workload made no progress for as long as it may."""
-    return Outcome(Verdict.STALLED, "ProgressDeadlineExceeded", message)
+    return ReadyResult(ConditionSeverity.STALLED, "ProgressDeadlineExceeded", message)
 
 
-def invalid_spec(faults: Iterable[Fault]) -> Outcome:
+def invalid_spec(issues: Iterable[ValidationIssue]) -> ReadyResult:
     """The spec can't be rendered."""
-    return Outcome(Verdict.STALLED, "InvalidSpec", listed([str(fault) for fault in faults]))
+    return ReadyResult(ConditionSeverity.STALLED, "InvalidSpec", listed([str(issue) for issue in issues]))
 
 
-def foreign_object(error: ForeignObject) -> Outcome:
+def foreign_object(error: OwnershipConflict) -> ReadyResult:
     """A child's name is taken by an object of somebody else."""
-    return Outcome(Verdict.STALLED, "ForeignObject", str(error))
+    return ReadyResult(ConditionSeverity.STALLED, "ForeignObject", str(error))
 
 
-def refused(error: Refused) -> Outcome:
+def refused(error: ApiRejected) -> ReadyResult:
     """The API server will not take a child as it is rendered."""
-    return Outcome(Verdict.STALLED, "Refused", str(error))
+    return ReadyResult(ConditionSeverity.STALLED, "Refused", str(error))
 
 
-def failed(error: Exception) -> Outcome:
+def failed(error: Exception) -> ReadyResult:
     """Something else went wrong while a child was applied; AppStack goes on trying."""
-    return Outcome(Verdict.RECONCILING, "Failed", f"{error}; tried again soon")
+    return ReadyResult(ConditionSeverity.RECONCILING, "Failed", f"{error}; tried again soon")
 
 
-def paused(outcome: Outcome, waiting: Sequence[Ref]) -> Outcome:
+def paused(outcome: ReadyResult, waiting: Sequence[Ref]) -> ReadyResult:
     """Return the same outcome of a stack for which nothing is written, and which objects wait for it."""
     told = f"{outcome.message}; paused: AppStack writes nothing"
     if waiting:
@@ -112,37 +115,37 @@ def paused(outcome: Outcome, waiting: Sequence[Ref]) -> Outcome:
     return replace(outcome, reason="Paused", message=told)
 
 
-def worst(outcomes: Sequence[Outcome]) -> Outcome:
+def most_severe(outcomes: Sequence[ReadyResult]) -> ReadyResult:
     """Return the outcome that decides: the worst, with the messages of all that share its reason."""
-    chosen = max(outcomes, key=lambda outcome: outcome.verdict)
-    same = [o.message for o in outcomes if (o.verdict, o.reason) == (chosen.verdict, chosen.reason)]
+    chosen = max(outcomes, key=lambda outcome: outcome.severity)
+    same = [o.message for o in outcomes if (o.severity, o.reason) == (chosen.severity, chosen.reason)]
     return replace(chosen, message=listed(same))
 
 
-def warned(outcome: Outcome, faults: Iterable[Fault]) -> Outcome:
+def with_warnings(outcome: ReadyResult, issues: Iterable[ValidationIssue]) -> ReadyResult:
     """Return the outcome with the warnings behind its message."""
-    warnings = [str(fault) for fault in faults if fault.severity is Severity.WARNING]
+    warnings = [str(issue) for issue in issues if issue.severity is Severity.WARNING]
     if not warnings:
         return outcome
-    return replace(outcome, message=clipped(f"{outcome.message}. Warning: {listed(warnings)}"))
+    return replace(outcome, message=truncate(f"{outcome.message}. Warning: {listed(warnings)}"))
 
 
 def conditions(
-    outcome: Outcome, *, before: Iterable[Mapping[str, Any]], generation: int, now: str
+    outcome: ReadyResult, *, before: Iterable[Mapping[str, Any]], generation: int, now: str
 ) -> tuple[Condition, ...]:
     """Return Ready, and Reconciling or Stalled where one of them holds, each since when it is so."""
     former = {condition.get("type"): condition for condition in before}
-    is_ready = outcome.verdict is Verdict.READY
+    is_ready = outcome.severity is ConditionSeverity.READY
     states = {"Ready": "True" if is_ready else "False"}
     if not is_ready:
-        states[_ABNORMAL[outcome.verdict]] = "True"
+        states[_ABNORMAL[outcome.severity]] = "True"
     return tuple(
         Condition.model_validate(
             {
                 "type": kind,
                 "status": state,
                 "reason": outcome.reason,
-                "message": clipped(outcome.message),
+                "message": truncate(outcome.message),
                 "lastTransitionTime": _since(former.get(kind), state, now),
                 "observedGeneration": generation,
             }

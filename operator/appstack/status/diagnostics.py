@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, Protocol
 from appstack.api.status import MAX_LOG, MAX_PROBLEMS, Problem
 from appstack.k8s.metadata import RESERVED_PREFIX
 from appstack.k8s.observed import Child
-from appstack.k8s.text import clipped
+from appstack.k8s.text import truncate
 from appstack.render import paths
 from appstack.status.source_map import by_container, of_container
 
@@ -51,7 +51,7 @@ class Seen:
             container=self.container,
             reason=reason,
             exit_code=self.exit_code,
-            message=clipped(message),
+            message=truncate(message),
             log="" if self.last_words == message else self.last_words[-MAX_LOG:],
             field=at or self.at,
             hint=hint,
@@ -249,7 +249,7 @@ def _unschedulable(pod: Child) -> tuple[int, Problem] | None:
     for one in (waits and pod.status.get("conditions")) or ():
         if (one.get("type"), one.get("status"), one.get("reason")) == ("PodScheduled", "False", "Unschedulable"):
             hint = "Look at what the pod asks for: resources.requests, claims, and in spec.pod where it may run"
-            message = clipped(one.get("message") or "No node takes the pod")
+            message = truncate(one.get("message") or "No node takes the pod")
             return len(KINDS), Problem(pod=pod.ref.name, reason="Unschedulable", message=message, hint=hint)
     return None
 

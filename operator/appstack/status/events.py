@@ -14,7 +14,7 @@ _CONTROLLER: Final = "appstack.dev/appstack"
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
+class EventRecord:
     """Something that went wrong."""
 
     reason: str
@@ -22,25 +22,25 @@ class Incident:
     type: str = "Warning"
 
 
-def incidents(former: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Incident, ...]:
+def transition_events(former: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[EventRecord, ...]:
     """Return what is wrong in `status` and was not in the `former` one."""
     return (*_stalls(former, status), *_troubles(former, status))
 
 
-def replacements(changes: Iterable[Change]) -> tuple[Incident, ...]:
+def replacement_events(changes: Iterable[Change]) -> tuple[EventRecord, ...]:
     """Return what is deleted to be made anew: nobody should wonder where it went."""
     return tuple(
-        Incident("Replaced", f"{change.ref} is deleted and made anew: {change.note}", type="Normal")
+        EventRecord("Replaced", f"{change.ref} is deleted and made anew: {change.note}", type="Normal")
         for change in changes
         if change.action is Action.REPLACED
     )
 
 
-def _stalls(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[Incident]:
+def _stalls(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[EventRecord]:
     before = {condition["reason"] for condition in _stalled(former)}
     for condition in _stalled(status):
         if condition["reason"] not in before:
-            yield Incident(condition["reason"], condition.get("message", ""))
+            yield EventRecord(condition["reason"], condition.get("message", ""))
 
 
 def _stalled(status: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
@@ -49,33 +49,33 @@ def _stalled(status: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
             yield condition
 
 
-def _troubles(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[Incident]:
+def _troubles(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[EventRecord]:
     before = {_whose(one) for one in former.get("problems") or ()}
     for one in status.get("problems") or ():
         if _whose(one) not in before:
             said = ": ".join(word for word in (one.get("container"), one.get("message")) if word)
             words = (said, one.get("log", ""), one.get("hint", ""))
-            yield Incident(one["reason"], "\n".join(word for word in words if word))
+            yield EventRecord(one["reason"], "\n".join(word for word in words if word))
 
 
 def _whose(problem: Mapping[str, Any]) -> tuple[object, ...]:
     return problem.get("container"), problem.get("resource"), problem["reason"]
 
 
-def event(incident: Incident, *, doc: Mapping[str, Any], now: str, instance: str) -> Manifest:
+def event(record: EventRecord, *, doc: Mapping[str, Any], now: str, instance: str) -> Manifest:
     """Return the Event that tells of it; `now` is a MicroTime."""
     meta = doc["metadata"]
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
         "metadata": {
-            "name": f"{meta['name']}.{digest([meta['uid'], incident.reason, incident.note, now])}",
+            "name": f"{meta['name']}.{digest([meta['uid'], record.reason, record.note, now])}",
             "namespace": meta["namespace"],
         },
-        "type": incident.type,
-        "reason": incident.reason[:128],
+        "type": record.type,
+        "reason": record.reason[:128],
         "action": "Reconcile",
-        "note": incident.note[:_NOTE],
+        "note": record.note[:_NOTE],
         "eventTime": now,
         "reportingController": _CONTROLLER,
         "reportingInstance": instance[:128],

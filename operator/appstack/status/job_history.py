@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from appstack.api.status import MAX_RUNS, Run
-from appstack.k8s.observed import Child, End, Observed, Owner
-from appstack.k8s.text import clipped
+from appstack.k8s.observed import Child, Observed, Owner, TerminalState
+from appstack.k8s.text import truncate
 
 _CUT_OFF: Final = "It was deleted before it came to its end"
 
@@ -56,7 +56,7 @@ def _run(child: Child) -> Run:
         outcome=child.ended.value if child.ended else "Running",
         start_time=child.created,
         end_time=end,
-        message=clipped(message) if child.ended is End.FAILED else "",
+        message=truncate(message) if child.ended is TerminalState.FAILED else "",
     )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from appstack.k8s.observed import Child, End
-from appstack.status.conditions import Outcome, deadline_exceeded, ended_badly, progressing, ready, replica_failure
+from appstack.k8s.observed import Child, TerminalState
+from appstack.status.conditions import ReadyResult, deadline_exceeded, ended_badly, progressing, ready, replica_failure
 
 
-def deployment(child: Child) -> Outcome:
+def deployment(child: Child) -> ReadyResult:
     """Return how far a Deployment is, as `kubectl rollout status` reads it."""
     status = child.status
     wanted = child.spec.get("replicas", 1)
@@ -30,7 +30,7 @@ def deployment(child: Child) -> Outcome:
     return progressing(f"{_of(available, wanted, 'available')}{ending}")
 
 
-def stateful_set(child: Child) -> Outcome:
+def stateful_set(child: Child) -> ReadyResult:
     """Return how far a StatefulSet is; what lies below its partition stays at the former revision on purpose."""
     status = child.status
     wanted = child.spec.get("replicas", 1)
@@ -46,7 +46,7 @@ def stateful_set(child: Child) -> Outcome:
     return progressing(_of(available, wanted, "available"))
 
 
-def daemon_set(child: Child) -> Outcome:
+def daemon_set(child: Child) -> ReadyResult:
     """Return how far a DaemonSet is: a pod for each node that takes one."""
     status = child.status
     wanted = status.get("desiredNumberScheduled", 0)
@@ -58,7 +58,7 @@ def daemon_set(child: Child) -> Outcome:
     return (ready if available >= wanted else progressing)(_of(available, wanted, "available"))
 
 
-def job(child: Child) -> Outcome:
+def job(child: Child) -> ReadyResult:
     """Return how far a Job is: Ready once it completed."""
     status = child.status
     failed = _condition(status, "Failed")
@@ -72,7 +72,7 @@ def job(child: Child) -> Outcome:
     return progressing(f"{_count(status.get('active', 0), 'pod')} at work{tried}")
 
 
-def cron_job(child: Child) -> Outcome:
+def cron_job(child: Child) -> ReadyResult:
     """Return that a CronJob was accepted, and when it last ran."""
     status = child.status
     if not status.get("lastScheduleTime"):
@@ -82,7 +82,7 @@ def cron_job(child: Child) -> Outcome:
     return ready(f"Last run {_at(status['lastScheduleTime'])}{told}")
 
 
-def bare_pod(child: Child) -> Outcome:
+def bare_pod(child: Child) -> ReadyResult:
     """Return how far a Pod is: Ready while it serves, and once it completed."""
     phase = child.status.get("phase", "Pending")
     if phase == "Succeeded":
@@ -94,17 +94,17 @@ def bare_pod(child: Child) -> Outcome:
     return progressing(f"The pod is {phase}")
 
 
-def ended(kind: str, status: Mapping[str, Any]) -> End | None:
+def ended(kind: str, status: Mapping[str, Any]) -> TerminalState | None:
     """Return how a Job or Pod came to its end; None while it goes on, and of other kinds."""
     if kind == "Job":
-        by_condition = (("Complete", End.COMPLETED), ("Failed", End.FAILED))
+        by_condition = (("Complete", TerminalState.COMPLETED), ("Failed", TerminalState.FAILED))
         return next((end for name, end in by_condition if _condition(status, name).get("status") == "True"), None)
     if kind == "Pod":
-        return {"Succeeded": End.COMPLETED, "Failed": End.FAILED}.get(status.get("phase", ""))
+        return {"Succeeded": TerminalState.COMPLETED, "Failed": TerminalState.FAILED}.get(status.get("phase", ""))
     return None
 
 
-ROLLOUTS: Final[Mapping[str, Callable[[Child], Outcome]]] = {
+READINESS: Final[Mapping[str, Callable[[Child], ReadyResult]]] = {
     "Deployment": deployment,
     "StatefulSet": stateful_set,
     "DaemonSet": daemon_set,
@@ -116,28 +116,28 @@ ROLLOUTS: Final[Mapping[str, Callable[[Child], Outcome]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class ReplicaCount:
     """How many pods a workload has, and how many of them are ready."""
 
     pods: int = 0
     ready: int = 0
 
 
-def _counted(pods: str, ready: str) -> Callable[[Mapping[str, Any]], Count]:
-    return lambda status: Count(status.get(pods) or 0, status.get(ready) or 0)
+def _counted(pods: str, ready: str) -> Callable[[Mapping[str, Any]], ReplicaCount]:
+    return lambda status: ReplicaCount(status.get(pods) or 0, status.get(ready) or 0)
 
 
-def _pod_count(status: Mapping[str, Any]) -> Count:
+def _pod_count(status: Mapping[str, Any]) -> ReplicaCount:
     alive = status.get("phase") not in ("Succeeded", "Failed")
-    return Count(int(alive), int(alive and _condition(status, "Ready").get("status") == "True"))
+    return ReplicaCount(int(alive), int(alive and _condition(status, "Ready").get("status") == "True"))
 
 
-COUNTS: Final[Mapping[str, Callable[[Mapping[str, Any]], Count]]] = {
+REPLICA_COUNTS: Final[Mapping[str, Callable[[Mapping[str, Any]], ReplicaCount]]] = {
     "Deployment": _counted("replicas", "readyReplicas"),
     "StatefulSet": _counted("replicas", "readyReplicas"),
     "DaemonSet": _counted("desiredNumberScheduled", "numberReady"),
     "Job": _counted("active", "ready"),
-    "CronJob": lambda status: Count(len(status.get("active") or ())),
+    "CronJob": lambda status: ReplicaCount(len(status.get("active") or ())),
     "Pod": _pod_count,
 }
 """By kind of workload, of its status."""

@@ -32,7 +32,7 @@ _PLACES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
 _OWN: Final = ((f"{RESERVED_PREFIX}nginx-check", "spec.proxy"), (f"{RESERVED_PREFIX}cache", "spec.volumes"))
 
 
-def as_written(message: str, manifest: Manifest, spec: Mapping[str, Any]) -> str:
+def translate_field_paths(message: str, manifest: Manifest, spec: Mapping[str, Any]) -> str:
     """Return what the API server says of a manifest with the fields of the AppStack's spec in place of its own."""
     return _FIELD.sub(lambda found: _source(found[0], manifest, spec) or found[0], message)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from appstack.api import AppStack, AppStackSpec
-from appstack.errors import Fault, Severity
+from appstack.errors import Severity, ValidationIssue
 from appstack.settings import Settings
 from appstack.validation import (
     config,
@@ -35,7 +35,7 @@ from appstack.validation.subject import Subject
 
 __all__ = ["check"]
 
-CHECKS: Final[tuple[Callable[[Subject], Iterator[Fault]], ...]] = (
+CHECKS: Final[tuple[Callable[[Subject], Iterator[ValidationIssue]], ...]] = (
     *containers.CHECKS,
     *mounts.CHECKS,
     *ports.CHECKS,
@@ -58,19 +58,19 @@ _ORDER: Final = {field.alias or name: place for place, (name, field) in enumerat
 _PART = re.compile(r"[^.\[\]]+")
 
 
-def check(stack: AppStack, settings: Settings) -> tuple[Fault, ...]:
+def check(stack: AppStack, settings: Settings) -> tuple[ValidationIssue, ...]:
     """Return every fault: errors before warnings, each in the order of the document's fields.
 
     A stack with an error is not rendered.
     """
     subject = Subject(stack=stack, settings=settings)
-    found = dict.fromkeys(fault for each in CHECKS for fault in each(subject))
+    found = dict.fromkeys(issue for each in CHECKS for issue in each(subject))
     return tuple(sorted(found, key=_place))
 
 
-def _place(fault: Fault) -> tuple[bool, int, int]:
+def _place(issue: ValidationIssue) -> tuple[bool, int, int]:
     """Return where a fault stands: its severity, its field of the spec, and its place in that field's list."""
-    parts = _PART.findall(fault.path)
+    parts = _PART.findall(issue.field)
     field = _ORDER.get(parts[1], -1) if parts[0] == "spec" and len(parts) > 1 else -1
     index = int(parts[2]) if len(parts) > 2 and parts[2].isdecimal() else 0
-    return fault.severity is Severity.WARNING, field, index
+    return issue.severity is Severity.WARNING, field, index

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from appstack.api.containers import Proxy
-from appstack.errors import Fault, Severity
+from appstack.errors import Severity, ValidationIssue
 from appstack.render import nginx_syntax as nginx
 from appstack.render.nginx_syntax import Directive
 from appstack.render.paths import HEALTH_CONF, NGINX_CONF, NGINX_DIR, SERVER_DIR, STATIC_CONF
@@ -22,17 +22,19 @@ _REPLACED: Final = {
 }
 
 
-def replaced(subject: Subject) -> Iterator[Fault]:
+def replaced(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield fields of the generated configuration that `config` takes the place of."""
     proxy = subject.spec.proxy
     if proxy is None or proxy.config is None:
         return
     for name, attribute in _REPLACED.items():
         if getattr(proxy, attribute) is not None:
-            yield Fault(f"spec.proxy.{name}", f"{_WHERE} takes its place", "write it there, or leave out config")
+            yield ValidationIssue(
+                f"spec.proxy.{name}", f"{_WHERE} takes its place", "write it there, or leave out config"
+            )
 
 
-def included(subject: Subject) -> Iterator[Fault]:
+def included(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield a configuration that leaves out a file of AppStack's on which another field depends."""
     proxy = subject.spec.proxy
     if proxy is None or proxy.config is None:
@@ -40,16 +42,18 @@ def included(subject: Subject) -> Iterator[Fault]:
     try:
         directives = nginx.parse(proxy.config)
     except nginx.Unreadable as error:
-        yield Fault(_WHERE, str(error), "the pod's check, nginx -t, decides", Severity.WARNING)
+        yield ValidationIssue(_WHERE, str(error), "the pod's check, nginx -t, decides", Severity.WARNING)
         return
     http = _blocks(directives, "http")
     need = _needs_health(subject, proxy)
     if need and not _include(http, HEALTH_CONF):
         what = f"its http {{}} must include {NGINX_DIR}/*.conf: {need} goes through AppStack's health server"
-        yield Fault(_WHERE, what, f"write `include {NGINX_DIR}/*.conf;` inside http {{}}")
+        yield ValidationIssue(_WHERE, what, f"write `include {NGINX_DIR}/*.conf;` inside http {{}}")
     if proxy.static and not _include(_blocks(http, "server"), STATIC_CONF):
         what = f"a server {{}} must include {SERVER_DIR}/*.conf: spec.proxy.static is written there"
-        yield Fault(_WHERE, what, f"write `include {SERVER_DIR}/*.conf;` inside the server {{}} that serves the files")
+        yield ValidationIssue(
+            _WHERE, what, f"write `include {SERVER_DIR}/*.conf;` inside the server {{}} that serves the files"
+        )
     yield from _listens(proxy, directives)
 
 
@@ -66,7 +70,7 @@ def _needs_health(subject: Subject, proxy: Proxy) -> str:
     return asked[0] if asked else ""
 
 
-def _listens(proxy: Proxy, directives: Iterable[Directive]) -> Iterator[Fault]:
+def _listens(proxy: Proxy, directives: Iterable[Directive]) -> Iterator[ValidationIssue]:
     """Yield a port that the Service leads to and that no server is seen to listen on."""
     every = list(_all(directives))
     listens = [each.args[0] for each in every if each.name == "listen" and each.args]
@@ -74,7 +78,7 @@ def _listens(proxy: Proxy, directives: Iterable[Directive]) -> Iterator[Fault]:
     heard = any(address == str(proxy.port) or address.endswith(f":{proxy.port}") for address in listens)
     if not (heard or elsewhere):
         what = f"no server listens on {proxy.port}, to which the Service leads"
-        yield Fault(_WHERE, what, f"write `listen {proxy.port};`, or set spec.proxy.port", Severity.WARNING)
+        yield ValidationIssue(_WHERE, what, f"write `listen {proxy.port};`, or set spec.proxy.port", Severity.WARNING)
 
 
 def _harmless(include: Directive) -> bool:

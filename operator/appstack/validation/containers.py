@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from appstack.api.containers import BACKEND, PROXY, Role, Sidecar
-from appstack.errors import Fault, Severity
+from appstack.api.containers import BACKEND, PROXY, Sidecar, SidecarRole
+from appstack.errors import Severity, ValidationIssue
 from appstack.k8s.metadata import RESERVED_PREFIX
 from appstack.validation.subject import Member, Subject, repeated
 
 _NOT_FOR_INIT: Final = ("startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "resizePolicy")
 
 
-def names(subject: Subject) -> Iterator[Fault]:
+def names(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield names that are AppStack's, and names that another container has."""
     chosen = [(f"{member.field}.name", member.name) for member in subject.members if _named_by_author(member)]
     for field, name in chosen:
         if name.startswith(RESERVED_PREFIX):
-            yield Fault(field, f"names that begin with {RESERVED_PREFIX!r} are AppStack's own", "choose another")
+            yield ValidationIssue(
+                field, f"names that begin with {RESERVED_PREFIX!r} are AppStack's own", "choose another"
+            )
         elif name in (BACKEND, PROXY):
-            yield Fault(field, f"{name!r} is the container of spec.{name}", "choose another")
+            yield ValidationIssue(field, f"{name!r} is the container of spec.{name}", "choose another")
     yield from repeated(chosen, key=str, what=lambda name: f"a container {name!r}")
 
 
@@ -28,14 +30,14 @@ def _named_by_author(member: Member) -> bool:
     return member.field.endswith("]")
 
 
-def images(subject: Subject) -> Iterator[Fault]:
+def images(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield images that are written and empty: without the field a container inherits the backend's."""
     for member in subject.members:
         if member.container.image == "":
-            yield Fault(f"{member.field}.image", "is empty", "name an image, or leave the field out")
+            yield ValidationIssue(f"{member.field}.image", "is empty", "name an image, or leave the field out")
 
 
-def run_to_their_end(subject: Subject) -> Iterator[Fault]:
+def run_to_their_end(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield what a container can't have that ends before the backend starts."""
     for member in subject.members:
         if not member.runs_to_its_end:
@@ -43,43 +45,43 @@ def run_to_their_end(subject: Subject) -> Iterator[Fault]:
         written = member.container.dump()
         for name in _NOT_FOR_INIT:
             if name in written:
-                yield Fault(
+                yield ValidationIssue(
                     f"{member.field}.{name}",
                     "an init container runs to its end and has none",
                     "leave it out, or make it a native sidecar with restartPolicy: Always",
                 )
 
 
-def roles(subject: Subject) -> Iterator[Fault]:
+def roles(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield sidecars that can't do what their role is."""
     for member in subject.members:
         match member.container:
-            case Sidecar(role=Role.AMBASSADOR):
+            case Sidecar(role=SidecarRole.AMBASSADOR):
                 yield from _ambassador(subject, member, member.container)
-            case Sidecar(role=Role.ADAPTER):
+            case Sidecar(role=SidecarRole.ADAPTER):
                 yield from _adapter(subject, member)
             case _:
                 pass
 
 
-def _ambassador(subject: Subject, member: Member, sidecar: Sidecar) -> Iterator[Fault]:
+def _ambassador(subject: Subject, member: Member, sidecar: Sidecar) -> Iterator[ValidationIssue]:
     if not sidecar.ports:
-        yield Fault(f"{member.field}.ports", "an Ambassador must declare the port on which it listens")
+        yield ValidationIssue(f"{member.field}.ports", "an Ambassador must declare the port on which it listens")
     if subject.spec.pod.host_network:
-        yield Fault(
+        yield ValidationIssue(
             f"{member.field}.role",
             "an Ambassador can't stand on spec.pod.hostNetwork: loopback is the node's there, open to all its pods",
             "leave out hostNetwork, or the ambassador",
         )
     if not sidecar.native:
-        yield Fault(
+        yield ValidationIssue(
             f"{member.field}.native",
             "an ordinary container starts together with the backend, so this Ambassador is not up before it",
             "leave out native: false",
             Severity.WARNING,
         )
     elif sidecar.startup_probe is None:
-        yield Fault(
+        yield ValidationIssue(
             f"{member.field}.startupProbe",
             'without one, "up before the backend" means only that the Ambassador\'s process was started',
             "write one; where it listens on loopback only, an exec",
@@ -87,18 +89,18 @@ def _ambassador(subject: Subject, member: Member, sidecar: Sidecar) -> Iterator[
         )
 
 
-def _adapter(subject: Subject, member: Member) -> Iterator[Fault]:
+def _adapter(subject: Subject, member: Member) -> Iterator[ValidationIssue]:
     mine = subject.seen_volumes(member)
     shared = any(mine & subject.seen_volumes(other) for other in subject.members if other is not member)
     if not (shared or member.container.ports):
-        yield Fault(
+        yield ValidationIssue(
             member.field,
             "an Adapter must share a volume with another container, or declare a port",
             "mount the volume that the other one writes to",
         )
 
 
-def environments(subject: Subject) -> Iterator[Fault]:
+def environments(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield variables that a container sets twice, or that nobody could set."""
     for member in subject.members:
         written = [
@@ -108,7 +110,7 @@ def environments(subject: Subject) -> Iterator[Fault]:
         yield from repeated(written, key=str, what=lambda name: f"the variable {name!r}")
         for where, name in written:
             if not name or "=" in name:
-                yield Fault(where, f"{name!r} is not a variable's name", "at least one character, and no '='")
+                yield ValidationIssue(where, f"{name!r} is not a variable's name", "at least one character, and no '='")
 
 
 CHECKS: Final = (names, images, run_to_their_end, roles, environments)

@@ -9,7 +9,7 @@ from typing import Final
 
 from appstack.api.containers import BACKEND, Proxy
 from appstack.api.files import MAX_CONTENTS, File
-from appstack.errors import Fault, Severity
+from appstack.errors import Severity, ValidationIssue
 from appstack.validation.mounts import parts
 from appstack.validation.subject import Member, Subject, choices, repeated
 
@@ -22,56 +22,58 @@ def _located(subject: Subject) -> list[tuple[str, File]]:
     return [(f"spec.files[{index}]", file) for index, file in enumerate(subject.spec.files)]
 
 
-def keys(subject: Subject) -> Iterator[Fault]:
+def keys(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield files of no container, and files that stand twice."""
     names = [member.name for member in subject.members]
     for where, file in _located(subject):
         if file.container not in names:
-            yield Fault(f"{where}.container", f"there is no container {file.container!r}", choices(names, none=""))
+            yield ValidationIssue(
+                f"{where}.container", f"there is no container {file.container!r}", choices(names, none="")
+            )
     located = [(f"{where}.path", (file.container, file.path)) for where, file in _located(subject)]
     yield from repeated(located, key=tuple, what=lambda key: f"the file {key[1]!r} of {key[0]}")
 
 
-def paths(subject: Subject) -> Iterator[Fault]:
+def paths(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield paths that are not a file's."""
     for where, file in _located(subject):
         normal = f"/{'/'.join(parts(file.path))}"
         if file.path.endswith("/"):
-            yield Fault(f"{where}.path", f"{file.path!r} is a directory", "name the file in it")
+            yield ValidationIssue(f"{where}.path", f"{file.path!r} is a directory", "name the file in it")
         elif file.path != normal:
-            yield Fault(f"{where}.path", f"{file.path!r} has a shorter way", f"write {normal!r}")
+            yield ValidationIssue(f"{where}.path", f"{file.path!r} has a shorter way", f"write {normal!r}")
         elif ":" in file.path:
-            yield Fault(
+            yield ValidationIssue(
                 f"{where}.path",
                 f"{file.path!r} has a ':', which Kubernetes does not allow in a mount's path",
                 "choose another",
             )
 
 
-def sources(subject: Subject) -> Iterator[Fault]:
+def sources(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield files with no source or several, and sources that hold nothing to read."""
     for where, file in _located(subject):
         written = [name for name, attribute in _SOURCES.items() if getattr(file, attribute) is not None]
         if len(written) != 1:
             what = f"has several sources: {', '.join(written)}" if written else "has no source"
-            yield Fault(where, what, "exactly one of content, base64 and valueFrom")
+            yield ValidationIssue(where, what, "exactly one of content, base64 and valueFrom")
         yield from _references(f"{where}.valueFrom", file)
         if file.base64 is not None and _decoded(file.base64) is None:
-            yield Fault(f"{where}.base64", "is not base64", "write text to `content` as it is")
+            yield ValidationIssue(f"{where}.base64", "is not base64", "write text to `content` as it is")
 
 
-def _references(where: str, file: File) -> Iterator[Fault]:
+def _references(where: str, file: File) -> Iterator[ValidationIssue]:
     if file.value_from is None:
         return
     written = {"configMapKeyRef": file.value_from.config_map_key_ref, "secretKeyRef": file.value_from.secret_key_ref}
     references = {name: reference for name, reference in written.items() if reference is not None}
     if len(references) != 1:
         what = "names two objects" if references else "names no object"
-        yield Fault(where, what, "exactly one of configMapKeyRef and secretKeyRef")
+        yield ValidationIssue(where, what, "exactly one of configMapKeyRef and secretKeyRef")
     for name, reference in references.items():
         for key, value in (("name", reference.name), ("key", reference.key)):
             if not value:
-                yield Fault(f"{where}.{name}.{key}", "is required")
+                yield ValidationIssue(f"{where}.{name}.{key}", "is required")
 
 
 def _decoded(text: str) -> bytes | None:
@@ -82,25 +84,25 @@ def _decoded(text: str) -> bytes | None:
         return None
 
 
-def size(subject: Subject) -> Iterator[Fault]:
+def size(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield contents that together are more than a ConfigMap should hold."""
     together = sum(
         len((file.content or "").encode()) + len(_decoded(file.base64 or "") or b"") for file in subject.spec.files
     )
     if together > MAX_CONTENTS:
         what = f"contents are {together} bytes together, and at most {MAX_CONTENTS} are kept"
-        yield Fault("spec.files", what, "put large ones into the image or a volume")
+        yield ValidationIssue("spec.files", what, "put large ones into the image or a volume")
 
 
-def octal(subject: Subject) -> Iterator[Fault]:
+def octal(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield modes that read as octal and are not written so: 440 is 0670."""
     for where, file in _located(subject):
         if file.mode in _READ_AS_OCTAL:
             what = f"{file.mode} is {file.mode:04o} in octal"
-            yield Fault(f"{where}.mode", what, f"write 0{file.mode} if that is meant", Severity.WARNING)
+            yield ValidationIssue(f"{where}.mode", what, f"write 0{file.mode} if that is meant", Severity.WARNING)
 
 
-def modes(subject: Subject) -> Iterator[Fault]:
+def modes(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield files that a container would see and could not read."""
     security = subject.spec.pod.security_context
     if security and security.fs_group is not None:
@@ -113,7 +115,7 @@ def modes(subject: Subject) -> Iterator[Fault]:
         )
         if blind is not None:
             what = f"{file.mode:04o} is closed to others, and {blind.field} does not run as root, to whom files belong"
-            yield Fault(f"{where}.mode", what, "set spec.pod.securityContext.fsGroup, or a mode of 0444")
+            yield ValidationIssue(f"{where}.mode", what, "set spec.pod.securityContext.fsGroup, or a mode of 0444")
 
 
 def _sees(subject: Subject, member: Member, file: File) -> bool:

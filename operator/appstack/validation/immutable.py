@@ -11,7 +11,7 @@ from typing import Any, Final
 from appstack.api import AppStack
 from appstack.api.service import USUAL, Service
 from appstack.api.volumes import Claim
-from appstack.errors import Fault
+from appstack.errors import ValidationIssue
 from appstack.k8s.observed import Child, Observed
 from appstack.k8s.quantity import amount
 
@@ -21,7 +21,7 @@ _ORPHAN: Final = (
 _ANOTHER: Final = "a claim keeps what it was made with: make another volume and move the data"
 
 
-def fixed(stack: AppStack, observed: Observed) -> tuple[Fault, ...]:
+def fixed(stack: AppStack, observed: Observed) -> tuple[ValidationIssue, ...]:
     """Return what the spec changes, of what is there, that can't be changed."""
     there = {
         (child.ref.kind, child.ref.name): child
@@ -30,7 +30,7 @@ def fixed(stack: AppStack, observed: Observed) -> tuple[Fault, ...]:
     }
     name = stack.metadata.name
     stateful = there.get(("StatefulSet", name)) if stack.spec.workload.kind == "StatefulSet" else None
-    found: list[Fault] = []
+    found: list[ValidationIssue] = []
     for index, volume in enumerate(stack.spec.volumes):
         path = f"spec.volumes[{index}].claim"
         held = there.get(("PersistentVolumeClaim", f"{name}-{volume.name}"))
@@ -43,7 +43,7 @@ def fixed(stack: AppStack, observed: Observed) -> tuple[Fault, ...]:
     return (*found, *(_stateful(stack, stateful) if stateful else ()))
 
 
-def _service(wanted: Service, held: Child) -> Iterator[Fault]:
+def _service(wanted: Service, held: Child) -> Iterator[ValidationIssue]:
     """Yield another address than the one that a Service has; the API server even takes the loss of `None` silently."""
     has = held.spec.get("clusterIP")
     if not has or not wanted.enabled or wanted.type == "ExternalName":
@@ -52,52 +52,54 @@ def _service(wanted: Service, held: Child) -> Iterator[Fault]:
     if changed:
         what = f"{wanted.cluster_ip or 'an address'}: the Service was made with {has}, and keeps it"
         hint = f"kubectl delete service {held.ref.name} lets AppStack make it anew"
-        yield Fault("spec.service.clusterIP", what, hint)
+        yield ValidationIssue("spec.service.clusterIP", what, hint)
 
 
-def _claim(claim: Claim, held: Mapping[str, Any], *, path: str) -> Iterator[Fault]:
+def _claim(claim: Claim, held: Mapping[str, Any], *, path: str) -> Iterator[ValidationIssue]:
     """Yield what a claim can't become."""
     wanted, has = _size(claim.dump()), _size(held)
     if has and wanted and (amount(wanted) or 0) < (amount(has) or 0):
         what = f"{wanted} is less than the {has} that the claim has: a claim never shrinks"
-        yield Fault(f"{path}.resources.requests.storage", what, f"write {has} or more")
+        yield ValidationIssue(f"{path}.resources.requests.storage", what, f"write {has} or more")
     yield from _made_with(claim, held, path=path)
 
 
-def _made_with(claim: Claim, held: Mapping[str, Any], *, path: str) -> Iterator[Fault]:
+def _made_with(claim: Claim, held: Mapping[str, Any], *, path: str) -> Iterator[ValidationIssue]:
     modes = list(claim.access_modes or ["ReadWriteOnce"])
     if held.get("accessModes") and sorted(modes) != sorted(held["accessModes"]):
         what = f"{', '.join(modes)}: the claim was made with {', '.join(held['accessModes'])}"
-        yield Fault(f"{path}.accessModes", what, _ANOTHER)
+        yield ValidationIssue(f"{path}.accessModes", what, _ANOTHER)
     chosen = claim.storage_class_name
     if chosen is not None and held.get("storageClassName", chosen) != chosen:
         what = f"{chosen!r}: the claim was made with {held['storageClassName']!r}"
-        yield Fault(f"{path}.storageClassName", what, _ANOTHER)
+        yield ValidationIssue(f"{path}.storageClassName", what, _ANOTHER)
 
 
 def _size(spec: Mapping[str, Any]) -> str:
     return str(((spec.get("resources") or {}).get("requests") or {}).get("storage", ""))
 
 
-def _per_replica(volume: str, claim: Claim | None, stateful: Child, *, path: str) -> Iterator[Fault]:
+def _per_replica(volume: str, claim: Claim | None, stateful: Child, *, path: str) -> Iterator[ValidationIssue]:
     """Yield what would change a StatefulSet's claims per replica: it takes no change of them."""
     templates = {one["metadata"]["name"]: one["spec"] for one in stateful.spec.get("volumeClaimTemplates") or ()}
     wanted, held = claim is not None and claim.per_replica, templates.get(volume)
     hint = _ORPHAN.format(name=stateful.ref.name)
     if claim is None or not wanted or held is None:
         if wanted or held is not None:
-            yield Fault(f"{path}.perReplica", "a StatefulSet's claims per replica are set when it is made", hint)
+            yield ValidationIssue(
+                f"{path}.perReplica", "a StatefulSet's claims per replica are set when it is made", hint
+            )
         return
     size, has = _size(claim.dump()), _size(held)
     if size and has and amount(size) != amount(has):
         first = f"{volume}-{stateful.ref.name}-0"
         what = f"{size} instead of {has}: a StatefulSet never changes its claims per replica"
         grow = f"grow each claim by hand ({first} and so on); then {hint}"
-        yield Fault(f"{path}.resources.requests.storage", what, grow)
+        yield ValidationIssue(f"{path}.resources.requests.storage", what, grow)
     yield from _made_with(claim, held, path=path)
 
 
-def _stateful(stack: AppStack, stateful: Child) -> Iterator[Fault]:
+def _stateful(stack: AppStack, stateful: Child) -> Iterator[ValidationIssue]:
     """Yield what else a StatefulSet keeps as it was made."""
     hint = _ORPHAN.format(name=stateful.ref.name)
     options = stack.spec.workload.stateful_set
@@ -105,15 +107,17 @@ def _stateful(stack: AppStack, stateful: Child) -> Iterator[Fault]:
     has = stateful.spec.get("podManagementPolicy") or "OrderedReady"
     if policy != has:
         what = f"{policy}: a StatefulSet keeps what it was made with, {has}"
-        yield Fault("spec.workload.statefulSet.podManagementPolicy", what, hint)
+        yield ValidationIssue("spec.workload.statefulSet.podManagementPolicy", what, hint)
     volumes = {volume.name for volume in stack.spec.volumes}
     for template in stateful.spec.get("volumeClaimTemplates") or ():
         name = template["metadata"]["name"]
         if name not in volumes:
-            yield Fault("spec.volumes", f"{name!r} is missing: a StatefulSet keeps its claims per replica", hint)
+            yield ValidationIssue(
+                "spec.volumes", f"{name!r} is missing: a StatefulSet keeps its claims per replica", hint
+            )
     service = stack.spec.service
     itself = service is not None and service.enabled and service.cluster_ip == "None"
     wanted = stack.metadata.name if itself else f"{stack.metadata.name}-pods"
     if stateful.spec.get("serviceName", wanted) != wanted:
         what = f"the StatefulSet's headless Service would be {wanted!r}, and stays {stateful.spec['serviceName']!r}"
-        yield Fault("spec.service.clusterIP", what, hint)
+        yield ValidationIssue("spec.service.clusterIP", what, hint)

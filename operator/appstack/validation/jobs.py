@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from appstack.api.workloads import Job
-from appstack.errors import Fault, Severity
+from appstack.errors import Severity, ValidationIssue
 from appstack.validation.subject import Subject, one_of
 
 _JOB: Final = "spec.workload.job"
@@ -29,14 +29,14 @@ _ZONE: Final = re.compile(r"[A-Za-z][-+\w]*(/[A-Za-z0-9][-+\w]*)*")
 _EXAMPLE: Final = 'for example "0 3 * * *" or "@daily"'
 
 
-def job(subject: Subject) -> Iterator[Fault]:
+def job(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield options of Jobs that need another one."""
     options = subject.spec.workload.job or Job()
     indexed = options.completion_mode == "Indexed"
     modes = ("NonIndexed", "Indexed")
     yield from one_of(f"{_JOB}.completionMode", options.completion_mode, modes, what="a completion mode")
     if indexed and options.completions is None:
-        yield Fault(f"{_JOB}.completions", "is required with completionMode: Indexed", "how many there are")
+        yield ValidationIssue(f"{_JOB}.completions", "is required with completionMode: Indexed", "how many there are")
     given = {
         "backoffLimitPerIndex": options.backoff_limit_per_index is not None,
         "successPolicy": options.success_policy is not None,
@@ -44,28 +44,34 @@ def job(subject: Subject) -> Iterator[Fault]:
     }
     for name in (name for name, written in given.items() if written):
         if name in _NEEDS_INDEXES and not indexed:
-            yield Fault(f"{_JOB}.{name}", "needs completionMode: Indexed", "leave it out, or write that as well")
+            yield ValidationIssue(
+                f"{_JOB}.{name}", "needs completionMode: Indexed", "leave it out, or write that as well"
+            )
         if name in _NEEDS_NEVER and subject.spec.pod.restart_policy != "Never":
             what = "needs pods that are not restarted, and the default is OnFailure"
-            yield Fault(f"{_JOB}.{name}", what, "write spec.pod.restartPolicy: Never")
+            yield ValidationIssue(f"{_JOB}.{name}", what, "write spec.pod.restartPolicy: Never")
     if options.max_failed_indexes is not None and options.backoff_limit_per_index is None:
-        yield Fault(f"{_JOB}.maxFailedIndexes", "needs backoffLimitPerIndex", "leave it out, or write that as well")
+        yield ValidationIssue(
+            f"{_JOB}.maxFailedIndexes", "needs backoffLimitPerIndex", "leave it out, or write that as well"
+        )
     if options.parallelism == 0:
         hint = "suspend: true says so more clearly"
-        yield Fault(f"{_JOB}.parallelism", "0 starts no pod", hint, Severity.WARNING)
+        yield ValidationIssue(f"{_JOB}.parallelism", "0 starts no pod", hint, Severity.WARNING)
 
 
-def cron_job(subject: Subject) -> Iterator[Fault]:
+def cron_job(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield a schedule that is missing or can't be read, and options that Kubernetes does not know."""
     options = subject.spec.workload.cron_job
     if options is None:
-        yield Fault(f"{_CRON_JOB}.schedule", "is required", _EXAMPLE)
+        yield ValidationIssue(f"{_CRON_JOB}.schedule", "is required", _EXAMPLE)
         return
     for what in unreadable(options.schedule):
-        yield Fault(f"{_CRON_JOB}.schedule", what, _EXAMPLE)
+        yield ValidationIssue(f"{_CRON_JOB}.schedule", what, _EXAMPLE)
     zone = options.time_zone
     if zone is not None and (zone.lower() == "local" or not _ZONE.fullmatch(zone)):
-        yield Fault(f"{_CRON_JOB}.timeZone", f"{zone!r} is not a time zone", "for example Europe/Berlin or Etc/UTC")
+        yield ValidationIssue(
+            f"{_CRON_JOB}.timeZone", f"{zone!r} is not a time zone", "for example Europe/Berlin or Etc/UTC"
+        )
     policies = ("Allow", "Forbid", "Replace")
     yield from one_of(f"{_CRON_JOB}.concurrencyPolicy", options.concurrency_policy, policies, what="a policy")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
 from appstack.api.workloads import Kind
-from appstack.errors import Fault
+from appstack.errors import ValidationIssue
 from appstack.validation.subject import Subject
 from appstack.validation.tree import Value
 
@@ -42,7 +42,7 @@ class Row:
         return self.name if self.value is None else f"{self.name}: {_yaml(self.value)}"
 
 
-def refused(subject: Subject) -> Iterator[Fault]:
+def refused(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield fields that the kind of workload does not have."""
     kind = subject.spec.workload.kind
     refusals = [(row, row.refused[kind]) for row in TABLE if kind in row.refused]
@@ -52,7 +52,7 @@ def refused(subject: Subject) -> Iterator[Fault]:
     for row, refusal in refusals:
         for where, value in written[f"spec.{row.name}"]:
             if row.value in (None, value) and _together(subject, refusal):
-                yield Fault(where, refusal.what.format(kind=kind), refusal.hint)
+                yield ValidationIssue(where, refusal.what.format(kind=kind), refusal.hint)
 
 
 def _together(subject: Subject, refusal: Refusal) -> bool:

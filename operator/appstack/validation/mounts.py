@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from appstack.api.containers import BACKEND, Proxy
-from appstack.errors import Fault
+from appstack.errors import ValidationIssue
 from appstack.render.paths import NGINX_CONF, NGINX_DIR, NGINX_WRITABLE, STATIC_ROOT, TOKEN_PATH
 from appstack.validation.subject import Member, Subject, choices
 
@@ -63,7 +63,7 @@ def parts(path: str) -> tuple[str, ...]:
     return tuple(way)
 
 
-def overlaps(subject: Subject) -> Iterator[Fault]:
+def overlaps(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield mounts of one container at the same or at nested paths."""
     for member in subject.members:
         taken = _Taken()
@@ -73,7 +73,7 @@ def overlaps(subject: Subject) -> Iterator[Fault]:
                 yield _overlap(spot, former)
 
 
-def _overlap(spot: Spot, former: Spot) -> Fault:
+def _overlap(spot: Spot, former: Spot) -> ValidationIssue:
     mine, other = parts(spot.path), parts(former.path)
     if mine == other:
         what = f"{spot.path!r} is taken already by {former.by}"
@@ -81,7 +81,7 @@ def _overlap(spot: Spot, former: Spot) -> Fault:
         what = f"{spot.path!r} lies inside {former.path!r} of {former.by}"
     else:
         what = f"{spot.path!r} would hide {former.path!r} of {former.by}"
-    return Fault(spot.by, what, _HINTS.get(former.by, "mount the two beside each other"))
+    return ValidationIssue(spot.by, what, _HINTS.get(former.by, "mount the two beside each other"))
 
 
 def _spots(subject: Subject, member: Member) -> Iterator[Spot]:
@@ -110,27 +110,29 @@ def _inherited_files(subject: Subject, member: Member) -> Iterator[Spot]:
             yield Spot(file.path, by=f"spec.files[{index}].path, inherited")
 
 
-def paths(subject: Subject) -> Iterator[Fault]:
+def paths(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield mount paths and subPaths that Kubernetes refuses."""
     for member in subject.members:
         for index, mount in enumerate(member.container.volume_mounts or []):
             where = f"{member.field}.volumeMounts[{index}]"
             if mount.mount_path in ("", "/") or ":" in mount.mount_path:
-                yield Fault(f"{where}.mountPath", f"{mount.mount_path!r} can't be mounted at", "name a directory")
+                yield ValidationIssue(
+                    f"{where}.mountPath", f"{mount.mount_path!r} can't be mounted at", "name a directory"
+                )
             if mount.sub_path and mount.sub_path_expr:
-                yield Fault(f"{where}.subPathExpr", "excludes subPath", "keep one of the two")
+                yield ValidationIssue(f"{where}.subPathExpr", "excludes subPath", "keep one of the two")
             for name, value in (("subPath", mount.sub_path), ("subPathExpr", mount.sub_path_expr)):
                 yield from sub_path(f"{where}.{name}", value)
 
 
-def sub_path(where: str, value: str | None) -> Iterator[Fault]:
+def sub_path(where: str, value: str | None) -> Iterator[ValidationIssue]:
     """Yield a directory of a volume that is not inside it."""
     directory = PurePosixPath(value or "")
     if directory.is_absolute() or ".." in directory.parts:
-        yield Fault(where, f"{value!r} is not a path inside the volume", "neither a leading / nor '..'")
+        yield ValidationIssue(where, f"{value!r} is not a path inside the volume", "neither a leading / nor '..'")
 
 
-def volumes(subject: Subject) -> Iterator[Fault]:
+def volumes(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield mounts of volumes that are not there."""
     hint = choices(subject.volume_names, none="spec.volumes is empty")
     for member in subject.members:
@@ -139,7 +141,7 @@ def volumes(subject: Subject) -> Iterator[Fault]:
             mounted.append((f"{member.field}.volumeDevices[{index}].name", device.name))
         for where, name in mounted:
             if name not in subject.volume_names:
-                yield Fault(where, f"there is no volume {name!r}", hint)
+                yield ValidationIssue(where, f"there is no volume {name!r}", hint)
 
 
 CHECKS: Final = (overlaps, paths, volumes)

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from appstack.api.kube import IPBlock
-from appstack.errors import Fault, Severity
+from appstack.errors import Severity, ValidationIssue
 from appstack.validation.subject import Subject, repeated
 
 _NO_SERVICE: Final = "leads to the stack's Service, and there is none"
@@ -17,16 +17,18 @@ _ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _TWISTED = re.compile(r"//|/\.{1,2}(/|$)|%2[fF]")
 
 
-def leads_somewhere(subject: Subject) -> Iterator[Fault]:
+def leads_somewhere(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield an Ingress or HTTPRoute with no Service behind it, or with one that does not speak HTTP."""
     for name, wanted in (("ingress", subject.spec.ingress), ("httpRoute", subject.spec.http_route)):
         if wanted is None:
             continue
         if not subject.has_service:
             hint = "declare spec.backend.ports, and leave spec.service enabled"
-            yield Fault(f"spec.{name}", _NO_SERVICE, hint)
+            yield ValidationIssue(f"spec.{name}", _NO_SERVICE, hint)
         elif _first_protocol(subject) != "TCP":
-            yield Fault(f"spec.{name}", _NOT_TCP.format(_first_protocol(subject)), "put the port of HTTP first")
+            yield ValidationIssue(
+                f"spec.{name}", _NOT_TCP.format(_first_protocol(subject)), "put the port of HTTP first"
+            )
 
 
 def _first_protocol(subject: Subject) -> str:
@@ -35,20 +37,22 @@ def _first_protocol(subject: Subject) -> str:
     return (written[0].protocol if written else None) or "TCP"
 
 
-def ingress(subject: Subject) -> Iterator[Fault]:
+def ingress(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield names that stand twice or are none, a path that Kubernetes refuses, and TLS for nobody in particular."""
     wanted = subject.spec.ingress
     if wanted is None:
         return
     yield from _hosts("spec.ingress.hosts", wanted.hosts)
     if _TWISTED.search(wanted.path):
-        yield Fault("spec.ingress.path", f"{wanted.path!r} is not a plain path", "neither '//', '.', '..' nor '%2F'")
+        yield ValidationIssue(
+            "spec.ingress.path", f"{wanted.path!r} is not a plain path", "neither '//', '.', '..' nor '%2F'"
+        )
     if wanted.tls and not wanted.hosts:
         what = "is for no host in particular: which certificate a browser gets is up to the controller"
-        yield Fault("spec.ingress.tls", what, "name the hosts", Severity.WARNING)
+        yield ValidationIssue("spec.ingress.tls", what, "name the hosts", Severity.WARNING)
 
 
-def http_route(subject: Subject) -> Iterator[Fault]:
+def http_route(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield names and Gateways that stand twice or are none."""
     wanted = subject.spec.http_route
     if wanted is None:
@@ -62,39 +66,41 @@ def http_route(subject: Subject) -> Iterator[Fault]:
     )
 
 
-def _hosts(where: str, hosts: tuple[str, ...]) -> Iterator[Fault]:
+def _hosts(where: str, hosts: tuple[str, ...]) -> Iterator[ValidationIssue]:
     located = [(f"{where}[{index}]", host) for index, host in enumerate(hosts)]
     yield from repeated(located, key=str, what=lambda host: f"the host {host!r}")
     for field, host in located:
         if _ADDRESS.fullmatch(host):
-            yield Fault(field, f"{host!r} is an address", "a host is a name; leave hosts out to answer to every one")
+            yield ValidationIssue(
+                field, f"{host!r} is an address", "a host is a name; leave hosts out to answer to every one"
+            )
 
 
-def policy(subject: Subject) -> Iterator[Fault]:
+def policy(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield a policy that guards nothing or admits nobody, and peers that are none."""
     wanted = subject.spec.network_policy
     if wanted is None or not wanted.enabled:
         return
     if subject.spec.pod.host_network:
         what = "guards nothing on spec.pod.hostNetwork: the pod has the node's address"
-        yield Fault("spec.networkPolicy", what, "leave out hostNetwork, or the policy")
+        yield ValidationIssue("spec.networkPolicy", what, "leave out hostNetwork, or the policy")
     elif not (subject.has_service or subject.has_headless or subject.has_host_port):
         what = "admits nobody: no Service leads to the pods"
         hint = "leave it so if nobody is to come in, or declare spec.backend.ports"
-        yield Fault("spec.networkPolicy", what, hint, Severity.WARNING)
+        yield ValidationIssue("spec.networkPolicy", what, hint, Severity.WARNING)
     for index, peer in enumerate(wanted.from_):
         where = f"spec.networkPolicy.from[{index}]"
         selects = peer.pod_selector is not None or peer.namespace_selector is not None
         if peer.ip_block is None and not selects:
             hint = "podSelector, namespaceSelector or ipBlock; leave `from` out to admit everybody"
-            yield Fault(where, "names nobody", hint)
+            yield ValidationIssue(where, "names nobody", hint)
         elif peer.ip_block is not None and selects:
-            yield Fault(f"{where}.ipBlock", "excludes selectors", "make two entries of it")
+            yield ValidationIssue(f"{where}.ipBlock", "excludes selectors", "make two entries of it")
         if peer.ip_block is not None:
             yield from _ranges(f"{where}.ipBlock", peer.ip_block)
 
 
-def _ranges(where: str, block: IPBlock) -> Iterator[Fault]:
+def _ranges(where: str, block: IPBlock) -> Iterator[ValidationIssue]:
     """Yield what is no range of addresses."""
     excepted = [(f"{where}.except[{index}]", each) for index, each in enumerate(block.var_except or [])]
     for field, text in [(f"{where}.cidr", block.cidr), *excepted]:
@@ -104,7 +110,7 @@ def _ranges(where: str, block: IPBlock) -> Iterator[Fault]:
         except ValueError:
             is_range = False
         if not is_range:
-            yield Fault(field, f"{text!r} is not a range of addresses", "for example 10.0.0.0/8")
+            yield ValidationIssue(field, f"{text!r} is not a range of addresses", "for example 10.0.0.0/8")
 
 
 CHECKS: Final = (leads_somewhere, ingress, http_route, policy)

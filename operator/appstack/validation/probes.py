@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from appstack.api.containers import HTTPGet, LifecycleHandler, Probe, TCPSocket
-from appstack.errors import Fault
+from appstack.errors import ValidationIssue
 from appstack.validation.ports import number
 from appstack.validation.subject import Member, Subject, choices
 
@@ -43,26 +43,30 @@ def _questions(subject: Subject) -> Iterator[Question]:
             yield Question(f"{member.field}.lifecycle.{name}", member, handler)
 
 
-def ways(subject: Subject) -> Iterator[Fault]:
+def ways(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield probes and handlers that ask in no way or in several, or in one that can't work."""
     for question in _questions(subject):
         written = question.ways()
         known = "exec, httpGet, tcpSocket or grpc" if question.is_probe else "exec, httpGet or sleep"
         if not written:
-            yield Fault(question.field, "does not say what to do", known)
+            yield ValidationIssue(question.field, "does not say what to do", known)
         elif len(written) > 1:
-            yield Fault(question.field, f"does several things at once: {', '.join(written)}", "keep one of them")
+            yield ValidationIssue(
+                question.field, f"does several things at once: {', '.join(written)}", "keep one of them"
+            )
         if question.asked.var_exec is not None and not question.asked.var_exec.command:
-            yield Fault(f"{question.field}.exec.command", "is required")
+            yield ValidationIssue(f"{question.field}.exec.command", "is required")
         for index, header in enumerate((question.asked.http_get and question.asked.http_get.http_headers) or []):
             if not _HEADER.fullmatch(header.name):
                 where = f"{question.field}.httpGet.httpHeaders[{index}].name"
-                yield Fault(where, f"{header.name!r} is not a header's name", "letters, digits and -")
+                yield ValidationIssue(where, f"{header.name!r} is not a header's name", "letters, digits and -")
         if "tcpSocket" in written and not question.is_probe:
-            yield Fault(f"{question.field}.tcpSocket", "no kubelet does it in a lifecycle handler", "exec or httpGet")
+            yield ValidationIssue(
+                f"{question.field}.tcpSocket", "no kubelet does it in a lifecycle handler", "exec or httpGet"
+            )
 
 
-def through_proxy(subject: Subject) -> Iterator[Fault]:
+def through_proxy(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield questions to the backend that no proxy can carry to it."""
     if subject.spec.proxy is None:
         return
@@ -71,13 +75,17 @@ def through_proxy(subject: Subject) -> Iterator[Fault]:
             continue
         for way in ("tcpSocket", "grpc") if question.is_probe else ():
             if way in question.ways():
-                yield Fault(f"{question.field}.{way}", _CARRIED, "use httpGet or exec, or leave out spec.proxy")
+                yield ValidationIssue(
+                    f"{question.field}.{way}", _CARRIED, "use httpGet or exec, or leave out spec.proxy"
+                )
         if question.asked.http_get is not None and question.asked.http_get.host:
             hint = "leave it out; a Host header goes to httpHeaders"
-            yield Fault(f"{question.field}.httpGet.host", "the proxy asks the backend of its own pod only", hint)
+            yield ValidationIssue(
+                f"{question.field}.httpGet.host", "the proxy asks the backend of its own pod only", hint
+            )
 
 
-def ports(subject: Subject) -> Iterator[Fault]:
+def ports(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield questions to a port that is not there."""
     for question in _questions(subject):
         if question.member.runs_to_its_end:
@@ -90,21 +98,23 @@ def ports(subject: Subject) -> Iterator[Fault]:
             yield from _number(subject, question, f"{question.field}.grpc.port", grpc.port)
 
 
-def _port(subject: Subject, question: Question, where: str, action: HTTPGet | TCPSocket) -> Iterator[Fault]:
+def _port(subject: Subject, question: Question, where: str, action: HTTPGet | TCPSocket) -> Iterator[ValidationIssue]:
     listeners = subject.listeners(question.member)
     private = question.member is subject.backend and subject.spec.proxy is not None
     if not listeners and (action.port is None or private):
-        yield Fault(where, "the container declares no port to ask", f"declare it in {question.member.field}.ports")
+        yield ValidationIssue(
+            where, "the container declares no port to ask", f"declare it in {question.member.field}.ports"
+        )
     elif isinstance(action.port, str):
         named = [listener.name for listener in listeners if listener.name]
         if action.port not in named:
             hint = choices(named, none=f"name one in {question.member.field}.ports")
-            yield Fault(where, f"the container has no port {action.port!r}", hint)
+            yield ValidationIssue(where, f"the container has no port {action.port!r}", hint)
     elif action.port is not None and not (action.host and not private):
         yield from _number(subject, question, where, action.port)
 
 
-def _number(subject: Subject, question: Question, where: str, port: int) -> Iterator[Fault]:
+def _number(subject: Subject, question: Question, where: str, port: int) -> Iterator[ValidationIssue]:
     """Yield a number that nobody in the pod declares; a container that declares nothing may listen anywhere."""
     yield from number(where, port)
     if not subject.listeners(question.member):
@@ -112,20 +122,20 @@ def _number(subject: Subject, question: Question, where: str, port: int) -> Iter
     there = [listener for member in subject.together for listener in subject.listeners(member)]
     if not any(listener.number == port and listener.protocol == "TCP" for listener in there):
         hint = choices([str(listener) for listener in subject.listeners(question.member)], none="")
-        yield Fault(where, f"no container declares {port}/TCP", hint)
+        yield ValidationIssue(where, f"no container declares {port}/TCP", hint)
 
 
-def timing(subject: Subject) -> Iterator[Fault]:
+def timing(subject: Subject) -> Iterator[ValidationIssue]:
     """Yield what Kubernetes knows for some probes only."""
     for question in _questions(subject):
         if not isinstance(question.asked, Probe):
             continue
         readiness = question.field.endswith("readinessProbe")
         if not readiness and question.asked.success_threshold not in (None, 1):
-            yield Fault(f"{question.field}.successThreshold", "can only be 1 here", "leave it out")
+            yield ValidationIssue(f"{question.field}.successThreshold", "can only be 1 here", "leave it out")
         if readiness and question.asked.termination_grace_period_seconds is not None:
             where = f"{question.field}.terminationGracePeriodSeconds"
-            yield Fault(where, "a readiness probe ends nothing", "leave it out")
+            yield ValidationIssue(where, "a readiness probe ends nothing", "leave it out")
 
 
 CHECKS: Final = (ways, through_proxy, ports, timing)

@@ -11,7 +11,7 @@ from appstack.api import AppStack, AppStackSpec
 from appstack.api.containers import BACKEND, PROXY, Container, InitContainer, Sidecar
 from appstack.api.kube import ContainerPort, VolumeMount
 from appstack.api.service import USUAL
-from appstack.errors import Fault
+from appstack.errors import ValidationIssue
 from appstack.settings import Settings
 from appstack.validation.tree import Value, values
 
@@ -192,13 +192,13 @@ def _beside(part: str, index: int, container: InitContainer | Sidecar) -> Member
 
 def repeated(
     items: Iterable[tuple[str, Item]], *, key: Callable[[Item], Hashable], what: Callable[[Item], str]
-) -> Iterator[Fault]:
+) -> Iterator[ValidationIssue]:
     """Yield a fault for each item, given with its field, whose key another before it has."""
     first: dict[Hashable, str] = {}
     for field, item in items:
         former = first.setdefault(key(item), field)
         if former != field:
-            yield Fault(field, f"{what(item)} stands at {former} already", "keep one of the two")
+            yield ValidationIssue(field, f"{what(item)} stands at {former} already", "keep one of the two")
 
 
 def choices(names: Iterable[str], *, none: str) -> str:
@@ -207,7 +207,7 @@ def choices(names: Iterable[str], *, none: str) -> str:
     return f"there are: {listed}" if listed else none
 
 
-def one_of(where: str, value: str | None, known: tuple[str, ...], *, what: str) -> Iterator[Fault]:
+def one_of(where: str, value: str | None, known: tuple[str, ...], *, what: str) -> Iterator[ValidationIssue]:
     """Yield a value that is none of the known ones."""
     if value is not None and value not in known:
-        yield Fault(where, f"{value!r} is not {what}", f"{', '.join(known[:-1])} or {known[-1]}")
+        yield ValidationIssue(where, f"{value!r} is not {what}", f"{', '.join(known[:-1])} or {known[-1]}")

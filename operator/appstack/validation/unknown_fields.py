@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from appstack.api.crd import root_schema
 from appstack.api.structural import Schema
-from appstack.errors import Fault
+from appstack.errors import ValidationIssue
 
 _METADATA: Final[Schema] = {
     "annotations": {},
@@ -32,7 +32,7 @@ _FEW: Final = 12
 UNKNOWN: Final = "unknown field"
 
 
-def unknown_fields(doc: Mapping[str, Any]) -> tuple[Fault, ...]:
+def unknown_fields(doc: Mapping[str, Any]) -> tuple[ValidationIssue, ...]:
     """Return a fault for each field of a raw document, and each value of one, that an AppStack does not have.
 
     A block with nothing in it is one, too: it is null, which the API server drops without a word.
@@ -42,7 +42,7 @@ def unknown_fields(doc: Mapping[str, Any]) -> tuple[Fault, ...]:
     return tuple(_in_object(doc, schema, path=""))
 
 
-def _walk(value: Any, schema: Schema, *, path: str) -> Iterator[Fault]:
+def _walk(value: Any, schema: Schema, *, path: str) -> Iterator[ValidationIssue]:
     """Yield what is unknown below a value; a value of the wrong type is somebody else's fault to name."""
     if isinstance(value, Mapping) and schema.get("type", "object") == "object":
         if "additionalProperties" in schema:
@@ -54,15 +54,17 @@ def _walk(value: Any, schema: Schema, *, path: str) -> Iterator[Fault]:
         for index, inner in enumerate(value):
             yield from _walk(inner, schema["items"], path=f"{path}[{index}]")
     elif isinstance(value, str) and value not in schema.get("enum", (value,)):
-        yield Fault(path, f"unknown value {value!r}", _hint(value, filter(None, schema["enum"])))
+        yield ValidationIssue(path, f"unknown value {value!r}", _hint(value, filter(None, schema["enum"])))
 
 
-def _in_object(value: Mapping[Any, Any], properties: Schema, *, path: str) -> Iterator[Fault]:
+def _in_object(value: Mapping[Any, Any], properties: Schema, *, path: str) -> Iterator[ValidationIssue]:
     for key, inner in value.items():
         if key not in properties:
-            yield Fault(f"{path}{key}", UNKNOWN, _hint(str(key), properties))
+            yield ValidationIssue(f"{path}{key}", UNKNOWN, _hint(str(key), properties))
         elif inner is None and "properties" in properties[key]:
-            yield Fault(f"{path}{key}", "is empty, and counts as left out", f"write {key}: {{}}, or leave it out")
+            yield ValidationIssue(
+                f"{path}{key}", "is empty, and counts as left out", f"write {key}: {{}}, or leave it out"
+            )
         else:
             yield from _walk(inner, properties[key], path=f"{path}{key}")
 

@@ -11,7 +11,7 @@ from typing import Final, Generic, NamedTuple, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 
-class Turns(Generic[K]):
+class FairQueue(Generic[K]):
     """Waiting keys, group by group: each group has one turn in each round, its keys in the order in which they came."""
 
     def __init__(self, group: Callable[[K], Hashable]) -> None:
@@ -74,12 +74,12 @@ class Turns(Generic[K]):
             self._served.pop(group, None)
 
 
-class Lane(IntEnum):
+class Priority(IntEnum):
     """Why a key waits: the best reason stands first."""
 
-    LIVE = 0  # something has happened to it
-    TELL = 1  # all is done but to tell of it
-    LATER = 2  # nothing is known to have happened to it
+    NORMAL = 0  # something has happened to it
+    STATUS = 1  # all is done but to tell of it
+    LOW = 2  # nothing is known to have happened to it
 
 
 _REST: Final = 10  # every tenth turn is first for those that may come later: somebody may have changed their objects
@@ -91,19 +91,19 @@ SLOW: Final = 5.0
 """Seconds after which one that tells counts no more: what it writes hangs, and others have something to tell."""
 
 
-class Turn(NamedTuple, Generic[K]):
+class Item(NamedTuple, Generic[K]):
     """A key that is handed to a worker, and why."""
 
     key: K
-    lane: Lane
+    lane: Priority
 
 
-class Lanes(Generic[K]):
+class PriorityQueue(Generic[K]):
     """Waiting keys by why they wait, each once: for the best reason."""
 
     def __init__(self, group: Callable[[K], Hashable]) -> None:
         self._group = group
-        self._lanes: dict[Lane, Turns[K]] = {lane: Turns(group) for lane in Lane}
+        self._lanes: dict[Priority, FairQueue[K]] = {lane: FairQueue(group) for lane in Priority}
         self._looked_at: set[K] = set()  # with a worker, because something has happened to them
         self._told_of: dict[K, tuple[Hashable, float]] = {}  # with a worker that tells: their groups, and since when
         self._taken = self._taken_since_told = 0
@@ -112,7 +112,7 @@ class Lanes(Generic[K]):
         """How many keys wait."""
         return sum(map(len, self._lanes.values()))
 
-    def put(self, key: K, lane: Lane, now: float) -> bool:
+    def put(self, key: K, lane: Priority, now: float) -> bool:
         """Let a key wait; tell whether a worker may have been waiting for that: it is new, or has a better reason."""
         former = next((lane for lane, turns in self._lanes.items() if key in turns), None)
         if former is None:
@@ -122,18 +122,18 @@ class Lanes(Generic[K]):
             self._lanes[lane].put(key, now if since is None else since)
         return former is None or lane < former
 
-    def take(self, may: Callable[[Hashable], bool], now: float) -> Turn[K] | None:
+    def take(self, may: Callable[[Hashable], bool], now: float) -> Item[K] | None:
         """Return the key whose turn it is, of the groups that may; None where nobody waits who may."""
         for lane in self._order(now):
             key = self._lanes[lane].take(self._may(lane, may), now)
             if key is not None:
                 self._taken += 1
-                self._taken_since_told = 0 if lane is Lane.TELL else self._taken_since_told + 1
-                if lane is Lane.TELL:
+                self._taken_since_told = 0 if lane is Priority.STATUS else self._taken_since_told + 1
+                if lane is Priority.STATUS:
                     self._told_of[key] = self._group(key), now
-                elif lane is Lane.LIVE:
+                elif lane is Priority.NORMAL:
                     self._looked_at.add(key)
-                return Turn(key, lane)
+                return Item(key, lane)
         return None
 
     def done(self, key: K) -> None:
@@ -145,15 +145,15 @@ class Lanes(Generic[K]):
         """Tell whether it is the turn of any key, of the groups that may."""
         return any(self._lanes[lane].waits(self._may(lane, may)) for lane in self._order(now))
 
-    def _order(self, now: float) -> tuple[Lane, ...]:
-        looks = (Lane.LIVE, Lane.LATER)
-        flow = self._lanes[Lane.LIVE].flow(now - FLOW) and self._taken_since_told < _SILENCE
+    def _order(self, now: float) -> tuple[Priority, ...]:
+        looks = (Priority.NORMAL, Priority.LOW)
+        flow = self._lanes[Priority.NORMAL].flow(now - FLOW) and self._taken_since_told < _SILENCE
         silent = flow or (self._busy() and self._tellers(now) >= _TELLERS)
-        lanes = looks if silent else (Lane.TELL, *looks)
-        return (Lane.LATER, *lanes) if (self._taken + 1) % _REST == 0 else lanes
+        lanes = looks if silent else (Priority.STATUS, *looks)
+        return (Priority.LOW, *lanes) if (self._taken + 1) % _REST == 0 else lanes
 
-    def _may(self, lane: Lane, may: Callable[[Hashable], bool]) -> Callable[[Hashable], bool]:
-        if lane is not Lane.TELL or not self._busy():
+    def _may(self, lane: Priority, may: Callable[[Hashable], bool]) -> Callable[[Hashable], bool]:
+        if lane is not Priority.STATUS or not self._busy():
             return may
         telling = {group for group, _ in self._told_of.values()}
         return lambda group: group not in telling and may(group)
@@ -163,7 +163,7 @@ class Lanes(Generic[K]):
 
     def _busy(self) -> bool:
         """Tell whether there is work that words would hold up."""
-        return bool(self._lanes[Lane.LIVE] or self._looked_at)
+        return bool(self._lanes[Priority.NORMAL] or self._looked_at)
 
     def oldest(self) -> float | None:
         """Return since when the key that waits longest has waited."""
@@ -171,20 +171,20 @@ class Lanes(Generic[K]):
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateLimit:
     """How often a key may have its turn: `burst` times at once, then every `spacing` seconds."""
 
     burst: int = 10
     spacing: float = 0.5
 
 
-RATE: Final = Rate()
+DEFAULT_RATE_LIMIT: Final = RateLimit()
 
 
-class Allowance(Generic[K]):
+class RateLimiter(Generic[K]):
     """Keeps a key that never comes to rest from being looked at all the time. A key at rest is not remembered."""
 
-    def __init__(self, rate: Rate) -> None:
+    def __init__(self, rate: RateLimit) -> None:
         self._rate = rate
         self._used: OrderedDict[K, float] = OrderedDict()  # when all its turns so far are made up for
 

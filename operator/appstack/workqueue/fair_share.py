@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 
 
-class Shares:
+class FairShare:
     """A group may take another one while it holds fewer than are free: so no group takes what others would need.
 
     One that gives nothing back ends up with half of all, a second such one with half of the rest. Groups that do give

@@ -9,8 +9,17 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
-from appstack.workqueue.fair_queue import FLOW, RATE, SLOW, Allowance, Lane, Lanes, Rate, Turn
-from appstack.workqueue.fair_share import Shares
+from appstack.workqueue.fair_queue import (
+    DEFAULT_RATE_LIMIT,
+    FLOW,
+    SLOW,
+    Item,
+    Priority,
+    PriorityQueue,
+    RateLimit,
+    RateLimiter,
+)
+from appstack.workqueue.fair_share import FairShare
 
 K = TypeVar("K", bound=Hashable)
 
@@ -36,7 +45,7 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Result:
     """When a key wants its next look, besides when something happens to it."""
 
     after: float | None = None  # seconds; never, when None
@@ -45,7 +54,7 @@ class Again:
     tell: bool = False  # what was done is to be told, as soon as nobody waits for a look
 
 
-DONE: Final = Again()
+DONE: Final = Result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +86,16 @@ class WorkQueue(Generic[K]):
         group: Callable[[K], Hashable],
         workers: int,
         backoff: Backoff = Backoff(),
-        rate: Rate = RATE,
+        rate: RateLimit = DEFAULT_RATE_LIMIT,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
         self._backoff = backoff
         self._chance = chance
         self._group = group
-        self._shares = Shares(workers)
-        self._waiting: Lanes[K] = Lanes(group)
-        self._allowance: Allowance[K] = Allowance(rate)
+        self._shares = FairShare(workers)
+        self._waiting: PriorityQueue[K] = PriorityQueue(group)
+        self._allowance: RateLimiter[K] = RateLimiter(rate)
         self._again: set[K] = set()  # to be looked at again once its worker is done
         self._processing: set[K] = set()
         self._timers: dict[K, Timer] = {}
@@ -114,7 +123,7 @@ class WorkQueue(Generic[K]):
         if wait > 0:
             self.add_after(key, wait)
         else:
-            self._put(key, Lane.LATER if later else Lane.LIVE)
+            self._put(key, Priority.LOW if later else Priority.NORMAL)
 
     def add_after(self, key: K, delay: float) -> None:
         """Have a look at the key in `delay` seconds; the earliest of several such wishes counts."""
@@ -126,7 +135,7 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._timers[key] = self._clock.call_at(when, lambda: self._due(key))
 
-    async def get(self) -> Turn[K] | None:
+    async def get(self) -> Item[K] | None:
         """Wait for a key and take it, with the lane that it comes from; None when the queue is closed."""
         while not self._closed:
             turn = self._take()
@@ -138,7 +147,7 @@ class WorkQueue(Generic[K]):
             await waker
         return None
 
-    def done(self, key: K, again: Again = DONE) -> None:
+    def done(self, key: K, again: Result = DONE) -> None:
         """Give a key back, with what its worker wishes."""
         self._processing.discard(key)
         self._waiting.done(key)
@@ -156,7 +165,9 @@ class WorkQueue(Generic[K]):
             self._again.discard(key)
             self.add(key)
         if again.tell and not self._closed:
-            self._put(key, Lane.TELL)  # where it waits for a look already, that look finds anew what there is to tell
+            self._put(
+                key, Priority.STATUS
+            )  # where it waits for a look already, that look finds anew what there is to tell
 
     def caught_up(self, key: K) -> None:
         """Take in from a key's worker that it has seen all that happened to the key until now."""
@@ -176,20 +187,20 @@ class WorkQueue(Generic[K]):
         while self._wakers:
             self._wake()
 
-    def _take(self) -> Turn[K] | None:
+    def _take(self) -> Item[K] | None:
         now = self._clock.time()
         turn = self._waiting.take(self._shares.may, now)
         if turn is None:
             return None
         self._processing.add(turn.key)
         self._shares.take(self._group(turn.key))
-        self._clock.call_at(now + (SLOW if turn.lane is Lane.TELL else FLOW), self._wake_where_it_helps)
-        if turn.lane is not Lane.TELL:
+        self._clock.call_at(now + (SLOW if turn.lane is Priority.STATUS else FLOW), self._wake_where_it_helps)
+        if turn.lane is not Priority.STATUS:
             self._allowance.took(turn.key, now)
             self._cancel(turn.key)  # this look is the one that was wished for
         return turn
 
-    def _put(self, key: K, lane: Lane) -> None:
+    def _put(self, key: K, lane: Priority) -> None:
         if self._waiting.put(key, lane, self._clock.time()):
             self._wake()
 
