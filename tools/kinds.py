@@ -1,45 +1,46 @@
-"""docs/kinds.md: which field works on which kind of workload, as the check's own table has it."""
+"""Generator of docs/kinds.md: the fields that each kind of workload supports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from appstack.validation.kinds import KINDS, TABLE, Refusal, Row
+from appstack.validation.kind_support import KINDS, SUPPORT_TABLE, FieldSupport, UnsupportedReason
 
 INTRODUCTION = """\
 # Fields by kind of workload
 
-Every field works on every kind of workload (✓), or is refused on it by name; the number leads to the sentence
-that `appstack validate` and the status say, and to the way out. A field that is not listed (the rest of a
-Container, of the PodSpec, of a ServiceSpec) works on every kind.
+✓ marks the kinds of workload that support a field. A number refers to the reason why a kind does not support it and
+to the alternative; `appstack validate` and the AppStack's status give the same message. Fields that are not listed
+(other fields of a Container, PodSpec or ServiceSpec) are supported by every kind.
 """
 
 
 def text(note: str) -> str:
-    """Return the whole document."""
-    sentences: list[str] = []
-    rows = [f"| {' | '.join(_cells(row, sentences))} |" for row in TABLE]
-    notes = [f"{number}. {sentence}" for number, sentence in enumerate(sentences, start=1)]
-    head = [f"| field | {' | '.join(KINDS)} |", f"|---|{':-:|' * len(KINDS)}"]
-    return "\n".join([f"<!-- {note} -->\n", INTRODUCTION, *head, *rows, "", "## Why, and what instead", "", *notes, ""])
+    """Return the complete document; `note` names the command that generates it."""
+    reasons: list[str] = []
+    rows = [f"| {' | '.join(_cells(row, reasons))} |" for row in SUPPORT_TABLE]
+    notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, start=1)]
+    header = [f"| field | {' | '.join(KINDS)} |", f"|---|{':-:|' * len(KINDS)}"]
+    title = "## Reasons and alternatives"
+    return "\n".join([f"<!-- {note} -->\n", INTRODUCTION, *header, *rows, "", title, "", *notes, ""])
 
 
-def _cells(row: Row, sentences: list[str]) -> Iterator[str]:
-    """Yield the field and a cell for each kind; a sentence that is new gets the next number."""
+def _cells(row: FieldSupport, reasons: list[str]) -> Iterator[str]:
+    """Yield the cells of a row: the field, then one for each kind. New reasons are appended to `reasons`."""
     yield f"`{row}`"
     for kind in KINDS:
-        if kind not in row.refused:
+        if kind not in row.unsupported_on:
             yield "✓"
             continue
-        refusal = row.refused[kind]
-        sentence = _sentence(refusal)
-        if sentence not in sentences:
-            sentences.append(sentence)
-        number = sentences.index(sentence) + 1
-        yield f"✓ or {number}" if refusal.only_with else str(number)
+        reason = row.unsupported_on[kind]
+        text = _reason_text(reason)
+        if text not in reasons:
+            reasons.append(text)
+        number = reasons.index(text) + 1
+        yield f"✓ or {number}" if reason.only_with else str(number)
 
 
-def _sentence(refusal: Refusal) -> str:
-    beside = " or ".join(f"`{each}`" for each in refusal.only_with)
-    condition = f"With {beside}: " if beside else ""
-    return f"{condition}{refusal.what.format(kind='*kind*')} ({refusal.hint})"
+def _reason_text(reason: UnsupportedReason) -> str:
+    combinations = " or ".join(f"`{field}`" for field in reason.only_with)
+    condition = f"With {combinations}: " if combinations else ""
+    return f"{condition}{reason.message.format(kind='*kind*')} ({reason.hint})"

@@ -1,4 +1,4 @@
-"""docs/metrics.md: what the operator counts, as its own registry has it."""
+"""Generator of docs/metrics.md: the metrics of the operator's Prometheus registry."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from appstack.telemetry import metrics
 INTRODUCTION = """\
 # Metrics
 
-What the operator tells at `/metrics`, in Prometheus' text format. No label names a stack or a namespace: the number of
-series does not depend on the number of stacks. What to watch, and when to worry: [operating.md](operating.md).
+The operator serves these metrics at `/metrics` in the Prometheus text format. No label names an AppStack or a
+namespace, so the number of series does not depend on the number of AppStacks. [operating.md](operating.md) describes
+alerts.
 
-| metric | type | labels | what |
+| metric | type | labels | description |
 |---|---|---|---|
 """
-PROCESS = """
-Beside these, Prometheus' standard metrics of the process: `process_cpu_seconds_total`, `process_resident_memory_bytes`,
-`process_open_fds`, `process_start_time_seconds` and their like.
+PROCESS_METRICS = """
+Prometheus' standard process metrics are served as well: `process_cpu_seconds_total`, `process_resident_memory_bytes`,
+`process_open_fds`, `process_start_time_seconds` and others.
 """
 
 
 def text(note: str) -> str:
-    """Return the whole document."""
-    return f"<!-- {note} -->\n\n{INTRODUCTION}{''.join(sorted(_rows()))}{PROCESS}"
+    """Return the complete document; `note` names the command that generates it."""
+    return f"<!-- {note} -->\n\n{INTRODUCTION}{''.join(sorted(_rows()))}{PROCESS_METRICS}"
 
 
 def _rows() -> Iterator[str]:
-    for each in vars(metrics).values():
-        if isinstance(each, MetricWrapperBase | metrics.StackCounts):
-            (family,) = each.describe()
+    for metric in vars(metrics).values():
+        if isinstance(metric, MetricWrapperBase | metrics.AppStackCollector):
+            (family,) = metric.describe()
             name = f"{family.name}_total" if family.type == "counter" else family.name
-            labels = ", ".join(f"`{label}`" for label in each._labelnames)
+            labels = ", ".join(f"`{label}`" for label in metric._labelnames)
             yield f"| `{name}` | {family.type} | {labels} | {family.documentation} |\n"

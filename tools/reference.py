@@ -1,4 +1,4 @@
-"""docs/reference.md: every field of ours with its type, default and meaning; Kubernetes' own types by name."""
+"""Generator of docs/reference.md: type, default and description of each field that AppStack defines."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ Schema = dict[str, Any]
 
 KUBERNETES = "https://kubernetes.io/docs/reference/generated/kubernetes-api/v1.33/"
 GROUPS = {"V1DeploymentSpec": "apps", "V1DeploymentStrategy": "apps"}
-"""The API group in the anchor of a type; `core` where none is named."""
+"""API groups in the anchors of Kubernetes' reference, by type; `core` for all others."""
 
 INTRODUCTION = """\
 # Reference
 
-`apiVersion: appstack.dev/v1alpha1`, `kind: AppStack`, short name `aps`. What the parts mean together stands in
-[concepts.md](concepts.md); `kubectl explain appstack.spec` has the same fields.
+`apiVersion: appstack.dev/v1alpha1`, `kind: AppStack`, short name `aps`. [concepts.md](concepts.md) explains how the
+fields work together; `kubectl explain appstack.spec` shows the same descriptions.
 
-A type that links to Kubernetes is Kubernetes' own, as version 1.33 has it. A section that extends one of Kubernetes'
-types lists only what AppStack adds or defines otherwise: all other fields are as there.
+Types that link to the Kubernetes reference are those of Kubernetes 1.33. A section that extends a Kubernetes type lists
+only the fields that AppStack adds or overrides; all other fields are as in Kubernetes.
 """
 
 
 def text(note: str) -> str:
-    """Return the whole document."""
+    """Return the complete document; `note` names the command that generates it."""
     parts = [
         f"<!-- {note} -->\n",
         INTRODUCTION,
         *_part("spec", AppStackSpec),
         *_part("status", Status),
-        *_part("The operator's settings", Settings),
+        *_part("Operator settings", Settings),
     ]
     return "\n".join(parts)
 
 
 def _part(title: str, model: type[BaseModel]) -> Iterator[str]:
-    schema = model.model_json_schema(schema_generator=structural.Marked)
+    schema = model.model_json_schema(schema_generator=structural.TaggedJsonSchema)
     definitions = schema.get("$defs", {})
     yield f"## {title}\n"
     yield from _section(schema, definitions)
@@ -53,44 +53,44 @@ def _part(title: str, model: type[BaseModel]) -> Iterator[str]:
 
 def _section(schema: Schema, definitions: Mapping[str, Schema]) -> Iterator[str]:
     yield f"{_line(schema.get('description', ''))}\n"
-    mark = schema.get(structural.MARK)
-    if mark:
-        yield f"{_extends(mark, schema['properties'])}\n"
+    tag = schema.get(structural.TYPE_TAG)
+    if tag:
+        yield f"{_inherited_fields(tag, schema['properties'])}\n"
     rows = list(_rows(schema, definitions))
     if rows:
-        yield "\n".join(["| field | type | default | meaning |", "|---|---|---|---|", *rows]) + "\n"
+        yield "\n".join(["| field | type | default | description |", "|---|---|---|---|", *rows]) + "\n"
 
 
-def _extends(mark: Mapping[str, Any], properties: Schema) -> str:
-    known = openapi.type_named(mark["name"])
-    offered = known.fields if known else {}
-    less = [f"`{name}`" for name in sorted(mark["fields"]) if name in offered and name not in properties]
-    but = f", less {', '.join(less)}" if less else ""
-    return f"It has the fields of Kubernetes' {_kubernetes(mark['name'])}{but}."
+def _inherited_fields(tag: Mapping[str, Any], properties: Schema) -> str:
+    rules = openapi.rules_of_type(tag["name"])
+    supported = rules.fields if rules else {}
+    omitted = [f"`{name}`" for name in sorted(tag["fields"]) if name in supported and name not in properties]
+    exception = f", except {', '.join(omitted)}" if omitted else ""
+    return f"Has the fields of the Kubernetes {_kubernetes_link(tag['name'])}{exception}."
 
 
 def _rows(schema: Schema, definitions: Mapping[str, Schema]) -> Iterator[str]:
     required = schema.get("required", ())
-    mark = schema.get(structural.MARK, {"fields": (), "anew": ()})
+    tag = schema.get(structural.TYPE_TAG, {"fields": (), "overridden": ()})
     for name, property_ in schema.get("properties", {}).items():
-        if name not in mark["fields"] or name in mark["anew"]:
-            meaning = _line(property_.get("description") or "").replace("|", "\\|")
-            default = "required" if name in required else _default(property_.get("default"), meaning)
-            yield f"| `{name}` | {_type(property_, definitions)} | {default} | {meaning} |"
+        if name not in tag["fields"] or name in tag["overridden"]:
+            description = _line(property_.get("description") or "").replace("|", "\\|")
+            default = "required" if name in required else _default(property_.get("default"), description)
+            yield f"| `{name}` | {_type(property_, definitions)} | {default} | {description} |"
 
 
 def _order(schema: Schema, definitions: Mapping[str, Schema]) -> list[str]:
-    """Return the names of our types in the order in which a reader meets them."""
-    found: list[str] = []
-    waiting = [schema]
-    while waiting:
-        one = waiting.pop(0)
-        for property_ in one.get("properties", {}).values():
+    """Return the names of the types that AppStack defines or extends, in the order of their first use."""
+    names: list[str] = []
+    queue = [schema]
+    while queue:
+        for property_ in queue.pop(0).get("properties", {}).values():
             for name in _references(property_):
-                if name not in found and structural.is_ours(definitions[name]) and "properties" in definitions[name]:
-                    found.append(name)
-                    waiting.append(definitions[name])
-    return found
+                definition = definitions[name]
+                if name not in names and structural.is_own_type(definition) and "properties" in definition:
+                    names.append(name)
+                    queue.append(definition)
+    return names
 
 
 def _references(schema: Schema) -> Iterator[str]:
@@ -103,9 +103,9 @@ def _references(schema: Schema) -> Iterator[str]:
 
 def _type(schema: Schema, definitions: Mapping[str, Schema]) -> str:
     if "anyOf" in schema:
-        return " or ".join(_type(one, definitions) for one in schema["anyOf"] if one.get("type") != "null")
+        return " or ".join(_type(branch, definitions) for branch in schema["anyOf"] if branch.get("type") != "null")
     if "$ref" in schema:
-        return _named(schema["$ref"].rpartition("/")[2], definitions)
+        return _referenced_type(schema["$ref"].rpartition("/")[2], definitions)
     if "items" in schema:
         return f"list of {_type(schema['items'], definitions)}"
     if "enum" in schema or "const" in schema:
@@ -115,23 +115,23 @@ def _type(schema: Schema, definitions: Mapping[str, Schema]) -> str:
     return str(schema.get("type", "any"))
 
 
-def _named(name: str, definitions: Mapping[str, Schema]) -> str:
+def _referenced_type(name: str, definitions: Mapping[str, Schema]) -> str:
     definition = definitions[name]
     if "enum" in definition:
         return " or ".join(f"`{value}`" for value in definition["enum"])
-    if not structural.is_ours(definition):
-        return _kubernetes(definition[structural.MARK]["name"])
+    if not structural.is_own_type(definition):
+        return _kubernetes_link(definition[structural.TYPE_TAG]["name"])
     return f"[{name}](#{name.lower()})" if "properties" in definition else "object without fields"
 
 
-def _kubernetes(python_name: str) -> str:
+def _kubernetes_link(python_name: str) -> str:
     name = python_name.removeprefix("V1")
     return f"[{name}]({KUBERNETES}#{name.lower()}-v1-{GROUPS.get(python_name, 'core')})"
 
 
-def _default(value: Any, meaning: str) -> str:
-    """Return the default, unless the meaning tells it."""
-    if not isinstance(value, str | int) or value == "" or "efault" in meaning:
+def _default(value: Any, description: str) -> str:
+    """Return the default, or nothing if the description names it."""
+    if not isinstance(value, str | int) or value == "" or structural.DEFAULT_PREFIX in description:
         return ""
     return f"`{value if isinstance(value, str) else json.dumps(value)}`"
 

@@ -1,4 +1,4 @@
-"""Stacks for tests: one small good one, and what a test lays over it."""
+"""AppStacks for tests: a minimal valid spec, and the fields with which a test overrides it."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ import yaml
 from appstack.api import AppStack, parse
 from appstack.errors import Severity
 from appstack.settings import Settings
-from appstack.validation import check
+from appstack.validation import validate
 
-GOOD = """
+VALID_SPEC = """
 backend: {image: shop:1, ports: [{name: http, containerPort: 8000}]}
 """
 
 Cases = Mapping[str, tuple[str, Iterable[str]]]
-"""By sentence: what is laid over the good spec, and the lines of what is wrong with it."""
+"""For each test case, by name: YAML that overrides fields of the valid spec, and the expected messages."""
 
 
 def stack(*texts: str, name: str = "shop") -> AppStack:
-    """Return the good stack with the fields of each text, YAML of a spec, in place of its own."""
+    """Return the valid AppStack with its fields replaced by those of each text, which is the YAML of a spec."""
     spec: dict[str, Any] = {}
-    for text in (GOOD, *texts):
+    for text in (VALID_SPEC, *texts):
         spec |= yaml.safe_load(text) or {}
-    head = {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": {"name": name}}
-    return parse({**head, "spec": spec})
+    header = {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": {"name": name}}
+    return parse({**header, "spec": spec})
 
 
-def complaints(*texts: str, name: str = "shop", settings: Settings | None = None) -> list[str]:
-    """Return what is wrong with such a stack, a line for each fault; warnings say so."""
-    issues = check(stack(*texts, name=name), settings or Settings())
+def issue_messages(*texts: str, name: str = "shop", settings: Settings | None = None) -> list[str]:
+    """Return the validation messages for such an AppStack; those of warnings begin with `Warning:`."""
+    issues = validate(stack(*texts, name=name), settings or Settings())
     return [f"Warning: {issue}" if issue.severity is Severity.WARNING else str(issue) for issue in issues]
 
 
-def table(cases: Cases) -> pytest.MarkDecorator:
-    """Return what runs a test once for each case, under its sentence."""
+def parametrize_cases(cases: Cases) -> pytest.MarkDecorator:
+    """Return a decorator that runs a test for each case, named after it."""
     return pytest.mark.parametrize(("text", "lines"), cases.values(), ids=cases.keys())

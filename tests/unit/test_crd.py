@@ -1,4 +1,4 @@
-"""The model as the API server sees it."""
+"""The CustomResourceDefinition that is generated from the models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appstack.api.status import Status
 ROOT = crd.root_schema()
 
 
-def at(path: str) -> dict[str, Any]:
+def field_schema(path: str) -> dict[str, Any]:
     """Return the schema of a field: `spec.backend.ports[].protocol`."""
     schema = ROOT
     for part in path.split("."):
@@ -37,8 +37,9 @@ def nodes(schema: Any = ROOT, path: str = "") -> Iterator[tuple[str, dict[str, A
         yield from nodes(schema["additionalProperties"], f"{path}{{}}")
 
 
-def merging(path: str) -> tuple[str, list[str]]:
-    schema = at(path)
+def list_type(path: str) -> tuple[str, list[str]]:
+    """Return the list type of a field and its merge keys."""
+    schema = field_schema(path)
     return schema["x-kubernetes-list-type"], schema.get("x-kubernetes-list-map-keys", [])
 
 
@@ -60,35 +61,35 @@ def merging(path: str) -> tuple[str, list[str]]:
         ("status.resources", ["apiVersion", "kind", "name"]),
     ],
 )
-def test_a_list_with_keys_merges_by_them(path: str, keys: list[str]) -> None:
-    assert merging(path) == ("map", keys)
+def test_list_with_keys_merges_by_key(path: str, keys: list[str]) -> None:
+    assert list_type(path) == ("map", keys)
 
 
 @pytest.mark.parametrize("path", ["spec.backend.args", "spec.backend.envFrom", "spec.pod.tolerations"])
-def test_a_list_without_keys_is_replaced(path: str) -> None:
-    assert merging(path) == ("atomic", [])
+def test_list_without_keys_is_atomic(path: str) -> None:
+    assert list_type(path) == ("atomic", [])
 
 
-def test_every_key_is_required_or_has_a_default() -> None:
+def test_every_list_map_key_is_required_or_has_a_default() -> None:
     lists = [(path, schema) for path, schema in nodes() if schema.get("x-kubernetes-list-type") == "map"]
-    bare = [
+    without_default = [
         f"{path}: {key}"
         for path, schema in lists
         for key in schema["x-kubernetes-list-map-keys"]
         if key not in schema["items"].get("required", ()) and "default" not in schema["items"]["properties"][key]
     ]
-    assert bare == []
+    assert without_default == []
 
 
-def test_only_keys_and_the_first_status_have_defaults() -> None:
+def test_only_list_map_keys_and_status_have_defaults() -> None:
     keys = {f"{path}[].{key}" for path, schema in nodes() for key in schema.get("x-kubernetes-list-map-keys", ())}
     defaults = {path for path, schema in nodes() if "default" in schema}
 
     assert defaults - keys == {"status"}
-    assert at("spec.backend.ports[].protocol")["default"] == "TCP"
+    assert field_schema("spec.backend.ports[].protocol")["default"] == "TCP"
 
 
-def test_every_list_says_how_it_merges() -> None:
+def test_every_list_has_a_list_type() -> None:
     lists = [path for path, schema in nodes() if schema.get("type") == "array"]
     assert [path for path in lists if "x-kubernetes-list-type" not in dict(nodes())[path]] == []
 
@@ -105,51 +106,53 @@ def test_every_list_says_how_it_merges() -> None:
         "spec.volumes[].ephemeral.volumeClaimTemplate.metadata.managedFields",
     ],
 )
-def test_what_the_oldest_server_or_an_appstack_does_not_have_is_not_offered(path: str) -> None:
-    above, _, name = path.rpartition(".")
-    assert name not in at(above)["properties"]
+def test_omitted_field_and_field_unknown_to_the_oldest_server_are_absent(path: str) -> None:
+    parent, _, name = path.rpartition(".")
+    assert name not in field_schema(parent)["properties"]
 
 
-def test_quantities_and_ports_may_be_numbers_or_text() -> None:
-    limits = at("spec.backend.resources.limits")["additionalProperties"]
+def test_quantities_and_ports_accept_integers_and_strings() -> None:
+    limits = field_schema("spec.backend.resources.limits")["additionalProperties"]
 
     assert limits["x-kubernetes-int-or-string"] is True
     assert "pattern" in limits
-    assert at("spec.volumes[].emptyDir.sizeLimit")["x-kubernetes-int-or-string"] is True
-    assert at("spec.backend.livenessProbe.httpGet.port")["x-kubernetes-int-or-string"] is True
-    assert at("spec.backend.livenessProbe.periodSeconds")["format"] == "int32"
+    assert field_schema("spec.volumes[].emptyDir.sizeLimit")["x-kubernetes-int-or-string"] is True
+    assert field_schema("spec.backend.livenessProbe.httpGet.port")["x-kubernetes-int-or-string"] is True
+    assert field_schema("spec.backend.livenessProbe.periodSeconds")["format"] == "int32"
 
 
-def test_a_reference_is_replaced_as_a_whole() -> None:
-    assert at("spec.backend.env[].valueFrom.secretKeyRef")["x-kubernetes-map-type"] == "atomic"
-    assert at("spec.pod.nodeSelector")["x-kubernetes-map-type"] == "atomic"
+def test_object_reference_and_node_selector_are_atomic() -> None:
+    assert field_schema("spec.backend.env[].valueFrom.secretKeyRef")["x-kubernetes-map-type"] == "atomic"
+    assert field_schema("spec.pod.nodeSelector")["x-kubernetes-map-type"] == "atomic"
 
 
-def test_what_is_ours_is_described_in_full_and_bounded() -> None:
-    ours = [f"spec.proxy.static[].{name}" for name in at("spec.proxy.static[]")["properties"]]
-    ours += [f"spec.files[].{name}" for name in at("spec.files[]")["properties"]]
-    ours += [f"spec.{name}" for name in at("spec")["properties"]]
-    found = [at(path) for path in ours]
+def test_own_fields_have_descriptions_and_bounds() -> None:
+    own = [f"spec.proxy.static[].{name}" for name in field_schema("spec.proxy.static[]")["properties"]]
+    own += [f"spec.files[].{name}" for name in field_schema("spec.files[]")["properties"]]
+    own += [f"spec.{name}" for name in field_schema("spec")["properties"]]
+    schemas = [field_schema(path) for path in own]
 
-    assert [path for path in ours if not at(path).get("description")] == []
-    assert [s for s in found if s.get("type") == "array" and "maxItems" not in s] == []
-    assert [s for s in found if s.get("type") == "string" and not {"maxLength", "enum"} & s.keys()] == []
-
-
-def test_it_stays_small_enough_for_every_client() -> None:
-    assert len(json.dumps(crd.definition())) < 200_000  # an annotation may have 262,144
+    assert [path for path in own if not field_schema(path).get("description")] == []
+    assert [s for s in schemas if s.get("type") == "array" and "maxItems" not in s] == []
+    assert [s for s in schemas if s.get("type") == "string" and not {"maxLength", "enum"} & s.keys()] == []
 
 
-def test_only_structural_keywords_are_left() -> None:
-    strange = [
-        (path, sorted(schema.keys() & {"$ref", "$defs", "title", "allOf", "const", structural.MARK, "examples"}))
+def test_definition_fits_into_the_last_applied_annotation() -> None:
+    assert (
+        len(json.dumps(crd.definition())) < 200_000
+    )  # client-side kubectl apply stores it in an annotation of at most 262,144 bytes
+
+
+def test_schema_has_only_structural_keywords() -> None:
+    non_structural = [
+        (path, sorted(schema.keys() & {"$ref", "$defs", "title", "allOf", "const", structural.TYPE_TAG, "examples"}))
         for path, schema in nodes()
     ]
-    assert [entry for entry in strange if entry[1]] == []
+    assert [entry for entry in non_structural if entry[1]] == []
     assert [path for path, schema in nodes() if not schema.keys() & {"type", "x-kubernetes-int-or-string"}] == []
 
 
-def test_the_table_has_every_type_of_kubernetes_that_the_schema_reaches() -> None:
+def test_table_has_every_kubernetes_type_that_the_schema_reaches() -> None:
     assert {"V1Container", "V1Volume", "CoreV1ResourceClaim"} <= TYPES.keys()
     assert {name for name in structural.kubernetes_types(AppStackSpec) if name not in TYPES} == {
         "V1ContainerRestartRule",
@@ -169,23 +172,23 @@ def test_the_table_has_every_type_of_kubernetes_that_the_schema_reaches() -> Non
 
 
 @pytest.mark.parametrize("line", TYPES.values(), ids=TYPES.keys())
-def test_a_line_of_the_table_reads_as_it_was_written(line: str) -> None:
-    assert str(openapi.Type.parse(line)) == line
+def test_line_of_the_table_round_trips(line: str) -> None:
+    assert str(openapi.TypeRules.parse(line)) == line
 
 
-def test_a_word_that_nobody_writes_is_refused() -> None:
+def test_malformed_token_raises_value_error() -> None:
     with pytest.raises(ValueError, match="make openapi-table"):
-        openapi.Type.parse("ports[a")
+        openapi.TypeRules.parse("ports[a")
 
 
-class _Odd(BaseModel):
+class _UnsupportedUnion(BaseModel):
     choice: int | list[str]
 
 
-def test_a_choice_that_has_no_structural_form_is_refused() -> None:
+def test_union_without_structural_form_raises_type_error() -> None:
     with pytest.raises(TypeError, match="no structural form"):
-        structural.structural(_Odd)
+        structural.structural_schema(_UnsupportedUnion)
 
 
-def test_the_empty_status_is_one() -> None:
-    assert Status(observed_generation=crd.UNSEEN["observedGeneration"]).dump() == crd.UNSEEN
+def test_default_status_is_a_valid_status() -> None:
+    assert Status(observed_generation=crd.UNOBSERVED["observedGeneration"]).dump() == crd.UNOBSERVED

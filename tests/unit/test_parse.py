@@ -1,4 +1,4 @@
-"""What people get wrong in the shape of a stack, and the sentence they get."""
+"""Parsing: common errors in the type or format of a field, and the message for each."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from appstack.api import AppStack, parse
-from appstack.api.parsing import ELSEWHERE, FORMS, rest
+from appstack.api.parsing import PATTERN_HINTS, RELOCATED_FIELDS, parse_lenient
 from appstack.errors import InvalidSpec
 
-GOOD = {
+VALID = {
     "apiVersion": "appstack.dev/v1alpha1",
     "kind": "AppStack",
     "metadata": {"name": "shop"},
@@ -21,7 +21,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize(
-    ("text", "issues"),
+    ("text", "messages"),
     [
         (
             "{backend: {image: s, env: [{name: a, value: 1}]}}",
@@ -30,19 +30,20 @@ GOOD = {
         (
             "{backend: {image: s, env: [{name: a, value: true}]}}",
             [
-                "spec.backend.env[0].value: must be a string, not true (put quotes around it: "
+                "spec.backend.env[0].value: must be a string, not true (put it in quotes: "
                 "without them YAML reads y, n, yes, no, on and off as true or false)"
             ],
         ),
         ("{backend: {image: ''}}", ["spec.backend.image: must not be empty"]),
-        ("{backend: }", ["spec.backend: is empty (indent what belongs to it)"]),
+        ("{backend: }", ["spec.backend: is empty (indent its fields below it)"]),
         (
             "{backend: {image: s}, containers: [], selector: {}, pod: {volumes: [], initContainers: []}}",
             [
                 "spec.pod.initContainers: can't be set here (write spec.initContainers)",
                 "spec.pod.volumes: can't be set here (write spec.volumes)",
                 "spec.containers: can't be set here (the main container is spec.backend, others are spec.sidecars)",
-                "spec.selector: can't be set here (spec.backend is the container, spec.pod the rest of the pod)",
+                "spec.selector: can't be set here (the container is spec.backend, "
+                "other fields of the pod are in spec.pod)",
             ],
         ),
         (
@@ -61,7 +62,7 @@ GOOD = {
         ("{backend: {image: s}, foo: 1}", ["spec.foo: unknown field"]),
         (
             "{backend: {image: s, restartPolicy: Always}}",
-            ["spec.backend.restartPolicy: can't be set here: AppStack decides it"],
+            ["spec.backend.restartPolicy: can't be set here: AppStack manages this field"],
         ),
         (
             "{backend: {image: s, livenessProbe: {httpGet: {port: [1]}}}}",
@@ -78,7 +79,8 @@ GOOD = {
             "{backend: {image: s}, files: [{path: a, mode: 1000}, {path: /b, mode: '0440'}]}",
             [
                 "spec.files[0].path: 'a' is not an absolute path (begin with /)",
-                "spec.files[0].mode: must be from 0 to 0777, not 1000 (in octal, with a 0 before it: 0644)",
+                "spec.files[0].mode: must be from 0 to 0777, not 1000 (write it in octal with a leading 0, "
+                "for example 0644)",
                 "spec.files[1].mode: must be a whole number, not '0440' (write it without quotes: 0440)",
             ],
         ),
@@ -86,16 +88,17 @@ GOOD = {
             "{backend: {image: s}, proxy: {clientMaxBodySize: 10MB}, sidecars: [{name: Db_1}]}",
             [
                 "spec.proxy.clientMaxBodySize: '10MB' is not a size (for example 512k, 10Mi or 1Gi)",
-                "spec.sidecars[0].name: 'Db_1' is not a name (a-z, 0-9 and -, with a letter or digit at both ends)",
+                "spec.sidecars[0].name: 'Db_1' is not a name (use a-z, 0-9 and -; "
+                "begin and end with a letter or digit)",
             ],
         ),
     ],
 )
-def test_every_fault_has_a_path_and_says_what_to_write(text: str, issues: list[str]) -> None:
-    with pytest.raises(InvalidSpec) as found:
-        parse({**GOOD, "spec": yaml.safe_load(text)})
+def test_invalid_field_is_reported_with_path_and_hint(text: str, messages: list[str]) -> None:
+    with pytest.raises(InvalidSpec) as error:
+        parse({**VALID, "spec": yaml.safe_load(text)})
 
-    assert issues == [str(issue) for issue in found.value.issues]
+    assert messages == [str(issue) for issue in error.value.issues]
 
 
 def _patterns(schema: Any) -> Iterator[str]:
@@ -106,42 +109,42 @@ def _patterns(schema: Any) -> Iterator[str]:
         yield from _patterns(inner)
 
 
-def test_every_pattern_says_what_it_stands_for() -> None:
-    assert set(_patterns(AppStack.model_json_schema())) == FORMS.keys()
+def test_every_pattern_of_the_models_has_a_hint() -> None:
+    assert set(_patterns(AppStack.model_json_schema())) == PATTERN_HINTS.keys()
 
 
-@pytest.mark.parametrize("path", ELSEWHERE)
-def test_what_stands_elsewhere_is_no_field_of_the_model(path: str) -> None:
+@pytest.mark.parametrize("path", RELOCATED_FIELDS)
+def test_relocated_field_is_refused_with_its_new_place(path: str) -> None:
     inner: dict[str, Any] = {}
     for name in reversed(path.split(".")[1:]):
         inner = {name: inner}
 
-    with pytest.raises(InvalidSpec) as found:
-        parse({**GOOD, "spec": {"backend": {"image": "s"}, **inner}})
+    with pytest.raises(InvalidSpec) as error:
+        parse({**VALID, "spec": {"backend": {"image": "s"}, **inner}})
 
-    assert f"{path}: can't be set here ({ELSEWHERE[path]})" in [str(issue) for issue in found.value.issues]
+    assert f"{path}: can't be set here ({RELOCATED_FIELDS[path]})" in [str(issue) for issue in error.value.issues]
 
 
-def test_an_empty_spec_is_told_as_people_say_it() -> None:
-    with pytest.raises(InvalidSpec, match=r"spec: is empty \(indent what belongs to it\)"):
-        parse({**GOOD, "spec": None})
+def test_empty_spec_and_mapping_in_place_of_a_list_are_reported() -> None:
+    with pytest.raises(InvalidSpec, match=r"spec: is empty \(indent its fields below it\)"):
+        parse({**VALID, "spec": None})
     with pytest.raises(InvalidSpec, match=r'spec\.volumes: must be a list, not \{"name": "a"\}'):
-        parse({**GOOD, "spec": {"backend": {"image": "s"}, "volumes": {"name": "a"}}})
+        parse({**VALID, "spec": {"backend": {"image": "s"}, "volumes": {"name": "a"}}})
 
 
-@pytest.mark.parametrize("document", [{}, {"kind": "AppStack"}, {**GOOD, "metadata": {}}, {**GOOD, "spec": None}])
-def test_a_document_without_its_main_parts_is_refused_and_not_stumbled_over(document: dict[str, Any]) -> None:
+@pytest.mark.parametrize("document", [{}, {"kind": "AppStack"}, {**VALID, "metadata": {}}, {**VALID, "spec": None}])
+def test_incomplete_document_raises_invalid_spec(document: dict[str, Any]) -> None:
     with pytest.raises(InvalidSpec):
         parse(document)
 
 
-def test_a_name_is_at_most_52_characters() -> None:
-    assert parse({**GOOD, "metadata": {"name": "a" * 52}}).metadata.name
-    with pytest.raises(InvalidSpec, match=r"metadata\.name: is too long: at most 52"):
-        parse({**GOOD, "metadata": {"name": "a" * 53}})
+def test_name_has_at_most_52_characters() -> None:
+    assert parse({**VALID, "metadata": {"name": "a" * 52}}).metadata.name
+    with pytest.raises(InvalidSpec, match=r"metadata\.name: must have at most 52 characters"):
+        parse({**VALID, "metadata": {"name": "a" * 53}})
 
 
-def test_a_spec_has_a_size_at_which_the_others_do_not_wait() -> None:
+def test_spec_size_is_limited_without_file_contents_and_nginx_conf() -> None:
     spec: dict[str, Any] = {"backend": {"image": "shop:1", "args": ["a" * 60_000]}}
     document = {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": {"name": "shop"}, "spec": spec}
     spec["files"] = [{"path": f"/etc/{name}", name: "YQ==" * 50_000} for name in ("content", "base64")]
@@ -151,10 +154,10 @@ def test_a_spec_has_a_size_at_which_the_others_do_not_wait() -> None:
     parse(document)
 
     spec["backend"]["args"] += ["a" * 10_000]
-    with pytest.raises(InvalidSpec) as refused:
+    with pytest.raises(InvalidSpec) as error:
         parse(document)
 
-    (issue,) = refused.value.issues
+    (issue,) = error.value.issues
     assert "spec" == issue.field
-    assert "beside the contents of its files and of nginx.conf, and 65536 are the most" in issue.message
-    assert rest(document) is None
+    assert "bytes without file contents and nginx.conf, the maximum is 65536" in issue.message
+    assert parse_lenient(document) is None

@@ -1,4 +1,4 @@
-"""Fields that the API does not have, and what was probably meant."""
+"""Unknown fields and enum values, with the closest known name."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import yaml
 
 from appstack.validation.unknown_fields import unknown_fields
 
-TOP = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
+HEADER = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
 
 
 @pytest.mark.parametrize(
-    ("text", "issue"),
+    ("text", "message"),
     [
         ("spec: {replica: 1}", "spec.replica: unknown field (did you mean 'replicas'?)"),
         (
@@ -27,7 +27,7 @@ TOP = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
         (
             "spec: {backend: {livenessProbe: {httpGet: {protocol: HTTP2}}}}",
             "spec.backend.livenessProbe.httpGet.protocol: unknown field "
-            "(known here: host, httpHeaders, path, port, scheme)",
+            "(expected one of: host, httpHeaders, path, port, scheme)",
         ),
         ("specs: {}", "specs: unknown field (did you mean 'spec'?)"),
         ("metadata: {label: {a: b}}", "metadata.label: unknown field (did you mean 'labels'?)"),
@@ -35,7 +35,7 @@ TOP = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
         ("spec: {volumes: [{name: a, nodeCache: {size: 1}}]}", "spec.volumes[0].nodeCache.size: unknown field"),
         (
             "spec: {backend: {imagePullPolicy: Perhaps}}",
-            "spec.backend.imagePullPolicy: unknown value 'Perhaps' (known here: Always, IfNotPresent, Never)",
+            "spec.backend.imagePullPolicy: unknown value 'Perhaps' (expected one of: Always, IfNotPresent, Never)",
         ),
         (
             "spec: {service: {ports: [{port: 80, protocol: tcp}]}}",
@@ -45,15 +45,15 @@ TOP = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
             "spec: {volumes: [{name: a, claim: {accessModes: [ReadWriteOnce, ReadWriteSome]}}]}",
             "spec.volumes[0].claim.accessModes[1]: unknown value 'ReadWriteSome' (did you mean 'ReadWriteOnce'?)",
         ),
-        ("spec: {proxy: }", "spec.proxy: is empty, and counts as left out (write proxy: {}, or leave it out)"),
+        ("spec: {proxy: }", "spec.proxy: is empty and is ignored (write proxy: {}, or remove it)"),
         (
             "spec: {backend: {readinessProbe: }}",
-            "spec.backend.readinessProbe: is empty, and counts as left out (write readinessProbe: {}, or leave it out)",
+            "spec.backend.readinessProbe: is empty and is ignored (write readinessProbe: {}, or remove it)",
         ),
     ],
 )
-def test_an_unknown_field_is_named_with_what_was_probably_meant(text: str, issue: str) -> None:
-    assert [str(one) for one in unknown_fields(yaml.safe_load(TOP + text))] == [issue]
+def test_unknown_field_or_value_is_reported_with_a_hint(text: str, message: str) -> None:
+    assert [str(issue) for issue in unknown_fields(yaml.safe_load(HEADER + text))] == [message]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_an_unknown_field_is_named_with_what_was_probably_meant(text: str, issue
         {"spec": {"backend": "text", "volumes": {"name": "a"}, "sidecars": [None, "x"]}},
         {},
     ],
-    ids=["quantities", "status and labels", "an empty word that is known", "maps", "wrong types", "empty"],
+    ids=["quantities", "status and labels", "known empty value", "maps", "wrong types", "empty"],
 )
-def test_what_is_known_or_wrong_in_another_way_is_not_named(document: dict[str, Any]) -> None:
+def test_known_fields_and_values_of_wrong_type_are_not_reported(document: dict[str, Any]) -> None:
     assert unknown_fields(document) == ()

@@ -1,8 +1,8 @@
-"""What every type of the model shares: frozen, strict, named as the API names things. PURE."""
+"""Base classes and field types of the API models: frozen, strict, with the API's camelCase names."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.alias_generators import to_camel
@@ -11,54 +11,57 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from appstack.k8s.metadata import Manifest
 
-FROZEN = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, use_attribute_docstrings=True)
+MODEL_CONFIG = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, use_attribute_docstrings=True)
+
+OMITTED_FIELD_ERROR: Final = "omitted_field"
+"""The pydantic error type of a field in `OMITTED_FIELDS`; its context has the fields under `names`."""
+
+ATOMIC_LIST: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}
+SET_LIST: Final[dict[str, Any]] = {"x-kubernetes-list-type": "set"}
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
-AbsolutePath = Annotated[str, Field(pattern=r"^/", max_length=1024)]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Seconds = Annotated[int, Field(ge=1, le=31_536_000, strict=True)]
 
 
 class Model(BaseModel):
-    """A type of ours."""
+    """A type that AppStack defines."""
 
-    model_config = FROZEN
+    model_config = MODEL_CONFIG
 
     def dump(self) -> Manifest:
-        """Return what the author wrote, as JSON has it, unset fields left out."""
+        """Return the fields that are set, as JSON."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
-class Kubernetes(BaseModel):
-    """Mixed into a subclass of one of Kubernetes' types: takes away the fields that AppStack decides itself."""
+class KubernetesModel(Model):
+    """Mixin for a subclass of a Kubernetes type; removes the fields that AppStack manages."""
 
-    model_config = FROZEN
-
-    LESS: ClassVar[frozenset[str]] = frozenset()
-    """The fields, as the API names them, that an author can't set here."""
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset()
+    """API names of the fields that an AppStack can't set on this type."""
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_less(cls, value: Any) -> Any:
-        if names := sorted(cls.LESS & value.keys()) if isinstance(value, dict) else []:
-            raise PydanticCustomError("less", "can't be set here: AppStack decides it", {"names": names})
+    def _refuse_omitted_fields(cls, value: Any) -> Any:
+        if names := sorted(cls.OMITTED_FIELDS & value.keys()) if isinstance(value, dict) else []:
+            raise PydanticCustomError(
+                OMITTED_FIELD_ERROR, "can't be set here: AppStack manages this field", {"names": names}
+            )
         return value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Leave the same fields out of the schema, and so out of the CRD."""
+        """Return the JSON schema without the omitted fields; the CRD is generated from it."""
         schema = handler.resolve_ref_schema(handler(core_schema))
-        schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in cls.LESS}
-        schema["required"] = [name for name in schema.get("required", []) if name not in cls.LESS]
+        schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in cls.OMITTED_FIELDS}
+        schema["required"] = [name for name in schema.get("required", []) if name not in cls.OMITTED_FIELDS]
         return schema
-
-    def dump(self) -> Manifest:
-        """Return what the author wrote, as JSON has it, unset fields left out."""
-        return self.model_dump(by_alias=True, exclude_none=True)
 
 
 class ObjectMetadata(Model):
-    """Labels and annotations for an object that AppStack makes."""
+    """Labels and annotations that are added to a generated object."""
 
     labels: dict[str, str] | None = None
+    """Labels to add. AppStack's own labels cannot be replaced."""
     annotations: dict[str, str] | None = None
+    """Annotations to add."""

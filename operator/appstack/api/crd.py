@@ -1,4 +1,4 @@
-"""The model becomes the CustomResourceDefinition. PURE."""
+"""The AppStack CustomResourceDefinition, generated from the models."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Final
 
 from appstack.api import AppStackSpec
 from appstack.api.status import Status
-from appstack.api.structural import Schema, structural
+from appstack.api.structural import Schema, structural_schema
 from appstack.k8s import metadata as meta
 
-UNSEEN: Final = {"observedGeneration": -1}
-"""The status of a stack that nobody looked at yet: kstatus would call an empty one Current."""
+UNOBSERVED: Final = {"observedGeneration": -1}
+"""Default status of an AppStack before its first reconcile: kstatus takes an object without status for Current."""
 
-COLUMNS: Final = (
-    # name, type, path, priority: 0 is always shown, 1 only with `-o wide`
+PRINTER_COLUMNS: Final = (
+    # name, type, jsonPath, priority: 0 is always shown, 1 only with `-o wide`
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', 0),
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', 0),
     ("Pods", "integer", ".status.replicas", 0),
@@ -49,7 +49,7 @@ def definition() -> Schema:
 
 
 def _version() -> Schema:
-    columns = (dict(zip(("name", "type", "jsonPath", "priority"), column, strict=True)) for column in COLUMNS)
+    columns = (dict(zip(("name", "type", "jsonPath", "priority"), column, strict=True)) for column in PRINTER_COLUMNS)
     return {
         "name": meta.VERSION,
         "served": True,
@@ -62,33 +62,33 @@ def _version() -> Schema:
                 "labelSelectorPath": ".status.selector",
             },
         },
-        "additionalPrinterColumns": [_shown(column) for column in columns],
+        "additionalPrinterColumns": [_without_default_priority(column) for column in columns],
         "schema": {"openAPIV3Schema": root_schema()},
     }
 
 
-def _shown(column: Schema) -> Schema:
+def _without_default_priority(column: Schema) -> Schema:
     return {key: value for key, value in column.items() if value != 0}
 
 
 @cache
 def root_schema() -> Schema:
-    """Return the structural schema of a whole AppStack."""
+    """Return the structural schema of an AppStack, with metadata, spec and status."""
     return {
-        "description": "AppStack: one short resource becomes the workload that its author meant.",
+        "description": "An AppStack runs one application: a workload with its files, volumes, Service and routes.",
         "type": "object",
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural(AppStackSpec),
-            "status": {**structural(Status), "default": UNSEEN},
+            "spec": structural_schema(AppStackSpec),
+            "status": {**structural_schema(Status), "default": UNOBSERVED},
         },
         "x-kubernetes-validations": [
             {
-                "rule": f"self.metadata.name.size() <= {meta.MAX_NAME}",
-                "message": f"metadata.name: must have at most {meta.MAX_NAME} characters",
+                "rule": f"self.metadata.name.size() <= {meta.MAX_NAME_LENGTH}",
+                "message": f"metadata.name: must have at most {meta.MAX_NAME_LENGTH} characters",
             }
         ],
     }

@@ -1,37 +1,41 @@
-"""Just-in-time files: text in the resource that a container finds at a path. PURE."""
+"""Files of the AppStack that are mounted into containers."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from appstack.api import kube
-from appstack.api.base import AbsolutePath, Model, Name
+from appstack.api.base import Model, Name
 from appstack.api.containers import BACKEND
+from appstack.settings import AbsolutePath
 
-MAX_CONTENTS = 524_288  # bytes, all files of a stack together: a ConfigMap holds 1 MiB and nginx's part is in it
+MAX_CONTENT_BYTES: Final = 524_288
+"""Maximum size of all file contents of an AppStack together: a ConfigMap holds 1 MiB, nginx's files included."""
 
 
 class FileSource(Model):
-    """A key of the user's own ConfigMap or Secret: mounted directly, never read by the operator."""
+    """A key of an existing ConfigMap or Secret. The pod mounts it; the operator never reads it."""
 
     config_map_key_ref: kube.ConfigMapKeySelector | None = None
+    """Key of a ConfigMap in the AppStack's namespace."""
     secret_key_ref: kube.SecretKeySelector | None = None
+    """Key of a Secret in the AppStack's namespace."""
 
 
 class File(Model):
-    """One file: exactly one of `content`, `base64` and `valueFrom`."""
+    """A file in a container. Exactly one of `content`, `base64` and `valueFrom` is required."""
 
     path: AbsolutePath
-    """Where the container sees it."""
+    """Absolute path of the file in the container, for example /etc/shop/config.yaml."""
     container: Name = BACKEND
-    """Which container sees it; those that inherit from the backend see the backend's."""
-    content: Annotated[str | None, Field(max_length=MAX_CONTENTS)] = None
-    """Its text. A change rolls the pods out."""
-    base64: Annotated[str | None, Field(max_length=MAX_CONTENTS * 4 // 3)] = None
-    """Its bytes, in base64. A change rolls the pods out."""
+    """Name of the container. Containers without `image` inherit the backend's files."""
+    content: Annotated[str | None, Field(max_length=MAX_CONTENT_BYTES)] = None
+    """Text of the file. A change starts a rollout."""
+    base64: Annotated[str | None, Field(max_length=MAX_CONTENT_BYTES * 4 // 3)] = None
+    """Content of the file, encoded as base64. A change starts a rollout."""
     value_from: FileSource | None = None
-    """The user's own object instead; it has no revision."""
+    """Existing ConfigMap or Secret that holds the content. A change of that object starts no rollout."""
     mode: Annotated[int, Field(ge=0, le=0o777, strict=True)] = 0o644
-    """Permission bits; default 0644."""
+    """Permission bits of the file. Default: 0644."""

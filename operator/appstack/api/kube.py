@@ -1,4 +1,4 @@
-"""Kubernetes' own types, as the official client models them. PURE: the only import of `kubernetes` in the core."""
+"""Kubernetes types of the official Python client; the only module of the API that imports `kubernetes`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How others outside the cluster reach the stack, and who inside may. PURE."""
+"""Network models: Ingress, HTTPRoute and NetworkPolicy."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from appstack.api import kube
-from appstack.api.base import Model, ObjectMetadata
-
-_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
-_ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}  # its items have no key, with Kubernetes neither
+from appstack.api.base import ATOMIC_LIST, SET_LIST, Model, ObjectMetadata, PortNumber
 
 Host = Annotated[
     str, Field(pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", max_length=253)
@@ -18,59 +15,67 @@ Host = Annotated[
 
 
 class TLS(Model):
-    """How an Ingress speaks TLS for its hosts."""
+    """TLS configuration of the Ingress, for all its hosts."""
 
     secret_name: Annotated[str, Field(min_length=1, max_length=253)]
-    """The Secret with the certificate: the user's own, or made by a certificate manager."""
+    """Name of the kubernetes.io/tls Secret with the certificate, for example one that cert-manager creates."""
 
 
 class Ingress(Model):
-    """An Ingress that leads to the stack's Service."""
+    """An Ingress that routes requests to the first port of the AppStack's Service."""
 
     ingress_class_name: Annotated[str | None, Field(max_length=253)] = None
-    """Which controller serves it; default the cluster's."""
-    hosts: Annotated[tuple[Host, ...], Field(max_length=64, json_schema_extra=_SET)] = ()
-    """The names that it answers to; none means every name."""
+    """Name of the IngressClass. Default: the cluster's default IngressClass."""
+    hosts: Annotated[tuple[Host, ...], Field(max_length=64, json_schema_extra=SET_LIST)] = ()
+    """Host names to route, for example `shop.example.com` or `*.example.com`. Every host name is routed when empty."""
     path: Annotated[str, Field(pattern=r"^/", max_length=1024)] = "/"
-    """The prefix of the paths that it leads on."""
+    """URL path prefix to route."""
     tls: TLS | None = None
-    """Unset serves plain HTTP."""
+    """TLS configuration. Only plain HTTP is served when unset."""
     metadata: ObjectMetadata | None = None
-    """Labels and annotations for the Ingress."""
+    """Labels and annotations to add to the Ingress."""
 
 
 class ParentReference(Model):
-    """The Gateway (or one listener of it) that an HTTPRoute joins, as the Gateway API names it."""
+    """A parent of the HTTPRoute, usually a Gateway or one of its listeners."""
 
     group: Annotated[str | None, Field(max_length=253)] = None
+    """API group of the parent. Default: gateway.networking.k8s.io."""
     kind: Annotated[str | None, Field(max_length=63)] = None
+    """Kind of the parent. Default: Gateway."""
     namespace: Annotated[str | None, Field(max_length=63)] = None
+    """Namespace of the parent. Default: the AppStack's namespace."""
     name: Annotated[str, Field(min_length=1, max_length=253)]
+    """Name of the parent."""
     section_name: Annotated[str | None, Field(max_length=253)] = None
-    port: Annotated[int | None, Field(ge=1, le=65535, strict=True)] = None
+    """Name of the Gateway's listener. The route attaches to all listeners when unset."""
+    port: PortNumber | None = None
+    """Port of the Gateway's listener."""
 
 
 class HTTPRoute(Model):
-    """An HTTPRoute of the Gateway API that leads to the stack's Service."""
+    """A Gateway API HTTPRoute that routes requests to the first port of the AppStack's Service."""
 
-    parent_refs: Annotated[tuple[ParentReference, ...], Field(min_length=1, max_length=32, json_schema_extra=_ATOMIC)]
-    """The Gateways that it joins."""
-    hostnames: Annotated[tuple[Host, ...], Field(max_length=16, json_schema_extra=_SET)] = ()
-    """The names that it answers to; none means the Gateway's."""
+    parent_refs: Annotated[
+        tuple[ParentReference, ...], Field(min_length=1, max_length=32, json_schema_extra=ATOMIC_LIST)
+    ]
+    """Gateways that the route attaches to."""
+    hostnames: Annotated[tuple[Host, ...], Field(max_length=16, json_schema_extra=SET_LIST)] = ()
+    """Host names to route, for example `shop.example.com`. Those of the Gateway's listeners are routed when empty."""
     metadata: ObjectMetadata | None = None
-    """Labels and annotations for the HTTPRoute."""
+    """Labels and annotations to add to the HTTPRoute."""
 
 
 class NetworkPolicy(Model):
-    """Admits only what the stack's Service and host ports lead to; an ambassador's port never."""
+    """A NetworkPolicy that allows ingress traffic only to the target ports of the Services and to host ports."""
 
     enabled: bool = True
-    """False makes no NetworkPolicy."""
+    """False creates no NetworkPolicy."""
     from_: Annotated[
-        tuple[kube.NetworkPolicyPeer, ...], Field(alias="from", max_length=64, json_schema_extra=_ATOMIC)
+        tuple[kube.NetworkPolicyPeer, ...], Field(alias="from", max_length=64, json_schema_extra=ATOMIC_LIST)
     ] = ()
-    """Who may come; none means everybody."""
+    """Peers that may connect, as in a Kubernetes NetworkPolicy. All sources may connect when empty."""
 
     def peers(self) -> list[dict[str, Any]]:
-        """Return who may come, as JSON has it."""
+        """Return the allowed peers as JSON."""
         return [peer.model_dump(by_alias=True, exclude_none=True) for peer in self.from_]

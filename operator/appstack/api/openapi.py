@@ -1,13 +1,13 @@
-"""What the oldest supported API server says of Kubernetes' types that the client's Python models don't. PURE.
+"""Schema rules of Kubernetes types that the Python client's models lack: list merging, formats, enums, defaults.
 
-`kubernetes_1_33.TYPES` is the table, written by `make openapi-table`: one line of words for each type. A word is a
-field's name and what its schema needs beyond that name:
+The rules come from the oldest supported API server. `make openapi-table` writes them to `kubernetes_1_33.TYPES`, one
+line for each type. A line has one token for each field, the field's name followed by its rules:
 
-    ports[containerPort,protocol]   a list that merges by these keys; `[]` is atomic and `[=]` a set
-    nodeSelector{}                  a map that is replaced as a whole; alone, `{}` says so of the type itself
+    ports[containerPort,protocol]   a list that merges by these keys; `[]` is an atomic list, `[=]` a set
+    nodeSelector{}                  a map that is replaced as a whole; a lone `{}` says so of the type itself
     periodSeconds:int32             a format: also quantity, int-or-string and date-time
-    whenScaled<Delete|Retain>       the values that a string, or a list's items, may have
-    protocol=TCP                    a default: only of a field that is a key, as keys need one or must be required
+    whenScaled<Delete|Retain>       the allowed values of a string, or of a list's items
+    protocol=TCP                    a default, only of list map keys: a key must be required or have a default
 """
 
 from __future__ import annotations
@@ -20,45 +20,45 @@ from typing import Final
 
 from appstack.api.kubernetes_1_33 import TYPES
 
-_WORD: Final = re.compile(
+_TOKEN: Final = re.compile(
     r"(?P<name>\w+)(?:\[(?P<keys>[^\]]*)\])?(?P<atomic>\{\})?(?::(?P<format>[\w-]+))?"
     r"(?:<(?P<values>[^>]*)>)?(?:=(?P<default>.*))?"
 )
-_WHOLE: Final = "{}"
+_ATOMIC: Final = "{}"
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
-    """What the API server's schema says of a field."""
+class FieldRule:
+    """The API server's schema rules for a field."""
 
     name: str
-    list_type: str = ""  # atomic, set or map; empty when it is no list
+    list_type: str = ""  # atomic, set or map; empty if the field is not a list
     keys: tuple[str, ...] = ()
     atomic: bool = False  # a map that is replaced as a whole
     format: str = ""
     default: str | None = None
-    values: tuple[str, ...] = ()  # all that a string, or a list's items, may be
+    values: tuple[str, ...] = ()  # allowed values of a string, or of a list's items
 
     def __str__(self) -> str:
-        """Return the word of the table."""
+        """Return the rule as a token of the table."""
         brackets = {"": "", "atomic": "[]", "set": "[=]", "map": f"[{','.join(self.keys)}]"}[self.list_type]
-        form = f":{self.format}" if self.format else ""
+        format_ = f":{self.format}" if self.format else ""
         values = f"<{'|'.join(self.values)}>" if self.values else ""
         default = "" if self.default is None else f"={self.default}"
-        return f"{self.name}{brackets}{_WHOLE if self.atomic else ''}{form}{values}{default}"
+        return f"{self.name}{brackets}{_ATOMIC if self.atomic else ''}{format_}{values}{default}"
 
     @classmethod
-    def parse(cls, word: str) -> Field:
-        """Return what a word of the table says."""
-        match = _WORD.fullmatch(word)
+    def parse(cls, token: str) -> FieldRule:
+        """Return the rule that a token of the table stands for; raise ValueError if it is malformed."""
+        match = _TOKEN.fullmatch(token)
         if match is None:
-            raise ValueError(f"{word!r} is no word of the table: run make openapi-table")
+            raise ValueError(f"Malformed token {token!r} in the table of Kubernetes types: run make openapi-table")
         keys = match["keys"]
-        named = keys not in (None, "", "=")
+        has_keys = keys not in (None, "", "=")
         return cls(
             match["name"],
             list_type={None: "", "": "atomic", "=": "set"}.get(keys, "map"),
-            keys=tuple(keys.split(",")) if named else (),
+            keys=tuple(keys.split(",")) if has_keys else (),
             atomic=match["atomic"] is not None,
             format=match["format"] or "",
             default=match["default"],
@@ -67,25 +67,25 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Type:
-    """What the API server's schema says of a type."""
+class TypeRules:
+    """The API server's schema rules for a type, by field name."""
 
-    fields: Mapping[str, Field]
-    atomic: bool = False
+    fields: Mapping[str, FieldRule]
+    atomic: bool = False  # replaced as a whole
 
     def __str__(self) -> str:
-        """Return the line of the table."""
-        return " ".join([*([_WHOLE] if self.atomic else []), *map(str, self.fields.values())])
+        """Return the rules as a line of the table."""
+        return " ".join([*([_ATOMIC] if self.atomic else []), *map(str, self.fields.values())])
 
     @classmethod
-    def parse(cls, line: str) -> Type:
-        """Return what a line of the table says."""
-        words = line.split()
-        fields = [Field.parse(word) for word in words if word != _WHOLE]
-        return cls({field.name: field for field in fields}, atomic=_WHOLE in words)
+    def parse(cls, line: str) -> TypeRules:
+        """Return the rules that a line of the table stands for."""
+        tokens = line.split()
+        fields = [FieldRule.parse(token) for token in tokens if token != _ATOMIC]
+        return cls({field.name: field for field in fields}, atomic=_ATOMIC in tokens)
 
 
 @cache
-def type_named(name: str) -> Type | None:
-    """Return a type by the name of its Python model; None when the oldest server does not have it."""
-    return Type.parse(TYPES[name]) if name in TYPES else None
+def rules_of_type(name: str) -> TypeRules | None:
+    """Return the rules of a type, given the name of its Python model; None if the oldest server lacks the type."""
+    return TypeRules.parse(TYPES[name]) if name in TYPES else None

@@ -1,4 +1,4 @@
-"""From a document to an AppStack, or to every fault in its shape. PURE."""
+"""Parsing of a document into an AppStack, with a validation issue for each field of the wrong type or format."""
 
 from __future__ import annotations
 
@@ -10,104 +10,104 @@ from typing import Any, Final
 import pydantic
 from pydantic_core import ErrorDetails, to_json
 
+from appstack.api.base import OMITTED_FIELD_ERROR
 from appstack.api.stack import AppStack
 from appstack.errors import InvalidSpec, ValidationIssue
 
-MOST: Final = 64 << 10
-"""Bytes of a spec: checks compare every part of it with every other, and everybody waits meanwhile."""
+MAX_SPEC_BYTES: Final = 64 << 10
+"""Maximum size of a spec. Validation is quadratic in places and blocks the event loop, so other AppStacks wait."""
 
-_COPIED: Final = ("content", "base64", "config", "server")  # texts that no check compares, with bounds of their own
+_UNCOUNTED_FIELDS: Final = ("content", "base64", "config", "server")  # validation only copies them; each has a maximum
 
-# Kubernetes takes a number where it wants a quantity (`cpu: 2`); the client's models want the string.
+# Kubernetes accepts a number for a quantity (`cpu: 2`); the client's models require a string.
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "overhead"})
 _QUANTITIES: Final = frozenset({"sizeLimit", "divisor"})
 
-_OF_ONE_VALUE: Final = frozenset(
+_SCALAR_ERRORS: Final = frozenset(
     {
         *("extra_forbidden", "string_type", "string_pattern_mismatch", "string_too_long", "string_too_short"),
         *("int_type", "int_from_float", "int_parsing", "greater_than_equal", "less_than_equal"),
-        *("bool_type", "bool_parsing", "enum", "less"),
+        *("bool_type", "bool_parsing", "enum", OMITTED_FIELD_ERROR),
     }
 )
-"""What is wrong with a word or a number: what else is wrong can be told without it."""
+"""Types of pydantic errors that concern one value: the rest of the document can be validated without it."""
 
-FORMS: Final[Mapping[str, tuple[str, str]]] = {
-    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": ("a name", "a-z, 0-9 and -, with a letter or digit at both ends"),
-    r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$": ("a name", "a-z, 0-9, - and ., with a letter or digit at both ends"),
+PATTERN_HINTS: Final[Mapping[str, tuple[str, str]]] = {
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": ("a name", "use a-z, 0-9 and -; begin and end with a letter or digit"),
+    r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$": ("a name", "use a-z, 0-9, - and .; begin and end with a letter or digit"),
     r"^/": ("an absolute path", "begin with /"),
-    r"^/([A-Za-z0-9._~-]+/)*$": ("a URL's prefix", "begin and end with /, for example /static/"),
+    r"^/([A-Za-z0-9._~-]+/)*$": ("a URL path prefix", "begin and end with /, for example /static/"),
     r"^[0-9]+([KMG]i?|k)?$": ("a size", "for example 512k, 10Mi or 1Gi"),
     r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$": (
-        "a host's name",
-        "small letters, for example shop.example.com or *.example.com",
+        "a host name",
+        "use lowercase letters, for example shop.example.com or *.example.com",
     ),
 }
-"""What the patterns of the model stand for, and how to write it."""
+"""For each pattern of the models, the name of the format and a hint."""
 
-_QUOTES: Final = "put quotes around it: without them YAML reads y, n, yes, no, on and off as true or false"
-_NUMBER: Final = re.compile(r"(0|[1-9][0-9]*)$")  # less what may be octal: 0644
-_PARTS: Final = "spec.backend is the container, spec.pod the rest of the pod"
-_CONTAINERS: Final = "the main container is spec.backend, others are spec.sidecars"
-_ACCOUNT: Final = "write spec.serviceAccount: {create: false, name: …}"
-ELSEWHERE: Final[Mapping[str, str]] = {
-    "spec.template": _PARTS,
-    "spec.selector": _PARTS,
-    "spec.containers": _CONTAINERS,
-    "spec.pod.containers": _CONTAINERS,
+_QUOTES: Final = "put it in quotes: without them YAML reads y, n, yes, no, on and off as true or false"
+_DECIMAL_INTEGER: Final = re.compile(r"(0|[1-9][0-9]*)$")  # no leading zero: 0644 may be octal
+_POD_HINT: Final = "the container is spec.backend, other fields of the pod are in spec.pod"
+_CONTAINERS_HINT: Final = "the main container is spec.backend, others are spec.sidecars"
+_SERVICE_ACCOUNT_HINT: Final = "write spec.serviceAccount: {create: false, name: …}"
+RELOCATED_FIELDS: Final[Mapping[str, str]] = {
+    "spec.template": _POD_HINT,
+    "spec.selector": _POD_HINT,
+    "spec.containers": _CONTAINERS_HINT,
+    "spec.pod.containers": _CONTAINERS_HINT,
     "spec.pod.initContainers": "write spec.initContainers",
     "spec.pod.volumes": "write spec.volumes",
-    "spec.pod.serviceAccount": _ACCOUNT,
-    "spec.pod.serviceAccountName": _ACCOUNT,
+    "spec.pod.serviceAccount": _SERVICE_ACCOUNT_HINT,
+    "spec.pod.serviceAccountName": _SERVICE_ACCOUNT_HINT,
     "spec.workload.cronJob.jobTemplate": "write spec.workload.job",
 }
-"""What people bring along from a Deployment or a CronJob, and where it stands here."""
+"""Fields of a Deployment or CronJob that have another place in an AppStack, and the hint that names it."""
 
 
 def parse(document: Mapping[str, Any]) -> AppStack:
-    """Return the stack that a document describes; raise InvalidSpec with a fault for each field of wrong shape."""
-    size = _size(document)
-    if size > MOST:
-        what = f"has {size} bytes beside the contents of its files and of nginx.conf, and {MOST} are the most"
-        raise InvalidSpec(
-            (ValidationIssue("spec", what, "put long texts into spec.files, or make several AppStacks of it"),)
-        )
+    """Return the AppStack of a document. Raise InvalidSpec with an issue for each field that can't be parsed."""
+    size = _spec_bytes(document)
+    if size > MAX_SPEC_BYTES:
+        message = f"has {size} bytes without file contents and nginx.conf, the maximum is {MAX_SPEC_BYTES}"
+        hint = "move long texts to spec.files, or split it into several AppStacks"
+        raise InvalidSpec((ValidationIssue("spec", message, hint),))
     try:
         return AppStack.model_validate(_with_quantities(document))
     except pydantic.ValidationError as error:
-        raise InvalidSpec(_faults(_details(error), document)) from None
+        raise InvalidSpec(_issues(_details(error), document)) from None
 
 
-def rest(document: Mapping[str, Any]) -> AppStack | None:
-    """Return the stack with its fields of wrong shape as they were meant, or without them.
+def parse_lenient(document: Mapping[str, Any]) -> AppStack | None:
+    """Return the AppStack of a document with invalid values corrected or dropped, to find its other issues.
 
-    None where they are more than single values, or required.
+    Return None if an error concerns more than a single value, or a required field.
     """
-    if _size(document) > MOST:
+    if _spec_bytes(document) > MAX_SPEC_BYTES:
         return None
-    whole = _with_quantities(document)
+    converted = _with_quantities(document)
     try:
-        return AppStack.model_validate(whole)
+        return AppStack.model_validate(converted)
     except pydantic.ValidationError as error:
         details = _details(error)
-    if any(detail["type"] not in _OF_ONE_VALUE for detail in details):
+    if any(detail["type"] not in _SCALAR_ERRORS for detail in details):
         return None
     try:
-        return AppStack.model_validate(_mended(whole, _meant(details, document)))
+        return AppStack.model_validate(_corrected(converted, _corrections(details, document)))
     except pydantic.ValidationError:
         return None
 
 
-def _size(document: Mapping[str, Any]) -> int:
-    """Return the bytes of a document's spec as JSON, less what is only copied: contents of files and nginx.conf."""
+def _spec_bytes(document: Mapping[str, Any]) -> int:
+    """Return the size of a document's spec as JSON, in bytes, without file contents and nginx.conf."""
     spec = document.get("spec")
     if not isinstance(spec, Mapping):
         return 0
-    copied = [spec.get("proxy"), *(files if isinstance(files := spec.get("files"), list) else ())]
-    found = (one.get(key) for one in copied if isinstance(one, Mapping) for key in _COPIED)
-    texts = [text for text in found if isinstance(text, str)]
+    holders = [spec.get("proxy"), *(files if isinstance(files := spec.get("files"), list) else ())]
+    uncounted = (holder.get(key) for holder in holders if isinstance(holder, Mapping) for key in _UNCOUNTED_FIELDS)
+    texts = [text for text in uncounted if isinstance(text, str)]
     try:
         return len(to_json(spec, serialize_unknown=True)) - sum(len(to_json(text)) for text in texts)
-    except ValueError:  # nested without an end: the model says so
+    except ValueError:  # a circular YAML alias, which the models refuse
         return 0
 
 
@@ -115,85 +115,87 @@ def _details(error: pydantic.ValidationError) -> list[ErrorDetails]:
     return error.errors(include_url=False, include_context=True)
 
 
-def _meant(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> dict[str, int | str | None]:
-    """Return for each path of wrong shape what the value was meant to be; None where nobody can tell."""
-    meant: dict[str, int | str | None] = {}
+def _corrections(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> dict[str, int | str | None]:
+    """Return the corrected value of each invalid field, by path; None if the value has no obvious correction."""
+    corrections: dict[str, int | str | None] = {}
     for detail in details:
         value = detail["input"]
-        for path in _paths(detail, document):
-            if detail["type"] == "int_type" and isinstance(value, str) and _NUMBER.match(value):
-                meant[path] = int(value)
+        for path in _field_paths(detail, document):
+            if detail["type"] == "int_type" and isinstance(value, str) and _DECIMAL_INTEGER.match(value):
+                corrections[path] = int(value)
             elif detail["type"] == "string_type" and isinstance(value, int | float):
-                meant[path] = _shown(value)
+                corrections[path] = _yaml(value)
             else:
-                meant[path] = None
-    return meant
+                corrections[path] = None
+    return corrections
 
 
-def _mended(value: Any, meant: Mapping[str, int | str | None], *, at: str = "") -> Any:
-    """Return a document with what was meant at these paths, and without those of which nobody can tell."""
-    if at in meant:
-        return meant[at]
+def _corrected(value: Any, corrections: Mapping[str, int | str | None], *, path: str = "") -> Any:
+    """Return a document with the corrections applied, and without the fields that have no correction."""
+    if path in corrections:
+        return corrections[path]
     if isinstance(value, list):
-        return [_mended(item, meant, at=f"{at}[{index}]") for index, item in enumerate(value)]
+        return [_corrected(item, corrections, path=f"{path}[{index}]") for index, item in enumerate(value)]
     if not isinstance(value, Mapping):
         return value
-    located = {key: f"{at}.{key}".removeprefix(".") for key in value}
-    kept = {key: path for key, path in located.items() if meant.get(path, path) is not None}
-    return {key: _mended(value[key], meant, at=path) for key, path in kept.items()}
+    paths = {key: f"{path}.{key}".removeprefix(".") for key in value}
+    kept = {key: inner for key, inner in paths.items() if corrections.get(inner, inner) is not None}
+    return {key: _corrected(value[key], corrections, path=inner) for key, inner in kept.items()}
 
 
 def _with_quantities(value: Any) -> Any:
-    """Return a document in which quantities that are written as numbers are strings."""
+    """Return a document in which quantities that are numbers are replaced by strings."""
     if isinstance(value, list):
         return [_with_quantities(item) for item in value]
     if not isinstance(value, Mapping):
         return value
-    found = {key: _with_quantities(item) for key, item in value.items()}
-    for key in _QUANTITIES & found.keys():
-        found[key] = _quantity(found[key])
-    for key in _QUANTITY_MAPS & found.keys():
-        if isinstance(found[key], dict):
-            found[key] = {name: _quantity(item) for name, item in found[key].items()}
-    return found
+    converted = {key: _with_quantities(item) for key, item in value.items()}
+    for key in _QUANTITIES & converted.keys():
+        converted[key] = _quantity(converted[key])
+    for key in _QUANTITY_MAPS & converted.keys():
+        if isinstance(converted[key], dict):
+            converted[key] = {name: _quantity(item) for name, item in converted[key].items()}
+    return converted
 
 
 def _quantity(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _faults(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tuple[ValidationIssue, ...]:
-    """Return one fault for each field: the branches of a union complain one by one about the same one."""
+def _issues(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tuple[ValidationIssue, ...]:
+    """Return one issue for each field; pydantic reports one error for each branch of a union."""
     issues: dict[str, ValidationIssue] = {}
-    for path, detail in ((path, each) for each in details for path in _paths(each, document)):
-        shown = _shown(detail["input"])
+    for path, detail in ((path, each) for each in details for path in _field_paths(each, document)):
+        value = _yaml(detail["input"])
         if path in issues:
-            issues[path] = ValidationIssue(path, "must be a whole number or a string", hint=f"not {shown}")
+            issues[path] = ValidationIssue(path, "must be a whole number or a string", hint=f"not {value}")
         elif path.endswith(".mode") and detail["type"] in ("less_than_equal", "greater_than_equal"):
             issues[path] = ValidationIssue(
-                path, f"must be from 0 to 0777, not {shown}", "in octal, with a 0 before it: 0644"
+                path, f"must be from 0 to 0777, not {value}", "write it in octal with a leading 0, for example 0644"
             )
-        elif path in ELSEWHERE and detail["type"] in ("extra_forbidden", "less"):
-            issues[path] = ValidationIssue(path, "can't be set here", ELSEWHERE[path])
+        elif path in RELOCATED_FIELDS and detail["type"] in ("extra_forbidden", OMITTED_FIELD_ERROR):
+            issues[path] = ValidationIssue(path, "can't be set here", RELOCATED_FIELDS[path])
         elif empty := _empty(detail):
             issues[path] = ValidationIssue(path, *empty)
         else:
-            issues[path] = _fault(path, detail)
+            issues[path] = _issue(path, detail)
     return tuple(issues.values())
 
 
-def _paths(detail: ErrorDetails, document: Mapping[str, Any]) -> list[str]:
-    """Return the fields that a complaint is about: one, but of those that can't be set all that are."""
-    path = field_path(_within(detail["loc"], document, missing=detail["type"] == "missing"))
-    return [f"{path}.{name}" for name in detail["ctx"]["names"]] if detail["type"] == "less" else [path]
+def _field_paths(detail: ErrorDetails, document: Mapping[str, Any]) -> list[str]:
+    """Return the paths of the fields that an error concerns: one, except for omitted fields."""
+    path = field_path(_document_location(detail["loc"], document, missing=detail["type"] == "missing"))
+    if detail["type"] == OMITTED_FIELD_ERROR:
+        return [f"{path}.{name}" for name in detail["ctx"]["names"]]
+    return [path]
 
 
-def _within(location: Sequence[int | str], document: Any, *, missing: bool) -> list[int | str]:
-    """Return the part of a location that lies in the document: pydantic adds the branches of unions to it."""
+def _document_location(location: Sequence[int | str], document: Any, *, missing: bool) -> list[int | str]:
+    """Return the part of a location that exists in the document, without the union branches that pydantic adds."""
     parts: list[int | str] = []
     for part in location:
-        inside = isinstance(document, Mapping) and part in document
-        if inside or (isinstance(document, list) and isinstance(part, int) and part < len(document)):
+        exists = isinstance(document, Mapping) and part in document
+        if exists or (isinstance(document, list) and isinstance(part, int) and part < len(document)):
             parts.append(part)
             document = document[part]
         elif missing and part == location[-1]:
@@ -202,65 +204,66 @@ def _within(location: Sequence[int | str], document: Any, *, missing: bool) -> l
 
 
 def field_path(location: Sequence[int | str]) -> str:
-    """Return a location in Kubernetes' notation: `spec.sidecars[0].name`."""
+    """Return a location in Kubernetes' notation, for example `spec.sidecars[0].name`."""
     path = ""
     for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}"
     return path.removeprefix(".")
 
 
-def _shown(value: object) -> str:
-    """Return a value as YAML has it, cut where it is long."""
+def _yaml(value: object) -> str:
+    """Return a value as YAML, cut to 60 characters."""
     text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _fault(path: str, detail: ErrorDetails) -> ValidationIssue:
-    """Return a fault in our own words for what people get wrong, and in pydantic's for the rest."""
+def _issue(path: str, detail: ErrorDetails) -> ValidationIssue:
+    """Return the issue for an error, with a message and hint of its own where users commonly make it."""
     context = detail.get("ctx", {})
-    shown = _shown(detail["input"])
-    what, hint = detail["msg"], ""
+    value = _yaml(detail["input"])
+    message, hint = detail["msg"], ""
     match detail["type"]:
         case "missing":
-            what = "is required"
+            message = "is required"
         case "extra_forbidden":
-            what = "unknown field"
+            message = "unknown field"
         case "string_type":
-            what, hint = f"must be a string, not {shown}", _quoted(detail["input"])
+            message, hint = f"must be a string, not {value}", _string_hint(detail["input"])
         case "literal_error" | "enum":
-            what = f"must be {context['expected']}, not {shown}"
+            message = f"must be {context['expected']}, not {value}"
         case "string_pattern_mismatch":
-            form, hint = FORMS[context["pattern"]]
-            what = f"{shown} is not {form}"
+            format_, hint = PATTERN_HINTS[context["pattern"]]
+            message = f"{value} is not {format_}"
         case "model_type" | "model_attributes_type" | "dict_type":
-            what = f"must be a mapping of fields, not {shown}"
+            message = f"must be a mapping of fields, not {value}"
         case "list_type" | "tuple_type":
-            what, hint = f"must be a list, not {shown}", "write it with dashes, or in brackets"
+            message, hint = f"must be a list, not {value}", "begin each item with a dash, or put the list in brackets"
         case "int_type" | "int_parsing" | "int_from_float":
-            what, hint = f"must be a whole number, not {shown}", _unquoted(detail["input"])
+            message, hint = f"must be a whole number, not {value}", _integer_hint(detail["input"])
         case "bool_type" | "bool_parsing":
-            what = f"must be true or false, not {shown}"
+            message = f"must be true or false, not {value}"
         case "string_too_long" | "too_long":
-            what = f"is too long: at most {context['max_length']}"
-        case _ if what.startswith("Input should be "):
-            what = f"must be {what.removeprefix('Input should be ')}, not {shown}"
-    return ValidationIssue(path, what, hint)
+            unit = "characters" if detail["type"] == "string_too_long" else "items"
+            message = f"must have at most {context['max_length']} {unit}"
+        case _ if message.startswith("Input should be "):
+            message = f"must be {message.removeprefix('Input should be ')}, not {value}"
+    return ValidationIssue(path, message, hint)
 
 
 def _empty(detail: ErrorDetails) -> tuple[str, str] | None:
-    """Return what to say where nothing is written at all."""
+    """Return the message and hint for an empty value; None if the value is not empty."""
     if detail["type"] in ("model_type", "model_attributes_type", "dict_type") and detail["input"] is None:
-        return "is empty", "indent what belongs to it"
+        return "is empty", "indent its fields below it"
     if detail["type"] in ("string_too_short", "too_short") and not detail["input"]:
         return "must not be empty", ""
     return None
 
 
-def _quoted(value: object) -> str:
+def _string_hint(value: object) -> str:
     if isinstance(value, bool):
         return _QUOTES
-    return f'write it in quotes: "{_shown(value)}"' if isinstance(value, int | float) else ""
+    return f'write it in quotes: "{_yaml(value)}"' if isinstance(value, int | float) else ""
 
 
-def _unquoted(value: object) -> str:
+def _integer_hint(value: object) -> str:
     return f"write it without quotes: {value}" if isinstance(value, str) and value.isdecimal() else ""

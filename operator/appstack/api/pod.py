@@ -1,20 +1,23 @@
-"""The rest of the pod. PURE."""
+"""The pod model: the PodSpec fields that have no field of their own in the AppStack spec."""
 
 from __future__ import annotations
 
 from typing import ClassVar, Final
 
 from appstack.api import kube
-from appstack.api.base import Kubernetes, ObjectMetadata
+from appstack.api.base import KubernetesModel, ObjectMetadata
 
-DRAIN_SECONDS: Final = 5  # a pod that goes is still sent requests until every node knows: so long it goes on serving
-KEEPALIVE_SECONDS: Final = 3  # how old a connection gets: no client holds one any more when its pod stops serving
+DRAIN_SECONDS: Final = 5
+"""Seconds for which a terminating pod keeps serving: nodes route requests to it until their endpoints are updated."""
+
+KEEPALIVE_SECONDS: Final = 3
+"""Maximum age of a client connection; shorter than `DRAIN_SECONDS`, so that connections close before the pod stops."""
 
 
-class Pod(Kubernetes, kube.PodSpec):
-    """Kubernetes' PodSpec less what has a place of its own: containers, volumes, the ServiceAccount."""
+class Pod(KubernetesModel, kube.PodSpec):
+    """Other PodSpec fields of the pods. Containers, volumes and the ServiceAccount have their own fields in `spec`."""
 
-    LESS: ClassVar[frozenset[str]] = frozenset(
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset(
         {
             "containers",
             "initContainers",
@@ -25,6 +28,6 @@ class Pod(Kubernetes, kube.PodSpec):
         }
     )
 
-    containers: None = None  # type: ignore[assignment]  # has a place of its own, see LESS
+    containers: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
     metadata: ObjectMetadata | None = None
-    """Labels and annotations for the pods."""
+    """Labels and annotations to add to the pods."""

@@ -1,22 +1,22 @@
-"""How many pods there are, and how many at least. PURE."""
+"""Scaling models: HorizontalPodAutoscaler and PodDisruptionBudget."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from appstack.api import kube
-from appstack.api.base import Kubernetes
+from appstack.api.base import KubernetesModel
 
 
-class Autoscaling(Kubernetes, kube.HorizontalPodAutoscalerSpec):
-    """Kubernetes' HorizontalPodAutoscalerSpec less `scaleTargetRef`. Excludes `spec.replicas`."""
+class Autoscaling(KubernetesModel, kube.HorizontalPodAutoscalerSpec):
+    """A HorizontalPodAutoscaler for the workload. Cannot be combined with `spec.replicas`."""
 
-    LESS: ClassVar[frozenset[str]] = frozenset({"scaleTargetRef"})
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"scaleTargetRef"})
 
-    scale_target_ref: None = None  # type: ignore[assignment]  # the stack's workload, see LESS
+    scale_target_ref: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
 
 
-class PodDisruptionBudget(Kubernetes, kube.PodDisruptionBudgetSpec):
-    """Kubernetes' PodDisruptionBudgetSpec less `selector`."""
+class PodDisruptionBudget(KubernetesModel, kube.PodDisruptionBudgetSpec):
+    """A PodDisruptionBudget for the AppStack's pods."""
 
-    LESS: ClassVar[frozenset[str]] = frozenset({"selector"})
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"selector"})

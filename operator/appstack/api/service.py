@@ -1,4 +1,4 @@
-"""How others reach the stack, and as whom its pods speak to the API server. PURE."""
+"""Service and ServiceAccount models."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field
 
 from appstack.api import kube
-from appstack.api.base import Kubernetes, Model, ObjectMetadata
+from appstack.api.base import KubernetesModel, Model, ObjectMetadata
 
 
-class Service(Kubernetes, kube.ServiceSpec):
-    """Kubernetes' ServiceSpec less `selector`; `ports` defaults to 80 for the proxy, else the backend's own."""
+class Service(KubernetesModel, kube.ServiceSpec):
+    """The AppStack's Service. Default of `ports`: port 80 for the proxy, else the backend's ports."""
 
-    LESS: ClassVar[frozenset[str]] = frozenset({"selector"})
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"selector"})
 
     enabled: bool = True
-    """False makes no Service."""
+    """False creates no Service."""
     metadata: ObjectMetadata | None = None
-    """Labels and annotations for the Service."""
+    """Labels and annotations to add to the Service."""
 
 
-USUAL: Final = Service()
-"""What a stack has that says nothing of a Service."""
+DEFAULT_SERVICE: Final = Service()
+"""The Service of an AppStack without `spec.service`."""
 
 
 class ServiceAccount(Model):
-    """The ServiceAccount of the pods; without this block they run under the namespace's default one."""
+    """The ServiceAccount of the pods. They use the namespace's default ServiceAccount when this field is unset."""
 
     create: bool = True
-    """False uses one that exists."""
+    """False uses an existing ServiceAccount."""
     name: Annotated[str | None, Field(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", max_length=253)] = None
-    """Default: the stack's name."""
+    """Name of the ServiceAccount. Default: the AppStack's name."""
     metadata: ObjectMetadata | None = None
-    """Labels and annotations for the ServiceAccount."""
+    """Labels and annotations to add to the ServiceAccount."""

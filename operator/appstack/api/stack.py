@@ -1,4 +1,4 @@
-"""The AppStack itself: the table of contents of what a user may write. PURE."""
+"""The AppStack model: the top-level fields of the spec, and the metadata that rendering depends on."""
 
 from __future__ import annotations
 
@@ -20,58 +20,58 @@ from appstack.k8s import metadata as meta
 
 
 class AppStackSpec(Model):
-    """What the author wants to run."""
+    """Desired state of the AppStack."""
 
     workload: Workload = Workload()
-    """The kind of workload and its own options."""
+    """Kind of the workload and the options of that kind. Default: a Deployment."""
     replicas: Replicas = None
-    """How many pods; unset is never applied, so that any autoscaler wins."""
+    """Number of pods. When unset, AppStack does not manage the number of replicas, so that an autoscaler can."""
     backend: Backend
-    """The application's own container."""
+    """Main container of the application."""
     proxy: Proxy | None = None
-    """nginx in front of the backend, which may then listen on 127.0.0.1 only."""
+    """nginx sidecar in front of the backend, which may then listen on 127.0.0.1 only. `{}` enables it with defaults."""
     init_containers: Annotated[tuple[InitContainer, ...], Field(max_length=32)] = ()
-    """In order, each to its end, before the backend."""
+    """Containers that run before the backend, in order; each must complete before the next one starts."""
     sidecars: Annotated[tuple[Sidecar, ...], Field(max_length=32)] = ()
-    """Beside the backend."""
+    """Containers that run beside the backend."""
     files: Annotated[tuple[File, ...], Field(max_length=128)] = ()
-    """Just-in-time file mounts."""
+    """Files that are mounted into containers. Pods of an earlier revision keep the files of that revision."""
     volumes: Volumes = ()
-    """What containers mount."""
+    """Volumes that containers can mount."""
     service: Service | None = None
-    """How others in the cluster reach the stack; made by default when something listens."""
+    """Service in front of the pods. Created by default if the proxy is enabled or the backend has ports."""
     service_account: ServiceAccount | None = None
-    """As whom the pods speak to the API server."""
+    """ServiceAccount of the pods. Default: the namespace's default ServiceAccount."""
     ingress: Ingress | None = None
-    """How browsers outside the cluster reach it."""
+    """Ingress that exposes the Service outside the cluster."""
     http_route: HTTPRoute | None = None
-    """The same with the Gateway API."""
+    """Gateway API HTTPRoute that exposes the Service outside the cluster."""
     autoscaling: Autoscaling | None = None
-    """Lets the load decide how many pods there are; excludes `replicas`."""
+    """HorizontalPodAutoscaler that sets the number of pods. Cannot be combined with `replicas`."""
     pod_disruption_budget: PodDisruptionBudget | None = None
-    """How many pods stay while nodes are drained."""
+    """PodDisruptionBudget that limits evictions of the pods, for example while nodes are drained."""
     network_policy: NetworkPolicy | None = None
-    """Who in the cluster may reach the pods."""
+    """NetworkPolicy that restricts ingress traffic to the pods. `{}` allows only the exposed ports."""
     pod: Pod = Pod()
-    """The rest of the pod."""
+    """Other PodSpec fields of the pods, for example `nodeSelector`, `tolerations` and `securityContext`."""
     paused: bool = False
-    """True stops writing and keeps reporting."""
+    """True suspends all writes to the AppStack's objects. The status is still updated."""
 
 
 class Metadata(BaseModel):
-    """The part of ObjectMeta that decisions are made on; the rest is not looked at."""
+    """The fields of ObjectMeta that rendering and reconciling depend on; others are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=meta.MAX_NAME)]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=meta.MAX_NAME_LENGTH)]
     namespace: str = "default"
-    uid: str | None = None  # absent offline
+    uid: str | None = None  # None when the document was read from a file
     generation: int = 0
     deletion_timestamp: str | None = None
 
 
 class AppStack(BaseModel):
-    """One resource. Its status is not parsed: it is written, never read as a wish."""
+    """An AppStack resource. Its status is not parsed, as it is output only."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
 

@@ -1,33 +1,31 @@
-"""What AppStack tells about a stack: the `status` block. PURE."""
+"""The status models: conditions, applied objects, runs, endpoints, images and problems of an AppStack."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from appstack.api.base import ATOMIC_LIST
 from appstack.k8s.text import MAX_MESSAGE
 
-MAX_PROBLEMS = 10
-MAX_ENDPOINTS = 100
-MAX_IMAGES = 64
-MAX_IMAGE = 1024
-MAX_LOG = 2048
-MAX_RUNS = 5
+MAX_PROBLEMS: Final = 10
+MAX_ENDPOINTS: Final = 100
+MAX_IMAGES: Final = 64
+MAX_IMAGE_CHARACTERS: Final = 1024
+MAX_LOG_CHARACTERS: Final = 2048
+MAX_RUNS: Final = 5
 
 Name = Annotated[str, Field(max_length=253)]
 Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
 
 
-def _by(*keys: str) -> dict[str, Any]:
+def _map_list(*keys: str) -> dict[str, Any]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
-_ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
-
-
-class _Part(BaseModel):
+class _StatusModel(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
@@ -38,134 +36,150 @@ class _Part(BaseModel):
     )
 
 
-class Condition(_Part):
-    """One of Ready, Reconciling and Stalled, as kstatus defines them."""
+class Condition(_StatusModel):
+    """A condition of the AppStack: Ready, Reconciling or Stalled, as defined by kstatus."""
 
     type: Annotated[str, Field(max_length=316)]
-    """Ready; Reconciling or Stalled, which are there only while they are True."""
+    """Type of the condition. Ready is always present, Reconciling and Stalled only while they are True."""
     status: Literal["True", "False", "Unknown"]
-    """True, False or Unknown."""
+    """Status of the condition."""
     reason: Annotated[str, Field(max_length=1024)]
-    """One word for programs."""
+    """Machine-readable reason in CamelCase, for example Progressing or InvalidSpec."""
     message: Message = ""
-    """One sentence for people."""
+    """Human-readable message."""
     last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    """When `status` last became what it is."""
+    """Time at which `status` last changed."""
     observed_generation: int | None = None
-    """The generation of the spec that this condition speaks of."""
+    """Generation of the AppStack that the condition was derived from."""
 
 
-class Resource(_Part):
-    """An object that AppStack applied, with the two hashes that make a second look free."""
+class Resource(_StatusModel):
+    """An object that AppStack applied, with hashes that detect changes without another apply."""
 
     api_version: Name
-    """The object's apiVersion."""
+    """API version of the object."""
     kind: Name
-    """The object's kind."""
+    """Kind of the object."""
     name: Name
-    """The object's name; its namespace is the stack's."""
+    """Name of the object, in the AppStack's namespace."""
     rendered: Annotated[str, Field(max_length=64)]
-    """The hash of what was rendered."""
+    """Hash of the applied manifest."""
     fields: Annotated[str, Field(max_length=64)]
-    """The hash of the fields that AppStack owned after the apply."""
+    """Hash of the fields that AppStack owned after the apply (`managedFields`)."""
     ended: Literal["Completed", "Failed"] | None = None
-    """How a Job or Pod came to its end: it is not made again for the same spec."""
-    wish: Annotated[str, Field(max_length=64)] = ""
+    """Final state of a Job or Pod. It is not created again for the same spec."""
+    spec_hash: Annotated[str, Field(max_length=64)] = ""
     """Of a Job or Pod, the hash of the spec that it is for: an upgrade of the operator does not do the work again."""
+    wish: Annotated[str, Field(max_length=64)] = ""
+    """Deprecated: the former name of `specHash`. It is read and no longer written."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_former_name(cls, value: Any) -> Any:
+        return renamed(value) if isinstance(value, dict) else value
 
 
-class Run(_Part):
-    """One run of a Job or Pod: the present one, or one that was."""
+def renamed(resource: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of `status.resources` with `specHash` in place of its former name, `wish`."""
+    if "wish" not in resource:
+        return resource
+    return {key: value for key, value in resource.items() if key != "wish"} | {"specHash": resource["wish"]}
+
+
+class Run(_StatusModel):
+    """A run of a Job or Pod."""
 
     name: Name
-    """The Job's or Pod's name."""
+    """Name of the Job or Pod."""
     uid: Name
-    """Its uid: a later run may bear the same name."""
+    """UID of the Job or Pod. Several runs can have the same name."""
     outcome: Literal["Running", "Completed", "Failed"]
-    """How it came to its end, if it has."""
+    """Outcome of the run; Running until it ends."""
     start_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
-    """When it was made."""
+    """Time at which the Job or Pod was created."""
     end_time: Annotated[str | None, Field(json_schema_extra={"format": "date-time"})] = None
-    """When it came to its end."""
+    """Time at which the run ended."""
     message: Message = ""
-    """What its end was like, where that was not a good one."""
+    """Cause of the failure."""
 
 
-class Endpoint(_Part):
-    """An address at which the stack answers."""
+class Endpoint(_StatusModel):
+    """An address at which the application is reachable."""
 
     name: Name
-    """The name of the Service's port, or its number."""
+    """Name of the endpoint: a Service port, a pod or a host name."""
     url: Annotated[str, Field(max_length=2048)]
-    """The address."""
+    """URL of the endpoint, for example http://shop.team-a.svc."""
     scope: Literal["Pod", "Cluster", "External"]
-    """From where the address can be reached."""
+    """Scope of the endpoint: a single pod, the Service inside the cluster, or clients outside the cluster."""
 
 
-class Image(_Part):
+class Image(_StatusModel):
     """The image that a container of the newest pod runs."""
 
     container: Name
-    """The container's name."""
-    image: Annotated[str, Field(max_length=MAX_IMAGE)]
-    """The image as the runtime names it."""
-    image_id: Annotated[str, Field(max_length=MAX_IMAGE, alias="imageID")] = ""
-    """What exactly that was: repository and digest."""
+    """Name of the container."""
+    image: Annotated[str, Field(max_length=MAX_IMAGE_CHARACTERS)]
+    """Name of the image, as reported by the container runtime."""
+    image_id: Annotated[str, Field(max_length=MAX_IMAGE_CHARACTERS, alias="imageID")] = ""
+    """Repository and digest of the image."""
 
 
-class Problem(_Part):
-    """Something that keeps a container from working, or an object from being what it should be."""
+class Problem(_StatusModel):
+    """A problem of a container, or of an object that another controller or user keeps changing."""
 
     pod: Name = ""
-    """The pod in which it was seen; others may have the same problem."""
+    """Name of a pod that has the problem. Other pods may have it, too."""
     container: Name = ""
-    """The container's name."""
+    """Name of the container."""
     resource: Name = ""
-    """The object, as `Deployment/shop`, where it is none of a pod's containers."""
+    """Object that has the problem, for example Deployment/shop. Empty if a container has it."""
     reason: Name
-    """One word for programs."""
+    """Machine-readable reason in CamelCase, for example Unschedulable or Contested."""
     exit_code: int | None = None
-    """What the container's process ended with."""
+    """Exit code of the container's last process."""
     message: Message = ""
-    """What happened, in one sentence."""
-    log: Annotated[str, Field(max_length=MAX_LOG)] = ""
-    """The last words of the container."""
+    """Human-readable description of the problem."""
+    log: Annotated[str, Field(max_length=MAX_LOG_CHARACTERS)] = ""
+    """Last lines of the container's output (its termination message)."""
     field: Annotated[str, Field(max_length=512)] = ""
-    """The field of the AppStack to look at."""
+    """Field of the AppStack that is the likely cause, for example spec.backend.image."""
     hint: Message = ""
-    """What to do."""
+    """Suggested fix."""
 
 
-class Status(_Part):
-    """What became of the stack."""
+class Status(_StatusModel):
+    """Observed state of the AppStack."""
 
     observed_generation: int
-    """The generation of the spec that everything here speaks of."""
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=_by("type"))] = ()
-    """Ready, Reconciling and Stalled, as kstatus defines them."""
+    """Generation of the AppStack that the status was derived from."""
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=8, json_schema_extra=_map_list("type"))] = ()
+    """Conditions Ready, Reconciling and Stalled, as defined by kstatus."""
     replicas: int | None = None
-    """How many pods there are."""
+    """Number of pods."""
     ready_replicas: int | None = None
-    """How many pods are ready."""
+    """Number of ready pods."""
     current_revision: Annotated[str, Field(max_length=253)] = ""
-    """The revision of a StatefulSet's pods that are not updated yet."""
+    """Revision of the StatefulSet's pods that are not updated yet."""
     update_revision: Annotated[str, Field(max_length=253)] = ""
-    """The revision that a StatefulSet's pods are updated to."""
+    """Revision that the StatefulSet's pods are updated to."""
     selector: Annotated[str, Field(max_length=1024)] = ""
-    """What selects the stack's pods, for autoscalers."""
+    """Label selector of the pods, used by autoscalers through the scale subresource."""
     resources: Annotated[
-        tuple[Resource, ...], Field(max_length=1024, json_schema_extra=_by("apiVersion", "kind", "name"))
+        tuple[Resource, ...], Field(max_length=1024, json_schema_extra=_map_list("apiVersion", "kind", "name"))
     ] = ()
-    """The objects that AppStack applied."""
-    endpoints: Annotated[tuple[Endpoint, ...], Field(max_length=MAX_ENDPOINTS, json_schema_extra=_by("name"))] = ()
-    """Where the stack answers."""
-    runs: Annotated[tuple[Run, ...], Field(max_length=MAX_RUNS, json_schema_extra=_by("uid"))] = ()
-    """The last runs of a Job, CronJob or Pod, the newest first: an earlier one stays readable after a new one."""
-    images: Annotated[tuple[Image, ...], Field(max_length=MAX_IMAGES, json_schema_extra=_by("container"))] = ()
-    """What the newest pod runs."""
-    problems: Annotated[tuple[Problem, ...], Field(max_length=MAX_PROBLEMS, json_schema_extra=_ATOMIC)] = ()
-    """What is wrong with the pods, the likeliest cause first, and for which objects somebody fights."""
+    """Objects that AppStack applied."""
+    endpoints: Annotated[
+        tuple[Endpoint, ...], Field(max_length=MAX_ENDPOINTS, json_schema_extra=_map_list("name"))
+    ] = ()
+    """Addresses at which the application is reachable."""
+    runs: Annotated[tuple[Run, ...], Field(max_length=MAX_RUNS, json_schema_extra=_map_list("uid"))] = ()
+    """Last runs of a Job, CronJob or Pod, newest first."""
+    images: Annotated[tuple[Image, ...], Field(max_length=MAX_IMAGES, json_schema_extra=_map_list("container"))] = ()
+    """Images of the newest pod, one per container."""
+    problems: Annotated[tuple[Problem, ...], Field(max_length=MAX_PROBLEMS, json_schema_extra=ATOMIC_LIST)] = ()
+    """Problems of the pods, likeliest cause first, and of objects that another controller or user keeps changing."""
 
     def dump(self) -> dict[str, Any]:
-        """Return the JSON of this status, without what is empty."""
+        """Return the status as JSON, without fields that have their default."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)

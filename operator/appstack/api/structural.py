@@ -1,7 +1,7 @@
-"""A model becomes a structural schema: no references, no null, one type for each node. PURE.
+"""Conversion of a pydantic model to a structural OpenAPI schema: no references, no null, one type per node.
 
-pydantic gives a JSON schema in which Kubernetes' own types are marked, so that `openapi` can add what the Python models
-lack, and take away what the oldest supported server does not know.
+The pydantic JSON schema is generated with a tag on each Kubernetes type. Rules from `openapi` are then added to
+those types, and fields that the oldest supported server does not know are removed.
 """
 
 from __future__ import annotations
@@ -19,103 +19,121 @@ from appstack.api import openapi
 
 Schema = dict[str, Any]
 
-KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+LIST_MAP_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "initContainers": ("name",),
     "sidecars": ("name",),
     "volumes": ("name",),
     "static": ("path",),
     "files": ("container", "path"),
 }
-"""How lists of ours merge, by the field's name; a list that is not here must say so itself."""
+"""Merge keys of the lists that AppStack defines, by field name. A list that is not here sets its own list type."""
 
-MARK: Final = "x-appstack-type"
-"""The keyword by which pydantic's schema tells the type of Kubernetes that a type of the model is or extends."""
+TYPE_TAG: Final = "x-appstack-type"
+"""The JSON schema keyword that names the Kubernetes type which a model is or extends.
 
-NO_FIELDS: Final[Schema] = {"maxProperties": 0, "x-kubernetes-preserve-unknown-fields": True}
-"""An object without fields: server-side apply would drop what is in it without a word, so it is kept and refused."""
+Its value has the Python `name` of the type, its `fields`, and those `overridden` by the model.
+"""
 
-_KEPT: Final = frozenset({"type", "enum", "pattern", "format", "minimum", "maximum", "minLength", "maxLength"}) | {
-    *("minItems", "maxItems", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
-}
-_HANDLED: Final = frozenset({"title", "description", "default", "required", "properties", "$defs"}) | {
-    *("items", "additionalProperties", "const", MARK),
-}
+DEFAULT_PREFIX: Final = "Default: "
+"""The words before the default in a description; a description without them gets a sentence with the default."""
+
+EMPTY_OBJECT: Final[Schema] = {"maxProperties": 0, "x-kubernetes-preserve-unknown-fields": True}
+"""An object without fields. Unknown fields are preserved to be refused: server-side apply would drop them silently."""
+
+_COPIED_KEYWORDS: Final = frozenset(
+    {
+        *("type", "enum", "pattern", "format", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
+        *("x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+    }
+)
+_CONVERTED_KEYWORDS: Final = frozenset(
+    {
+        *("title", "description", "default", "required", "properties", "$defs", "items", "additionalProperties"),
+        *("const", TYPE_TAG),
+    }
+)
 _INT_OR_STRING: Final[Schema] = {
     "anyOf": [{"type": "integer"}, {"type": "string"}],
     "x-kubernetes-int-or-string": True,
 }
-_NUMBER: Final = r"[0-9]+(\.[0-9]*)?|\.[0-9]+"
+_DECIMAL: Final = r"[0-9]+(\.[0-9]*)?|\.[0-9]+"
 _FORMATS: Final[Mapping[str, Schema]] = {
     "quantity": {
         **_INT_OR_STRING,
-        "pattern": rf"^[+-]?({_NUMBER})([KMGTPE]i|[numkMGTPE]|[eE][+-]?({_NUMBER}))?$",
+        "pattern": rf"^[+-]?({_DECIMAL})([KMGTPE]i|[numkMGTPE]|[eE][+-]?({_DECIMAL}))?$",
     },
     "int-or-string": _INT_OR_STRING,
 }
-_MAX_THEIR_TEXT: Final = 200
-_MAX_THEIR_LEVEL: Final = 3  # as far as spec.backend.livenessProbe.httpGet: the whole would double the size
+_MAX_UPSTREAM_CHARACTERS: Final = 200
+"""Maximum length of a description that is copied from Kubernetes."""
+
+_MAX_UPSTREAM_LEVEL: Final = 3
+"""Nesting depth down to which Kubernetes descriptions are copied, for example spec.backend.livenessProbe.httpGet.
+
+All of them would double the size of the CRD.
+"""
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z])|\n\n")
 
 
-def structural(model: type[BaseModel]) -> Schema:
-    """Return the structural schema of a model."""
-    schema = model.model_json_schema(schema_generator=Marked)
+def structural_schema(model: type[BaseModel]) -> Schema:
+    """Return the structural schema of a model. Raise TypeError if a field has no structural form."""
+    schema = model.model_json_schema(schema_generator=TaggedJsonSchema)
     return _Converter(schema.get("$defs", {})).node(schema, level=0)
 
 
 def kubernetes_types(model: type[BaseModel]) -> frozenset[str]:
-    """Return the Python names of Kubernetes' types that a model is made of."""
-    definitions = model.model_json_schema(schema_generator=Marked)["$defs"].values()
-    return frozenset(one[MARK]["name"] for one in definitions if MARK in one)
+    """Return the Python names of the Kubernetes types that a model uses, directly or nested."""
+    definitions = model.model_json_schema(schema_generator=TaggedJsonSchema)["$defs"].values()
+    return frozenset(definition[TYPE_TAG]["name"] for definition in definitions if TYPE_TAG in definition)
 
 
-class Marked(GenerateJsonSchema):
-    """pydantic's schema, in which a type tells which of Kubernetes' types it is or extends, and by what fields."""
+class TaggedJsonSchema(GenerateJsonSchema):
+    """Generator of JSON schemas in which models that are or extend a Kubernetes type have a `TYPE_TAG`."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        """Return the schema of a model with its mark: that type, its fields, and those that ours says anew."""
-        found = super().model_schema(schema)
-        lineage = schema["cls"].__mro__
-        for place, base in enumerate(lineage):
+        """Return the schema of a model, with a `TYPE_TAG` if it is or extends a Kubernetes type."""
+        json_schema = super().model_schema(schema)
+        mro = schema["cls"].__mro__
+        for index, base in enumerate(mro):
             if base.__module__.startswith("kubernetes.") and issubclass(base, BaseModel):
                 names = {name: f.serialization_alias or name for name, f in base.model_fields.items()}
-                anew = {names[n] for own in lineage[:place] for n in own.__annotations__ if n in names}
-                mark = {"name": base.__name__, "fields": list(names.values()), "anew": sorted(anew)}
-                return {**found, MARK: mark}
-        return found
+                overridden = {names[n] for cls in mro[:index] for n in cls.__annotations__ if n in names}
+                tag = {"name": base.__name__, "fields": list(names.values()), "overridden": sorted(overridden)}
+                return {**json_schema, TYPE_TAG: tag}
+        return json_schema
 
 
-def is_ours(schema: Schema) -> bool:
-    """Tell whether the schema of a type, made by `Marked`, is of a type that is ours, or extends Kubernetes'."""
-    return MARK not in schema or str(schema["title"]) != schema[MARK]["name"]
+def is_own_type(schema: Schema) -> bool:
+    """Return whether a schema made by `TaggedJsonSchema` is of a type that AppStack defines or extends."""
+    return TYPE_TAG not in schema or str(schema["title"]) != schema[TYPE_TAG]["name"]
 
 
 class _Converter:
-    """From pydantic's JSON schema to a structural one."""
+    """Converter of the nodes of a pydantic JSON schema; `definitions` has the targets of references."""
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self._definitions = definitions
 
-    def node(self, schema: Schema, *, level: int, theirs: bool = False) -> Schema:
-        """Return the structural form of a schema, which stands so many fields deep."""
+    def node(self, schema: Schema, *, level: int, upstream: bool = False) -> Schema:
+        """Return the structural form of a schema at a nesting level; `upstream` if Kubernetes defines the field."""
         flat = self._flat(schema)
-        text = _text(flat.get("description", ""), level=level, theirs=theirs)
+        text = _description(flat.get("description", ""), level=level, upstream=upstream)
         described = {"description": text} if text else {}
         if "anyOf" in flat:
-            return {**described, **_either(flat["anyOf"])}
+            return {**described, **_int_or_string(flat["anyOf"])}
         if flat.get("properties"):
             return {**described, **self._object(flat, level=level)}
-        return {**described, **self._plain(flat, level=level, theirs=theirs)}
+        return {**described, **self._plain(flat, level=level, upstream=upstream)}
 
     def _flat(self, schema: Schema) -> Schema:
-        """Return the schema without references and null branches; what stands beside them wins."""
-        inner = self._inner(schema)
-        if inner is None:
+        """Return the schema with its reference resolved and null removed; its own keywords take precedence."""
+        target = self._target(schema)
+        if target is None:
             return schema
-        beside = {key: value for key, value in schema.items() if key not in ("$ref", "anyOf")}
-        return {**self._flat(inner), **beside}
+        own = {key: value for key, value in schema.items() if key not in ("$ref", "anyOf")}
+        return {**self._flat(target), **own}
 
-    def _inner(self, schema: Schema) -> Schema | None:
+    def _target(self, schema: Schema) -> Schema | None:
         if "$ref" in schema:
             return self._definitions[schema["$ref"].rpartition("/")[2]]
         branches = [branch for branch in schema.get("anyOf", ()) if branch.get("type") != "null"]
@@ -123,114 +141,120 @@ class _Converter:
             return None
         return branches[0] if len(branches) == 1 else {"anyOf": branches}
 
-    def _plain(self, flat: Schema, *, level: int, theirs: bool) -> Schema:
-        unknown = flat.keys() - _KEPT - _HANDLED
+    def _plain(self, flat: Schema, *, level: int, upstream: bool) -> Schema:
+        unknown = flat.keys() - _COPIED_KEYWORDS - _CONVERTED_KEYWORDS
         if unknown:
-            raise TypeError(f"no structural form of {sorted(unknown)} is known: {flat}")
-        kept = {key: value for key, value in flat.items() if key in _KEPT}
+            raise TypeError(f"JSON schema keywords {sorted(unknown)} have no structural form: {flat}")
+        node = {key: value for key, value in flat.items() if key in _COPIED_KEYWORDS}
         if "const" in flat:
-            kept["enum"] = [flat["const"]]
+            node["enum"] = [flat["const"]]
         if "items" in flat:
-            kept["items"] = self.node(flat["items"], level=level, theirs=theirs)
-            if theirs:
-                kept["items"].pop("description", None)  # the list has told it
-        more = flat.get("additionalProperties", False)
-        if flat.get("type") == "object" and not more:
-            kept |= NO_FIELDS
-        elif more is True:
-            kept["x-kubernetes-preserve-unknown-fields"] = True
-        elif more:
-            kept["additionalProperties"] = self.node(more, level=level, theirs=theirs)
-        return kept
+            node["items"] = self.node(flat["items"], level=level, upstream=upstream)
+            if upstream:
+                node["items"].pop("description", None)  # repeats that of the list
+        values = flat.get("additionalProperties", False)
+        if flat.get("type") == "object" and not values:
+            node |= EMPTY_OBJECT
+        elif values is True:
+            node["x-kubernetes-preserve-unknown-fields"] = True
+        elif values:
+            node["additionalProperties"] = self.node(values, level=level, upstream=upstream)
+        return node
 
     def _object(self, flat: Schema, *, level: int) -> Schema:
-        mark = flat.get(MARK, {"name": "", "fields": ()})
-        known = _known(mark["name"])
+        tag = flat.get(TYPE_TAG, {"name": "", "fields": ()})
+        rules = _rules(tag["name"])
         properties: Schema = {}
         for name, property_ in sorted(flat["properties"].items()):
-            if name not in mark["fields"]:
-                properties[name] = self._ours(name, property_, level=level + 1)
-            elif name in known.fields and property_.get("type") != "null":
-                properties[name] = self._theirs(known.fields[name], property_, level=level + 1)
+            if name not in tag["fields"]:
+                properties[name] = self._own_field(name, property_, level=level + 1)
+            elif name in rules.fields and property_.get("type") != "null":
+                properties[name] = self._upstream_field(rules.fields[name], property_, level=level + 1)
         required = sorted(properties.keys() & flat.get("required", ()))
-        whole = {"x-kubernetes-map-type": "atomic"} if known.atomic else {}
+        map_type = {"x-kubernetes-map-type": "atomic"} if rules.atomic else {}
         return {
             "type": "object",
             "properties": properties,
             **({"required": required} if required else {}),
-            **whole,
+            **map_type,
         }
 
-    def _ours(self, name: str, property_: Schema, *, level: int) -> Schema:
-        """Return the schema of a field of ours, its default told."""
+    def _own_field(self, name: str, property_: Schema, *, level: int) -> Schema:
+        """Return the schema of a field that AppStack defines; its description names the default.
+
+        Only list map keys get a `default` of the schema: others would be written into every AppStack.
+        """
         node = self.node(property_, level=level)
         default = property_.get("default")
         text = node.get("description", "")
-        if isinstance(default, str | int) and default != "" and "efault" not in text:
-            told = default if isinstance(default, str) else json.dumps(default)
-            node["description"] = f"{text} Default: {told}.".lstrip()
+        if isinstance(default, str | int) and default != "" and DEFAULT_PREFIX not in text:
+            shown = default if isinstance(default, str) else json.dumps(default)
+            node["description"] = f"{text} {DEFAULT_PREFIX}{shown}.".lstrip()
         if node.get("type") == "array" and "x-kubernetes-list-type" not in node:
-            keys = KEYS[name]
+            keys = LIST_MAP_KEYS[name]
             node |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
             for key in sorted(set(keys) - set(node["items"]["required"])):
                 item = self._flat(property_["items"])["properties"][key]
                 node["items"]["properties"][key]["default"] = item["default"]
         return node
 
-    def _theirs(self, word: openapi.Field, property_: Schema, *, level: int) -> Schema:
-        """Return the schema of a field of Kubernetes', with what its API server says of it."""
-        node = self.node(property_, level=level, theirs=True) | _merging(word)
-        if word.values:
-            (node["items"] if word.list_type else node)["enum"] = list(word.values)
-        if word.list_type == "map":
-            self._default_keys(node["items"], word, self._flat(property_))
-        if word.format not in _FORMATS:
-            return node | ({"format": word.format} if word.format else {})
-        form = _FORMATS[word.format]
+    def _upstream_field(self, rule: openapi.FieldRule, property_: Schema, *, level: int) -> Schema:
+        """Return the schema of a field that Kubernetes defines, with the rules of its API server."""
+        node = self.node(property_, level=level, upstream=True) | _merge_keywords(rule)
+        if rule.values:
+            (node["items"] if rule.list_type else node)["enum"] = list(rule.values)
+        if rule.list_type == "map":
+            self._default_keys(node["items"], rule, self._flat(property_))
+        if rule.format not in _FORMATS:
+            return node | ({"format": rule.format} if rule.format else {})
+        format_ = _FORMATS[rule.format]
         if "additionalProperties" in node:
-            return {**node, "additionalProperties": form}
-        return {**{k: v for k, v in node.items() if k != "type"}, **form}
+            return {**node, "additionalProperties": format_}
+        return {**{k: v for k, v in node.items() if k != "type"}, **format_}
 
-    def _default_keys(self, items: Schema, word: openapi.Field, flat: Schema) -> None:
-        """Give defaults to the keys of a list's items that are not required, as Kubernetes itself does."""
-        fields = _known(self._flat(flat["items"])[MARK]["name"]).fields
-        for key in word.keys:
+    def _default_keys(self, items: Schema, rule: openapi.FieldRule, flat: Schema) -> None:
+        """Set the defaults of optional list map keys, as the API server requires."""
+        fields = _rules(self._flat(flat["items"])[TYPE_TAG]["name"]).fields
+        for key in rule.keys:
             if key not in items.get("required", ()):
                 items["properties"][key]["default"] = fields[key].default
 
 
-_NOT_THEIRS: Final = openapi.Type({})
+_NO_RULES: Final = openapi.TypeRules({})
 
 
-def _known(name: str) -> openapi.Type:
-    known = openapi.type_named(name) if name else _NOT_THEIRS
-    if known is None:
-        raise TypeError(f"the oldest supported server's {name} is not in the table: run make openapi-table")
-    return known
+def _rules(name: str) -> openapi.TypeRules:
+    rules = openapi.rules_of_type(name) if name else _NO_RULES
+    if rules is None:
+        raise TypeError(f"Kubernetes type {name} is not in kubernetes_1_33.TYPES: run make openapi-table")
+    return rules
 
 
-def _either(branches: list[Schema]) -> Schema:
+def _int_or_string(branches: list[Schema]) -> Schema:
     if [branch.get("type") for branch in branches] != ["integer", "string"]:
-        raise TypeError(f"no structural form of this choice is known: {branches}")
+        raise TypeError(f"This union has no structural form, only integer or string has one: {branches}")
     return dict(_INT_OR_STRING)
 
 
-def _merging(word: openapi.Field) -> Schema:
-    lists = {"x-kubernetes-list-type": word.list_type} if word.list_type else {}
-    keys = {"x-kubernetes-list-map-keys": list(word.keys)} if word.keys else {}
-    return {**lists, **keys, **({"x-kubernetes-map-type": "atomic"} if word.atomic else {})}
+def _merge_keywords(rule: openapi.FieldRule) -> Schema:
+    lists = {"x-kubernetes-list-type": rule.list_type} if rule.list_type else {}
+    keys = {"x-kubernetes-list-map-keys": list(rule.keys)} if rule.keys else {}
+    return {**lists, **keys, **({"x-kubernetes-map-type": "atomic"} if rule.atomic else {})}
 
 
-def _text(description: str, *, level: int, theirs: bool) -> str:
-    """Return a description on one line: ours whole; the first sentence of Kubernetes', and none far down."""
-    own, generated, _ = description.partition("Attributes:\n")
-    if not (theirs or generated):
-        return " ".join(own.split())
-    return _first_sentence(own) if level <= _MAX_THEIR_LEVEL else ""
+def _description(docstring: str, *, level: int, upstream: bool) -> str:
+    """Return a description on one line: AppStack's in full, of Kubernetes' the first sentence.
+
+    Kubernetes' descriptions below `_MAX_UPSTREAM_LEVEL` are empty.
+    """
+    text, generated, _ = docstring.partition("Attributes:\n")
+    if not (upstream or generated):
+        return " ".join(text.split())
+    return _first_sentence(text) if level <= _MAX_UPSTREAM_LEVEL else ""
 
 
-def _first_sentence(description: str) -> str:
-    first = " ".join(_SENTENCE_END.split(description.strip())[0].split())
-    if len(first) <= _MAX_THEIR_TEXT:
-        return first
-    return first[: _MAX_THEIR_TEXT - 1].rpartition(" ")[0] + "…"
+def _first_sentence(text: str) -> str:
+    sentence = " ".join(_SENTENCE_END.split(text.strip())[0].split())
+    if len(sentence) <= _MAX_UPSTREAM_CHARACTERS:
+        return sentence
+    return sentence[: _MAX_UPSTREAM_CHARACTERS - 1].rpartition(" ")[0] + "…"

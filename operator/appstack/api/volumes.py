@@ -1,6 +1,6 @@
-"""The kinds of volume: a class for each holds its fields, what is refused, its pod entry and its side objects. PURE.
+"""Volume models. A class for each kind of volume holds its fields, its validation, and the objects it renders to.
 
-A new kind is a class here and a field on `Volume`.
+To add a kind, add a class and a field on `Volume`.
 """
 
 from __future__ import annotations
@@ -8,119 +8,124 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Final, Literal, Protocol
 
 from pydantic import Field
 
 from appstack.api import kube
-from appstack.api.base import Kubernetes, Model, Name, ObjectMetadata
+from appstack.api.base import KubernetesModel, Model, Name, ObjectMetadata
 from appstack.errors import ValidationIssue
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.settings import Settings
 
-NO_NAMESPACE_UID = "NAMESPACE-UID"  # what an offline render prints where only a cluster knows the uid
+NO_NAMESPACE_UID: Final = "NAMESPACE-UID"
+"""Placeholder in paths of node caches that are rendered offline, where the namespace's UID is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a stack lives, and what the administrator decided there."""
+class VolumeContext:
+    """The AppStack, namespace and settings that a volume is rendered for."""
 
     stack: str
     namespace: str
     namespace_uid: str
     settings: Settings
-    owner: Manifest | None = None  # absent offline: only a cluster knows the uid
+    owner: Manifest | None = None  # owner reference; None offline, where the AppStack has no UID
 
 
 class VolumeKind(Protocol):
-    """What the rest of the program asks of every kind."""
+    """The interface of every kind of volume."""
 
-    def entry(self, name: str, place: Place) -> Manifest | None:
-        """Return the entry of the pod's `spec.volumes`, without its name; None where each replica has its own."""
+    def volume_source(self, name: str, context: VolumeContext) -> Manifest | None:
+        """Return the entry of the pod's `spec.volumes`, without its name.
 
-    def objects(self, name: str, place: Place) -> tuple[Manifest, ...]:
-        """Return what must exist beside the pod."""
+        Return None if each replica has its own, from the StatefulSet's volumeClaimTemplates.
+        """
+
+    def objects(self, name: str, context: VolumeContext) -> tuple[Manifest, ...]:
+        """Return the objects that must exist before the pod."""
 
     def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
-        """Yield what is wrong with it; `path` is the field that holds it."""
+        """Yield the volume's validation issues; `path` is the field that holds it."""
 
 
 class NodeCache(Model):
-    """A directory kept on the node across deployments; unique per namespace, stack and volume."""
+    """A directory on the node that survives pods, unique for each namespace, AppStack and volume."""
 
-    def entry(self, name: str, place: Place) -> Manifest:
-        """Return a hostPath whose path no other namespace can get, not even a later one of the same name."""
-        namespace = f"{place.namespace}_{place.namespace_uid}"  # a namespace's name has no underscore
-        path = PurePosixPath(place.settings.cache_root, namespace, place.stack, name)
+    def volume_source(self, name: str, context: VolumeContext) -> Manifest:
+        """Return a hostPath with the namespace's UID: a later namespace of the same name gets another path."""
+        namespace = f"{context.namespace}_{context.namespace_uid}"  # a namespace's name has no underscore
+        path = PurePosixPath(context.settings.cache_root, namespace, context.stack, name)
         return {"hostPath": {"path": str(path), "type": "DirectoryOrCreate"}}
 
-    def objects(self, name: str, place: Place) -> tuple[Manifest, ...]:
-        """Return nothing: the kubelet makes the directory."""
+    def objects(self, name: str, context: VolumeContext) -> tuple[Manifest, ...]:
+        """Return nothing: the kubelet creates the directory."""
         return ()
 
     def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
-        """Yield nothing: it has no fields."""
+        """Yield nothing: a node cache has no fields."""
         yield from ()
 
 
 class RetentionPolicy(Model):
-    """What becomes of the data."""
+    """Whether PersistentVolumeClaims are retained or deleted."""
 
     when_deleted: Literal["Retain", "Delete"] = "Retain"
-    """When the AppStack, or this volume of it, is deleted."""
+    """Policy when the AppStack, or this volume, is deleted."""
     when_scaled: Literal["Retain", "Delete"] = "Retain"
-    """When a replica goes: only of a claim per replica."""
+    """Policy when the number of replicas is reduced. Only with `perReplica`."""
 
 
-class Claim(Kubernetes, kube.PersistentVolumeClaimSpec):
-    """A PersistentVolumeClaim that AppStack creates: Kubernetes' spec and what becomes of the data."""
+class Claim(KubernetesModel, kube.PersistentVolumeClaimSpec):
+    """A PersistentVolumeClaim that AppStack creates."""
 
     per_replica: bool = False
-    """True (StatefulSet only) makes one claim for each pod, which keeps it."""
+    """True creates one PersistentVolumeClaim for each replica. Only for a StatefulSet."""
     retention_policy: RetentionPolicy = RetentionPolicy()
+    """Whether the PersistentVolumeClaim is retained or deleted. Default: Retain."""
     metadata: ObjectMetadata | None = None
-    """Labels and annotations for the claim."""
+    """Labels and annotations to add to the PersistentVolumeClaim."""
 
     def claim_name(self, name: str, stack: str) -> str:
         """Return the name of the PersistentVolumeClaim."""
         return f"{stack}-{name}"
 
-    def entry(self, name: str, place: Place) -> Manifest | None:
-        """Return the mount of the claim; a StatefulSet makes the entry itself for one per replica."""
+    def volume_source(self, name: str, context: VolumeContext) -> Manifest | None:
+        """Return a reference to the claim; None for a claim per replica, which the StatefulSet adds to its pods."""
         if self.per_replica:
             return None
-        return {"persistentVolumeClaim": {"claimName": self.claim_name(name, place.stack)}}
+        return {"persistentVolumeClaim": {"claimName": self.claim_name(name, context.stack)}}
 
-    def objects(self, name: str, place: Place) -> tuple[Manifest, ...]:
-        """Return the claim; a retained one has no owner, so it stays when the AppStack goes."""
+    def objects(self, name: str, context: VolumeContext) -> tuple[Manifest, ...]:
+        """Return the claim; without an owner reference if it is retained when the AppStack is deleted."""
         if self.per_replica:
             return ()
-        claim = self.template(name, place)
+        claim = self.template(name, context)
         metadata = {
-            "name": self.claim_name(name, place.stack),
-            "namespace": place.namespace,
+            "name": self.claim_name(name, context.stack),
+            "namespace": context.namespace,
             **{key: value for key, value in claim["metadata"].items() if key != "name"},
         }
-        if self.retention_policy.when_deleted == "Delete" and place.owner:
-            metadata["ownerReferences"] = [place.owner]
+        if self.retention_policy.when_deleted == "Delete" and context.owner:
+            metadata["ownerReferences"] = [context.owner]
         return ({"apiVersion": "v1", "kind": "PersistentVolumeClaim", **claim, "metadata": metadata},)
 
-    def template(self, name: str, place: Place) -> Manifest:
-        """Return the claim as a StatefulSet's volumeClaimTemplates hold it."""
+    def template(self, name: str, context: VolumeContext) -> Manifest:
+        """Return the claim as an entry of a StatefulSet's volumeClaimTemplates."""
         extra = self.metadata or ObjectMetadata()
         metadata: Manifest = {
             "name": name,
-            "labels": {**(extra.labels or {}), **meta.labels(place.stack), meta.VOLUME_LABEL: name},
+            "labels": {**(extra.labels or {}), **meta.labels(context.stack), meta.VOLUME_LABEL: name},
         }
         if extra.annotations:
             metadata["annotations"] = extra.annotations
-        ours = {"per_replica", "retention_policy", "metadata"}
-        spec = self.model_dump(by_alias=True, exclude_none=True, exclude=ours)
+        own_fields = {"per_replica", "retention_policy", "metadata"}
+        spec = self.model_dump(by_alias=True, exclude_none=True, exclude=own_fields)
         return {"metadata": metadata, "spec": {"accessModes": ["ReadWriteOnce"], **spec}}
 
     def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
-        """Yield a missing size: the API server would refuse the claim long after the stack was accepted."""
+        """Yield an issue if the storage request is missing: the API server would refuse the claim only when applied."""
         requests = self.resources.requests if self.resources else None
         if not (requests or {}).get("storage"):
             yield ValidationIssue(f"{path}.resources.requests.storage", "is required", "for example 10Gi")
@@ -128,78 +133,80 @@ class Claim(Kubernetes, kube.PersistentVolumeClaimSpec):
 
 @dataclass(frozen=True, slots=True)
 class HostPath:
-    """A directory of the node itself: only under the prefixes that the administrator allows."""
+    """A directory of the node, below a prefix that the administrator allows."""
 
     source: dict[str, Any]
 
-    def entry(self, name: str, place: Place) -> Manifest:
-        """Return it as written."""
+    def volume_source(self, name: str, context: VolumeContext) -> Manifest:
+        """Return the hostPath unchanged."""
         return {"hostPath": self.source}
 
-    def objects(self, name: str, place: Place) -> tuple[Manifest, ...]:
-        """Return nothing: it is the node's."""
+    def objects(self, name: str, context: VolumeContext) -> tuple[Manifest, ...]:
+        """Return nothing: the directory belongs to the node."""
         return ()
 
     def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
-        """Yield a path that the administrator has not allowed, or that lies in another stack's cache."""
-        wanted = PurePosixPath(self.source["path"])
+        """Yield an issue if the path is outside the allowed prefixes, or overlaps the node caches."""
+        directory = PurePosixPath(self.source["path"])
         cache = PurePosixPath(settings.cache_root)
-        if ".." in wanted.parts:
-            yield ValidationIssue(f"{path}.path", f"{str(wanted)!r} contains '..'", "write the directory itself")
-        elif wanted.is_relative_to(cache) or cache.is_relative_to(wanted):
+        if ".." in directory.parts:
+            yield ValidationIssue(f"{path}.path", f"{str(directory)!r} contains '..'", "use a path without '..'")
+        elif directory.is_relative_to(cache) or cache.is_relative_to(directory):
             yield ValidationIssue(
-                f"{path}.path", f"{str(wanted)!r} would show node caches of other stacks", "use nodeCache"
+                f"{path}.path", f"{str(directory)!r} would expose node caches of other AppStacks", "use nodeCache"
             )
-        elif not any(wanted.is_relative_to(prefix) for prefix in settings.host_path_prefixes):
+        elif not any(directory.is_relative_to(prefix) for prefix in settings.host_path_prefixes):
             allowed = ", ".join(settings.host_path_prefixes) or "none are allowed"
             yield ValidationIssue(
                 f"{path}.path",
-                f"{str(wanted)!r} is not under a prefix that the administrator allows",
+                f"{str(directory)!r} is not under a prefix that the administrator allows",
                 f"the operator's setting hostPathPrefixes: {allowed}; for a cache use nodeCache",
             )
 
 
 @dataclass(frozen=True, slots=True)
-class Native:
-    """Any other of Kubernetes' own sources."""
+class CoreVolume:
+    """Any other volume source of Kubernetes."""
 
     source: Manifest
 
-    def entry(self, name: str, place: Place) -> Manifest:
-        """Return it as written."""
+    def volume_source(self, name: str, context: VolumeContext) -> Manifest:
+        """Return the source unchanged."""
         return self.source
 
-    def objects(self, name: str, place: Place) -> tuple[Manifest, ...]:
-        """Return nothing: what it refers to is the user's own."""
+    def objects(self, name: str, context: VolumeContext) -> tuple[Manifest, ...]:
+        """Return nothing: the user creates the objects that the source refers to."""
         return ()
 
     def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
-        """Yield nothing: the API server knows its own."""
+        """Yield nothing: the API server validates its own sources."""
         yield from ()
 
 
-class Volume(Kubernetes, kube.Volume):
-    """Kubernetes' Volume, or one of the two that Kubernetes lacks."""
+class Volume(KubernetesModel, kube.Volume):
+    """A Kubernetes volume, or one of AppStack's `nodeCache` and `claim`. Exactly one source is required."""
 
-    LESS: ClassVar[frozenset[str]] = frozenset()
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset()
 
     name: Name
+    """Name of the volume, unique in the AppStack."""
     node_cache: NodeCache | None = None
-    """hostPath kept across deployments on the same node, unique per namespace, permissions set."""
+    """Directory on the node that later pods of this AppStack on the same node find again. Its permissions are set for
+    the pod's user."""
     claim: Claim | None = None
-    """A PersistentVolumeClaim that AppStack creates."""
+    """PersistentVolumeClaim that AppStack creates."""
 
     def sources(self) -> tuple[str, ...]:
-        """Return the names of the sources that are written; there should be exactly one."""
+        """Return the API names of the sources that are set; validation requires exactly one."""
         return tuple(key for key in self.dump() if key != "name")
 
     @property
     def kind(self) -> VolumeKind:
-        """The volume's kind, which knows all the rest."""
-        written = self.model_dump(by_alias=True, exclude_none=True, exclude={"name"})
-        if "hostPath" in written:
-            return HostPath(written["hostPath"])
-        return self.node_cache or self.claim or Native(written)
+        """The kind of the volume, which validates and renders it."""
+        source = self.model_dump(by_alias=True, exclude_none=True, exclude={"name"})
+        if "hostPath" in source:
+            return HostPath(source["hostPath"])
+        return self.node_cache or self.claim or CoreVolume(source)
 
 
 Volumes = Annotated[tuple[Volume, ...], Field(max_length=64)]

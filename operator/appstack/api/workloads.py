@@ -1,6 +1,6 @@
-"""The kinds of workload: a class for each holds its fields and what it becomes. PURE.
+"""Workload models. A class for each kind of workload holds its fields and renders its object.
 
-A new kind is a class here and a field on `Workload`.
+To add a kind, add a class and a field on `Workload`.
 """
 
 from __future__ import annotations
@@ -11,62 +11,63 @@ from typing import Annotated, ClassVar, Literal, Protocol
 from pydantic import Field
 
 from appstack.api import kube
-from appstack.api.base import Kubernetes, Model
+from appstack.api.base import KubernetesModel, Model
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 
-Kind = Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"]
+WorkloadKindName = Literal["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"]
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What a workload is made of."""
+class WorkloadParts:
+    """The rendered parts that a workload object is assembled from."""
 
-    head: Manifest  # what it is, its name, its labels and its owner
+    head: Manifest  # apiVersion, kind and metadata
     stack: str
-    template: Manifest  # of its pods
-    replicas: int | None = None  # None: the author left it to an autoscaler, and it is never applied
-    service: str = ""  # the headless Service that gives a StatefulSet's pods their names
-    claims: tuple[Manifest, ...] = ()  # one per replica
-    retention: Manifest | None = None  # what becomes of those claims
-    strategy: Manifest = field(default_factory=dict)  # a Deployment's, where the author wrote none
+    template: Manifest  # pod template
+    replicas: int | None = None  # None is not applied: an autoscaler may set the field
+    service_name: str = ""  # headless Service of a StatefulSet
+    claim_templates: tuple[Manifest, ...] = ()  # volumeClaimTemplates of a StatefulSet
+    retention: Manifest | None = None  # persistentVolumeClaimRetentionPolicy of a StatefulSet
+    strategy: Manifest = field(default_factory=dict)  # default strategy of a Deployment
 
 
 class WorkloadKind(Protocol):
-    """What the rest of the program asks of every kind."""
+    """The interface of every kind of workload."""
 
     KIND: ClassVar[str]
     API_VERSION: ClassVar[str]
     SCALES: ClassVar[bool]
-    """Whether it has replicas."""
+    """Whether the kind has replicas."""
     RESTART_POLICY: ClassVar[str | None]
-    """What its pods' `restartPolicy` is where the author wrote none; None leaves it to Kubernetes."""
+    """Default `restartPolicy` of the pods; None leaves the default to Kubernetes."""
 
-    def manifest(self, parts: Parts) -> Manifest:
-        """Return the whole object."""
+    def manifest(self, parts: WorkloadParts) -> Manifest:
+        """Return the complete object."""
 
 
-class Deployment(Kubernetes, kube.DeploymentSpec):
-    """Kubernetes' DeploymentSpec less `template`, `selector` and `replicas`."""
+class Deployment(KubernetesModel, kube.DeploymentSpec):
+    """Options of a Deployment: the DeploymentSpec except `template`, `selector` and `replicas`."""
 
-    LESS: ClassVar[frozenset[str]] = frozenset({"template", "selector", "replicas"})
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"template", "selector", "replicas"})
     KIND: ClassVar[str] = "Deployment"
     API_VERSION: ClassVar[str] = "apps/v1"
     SCALES: ClassVar[bool] = True
     RESTART_POLICY: ClassVar[str | None] = None
 
-    selector: None = None  # type: ignore[assignment]  # AppStack decides it, see LESS
-    template: None = None  # type: ignore[assignment]  # made of the rest of the stack, see LESS
+    selector: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
+    template: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
 
-    def manifest(self, parts: Parts) -> Manifest:
+    def manifest(self, parts: WorkloadParts) -> Manifest:
         """Return the Deployment."""
-        return {**parts.head, "spec": {**parts.strategy, **self.dump(), **_counted(parts), **_selected(parts)}}
+        spec = {**parts.strategy, **self.dump(), **_replicas(parts), **_selector_and_template(parts)}
+        return {**parts.head, "spec": spec}
 
 
-class StatefulSet(Kubernetes, kube.StatefulSetSpec):
-    """Kubernetes' StatefulSetSpec less what the rest of the stack says: pods, replicas, Service, claims."""
+class StatefulSet(KubernetesModel, kube.StatefulSetSpec):
+    """Options of a StatefulSet: the StatefulSetSpec except the fields that AppStack sets."""
 
-    LESS: ClassVar[frozenset[str]] = frozenset(
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset(
         {
             "template",
             "selector",
@@ -81,62 +82,65 @@ class StatefulSet(Kubernetes, kube.StatefulSetSpec):
     SCALES: ClassVar[bool] = True
     RESTART_POLICY: ClassVar[str | None] = None
 
-    selector: None = None  # type: ignore[assignment]  # AppStack decides it, see LESS
-    template: None = None  # type: ignore[assignment]  # made of the rest of the stack, see LESS
+    selector: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
+    template: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
 
-    def manifest(self, parts: Parts) -> Manifest:
+    def manifest(self, parts: WorkloadParts) -> Manifest:
         """Return the StatefulSet."""
-        claims: Manifest = {"volumeClaimTemplates": list(parts.claims)} if parts.claims else {}
+        claims: Manifest = {}
+        if parts.claim_templates:
+            claims["volumeClaimTemplates"] = list(parts.claim_templates)
         if parts.retention:
             claims["persistentVolumeClaimRetentionPolicy"] = parts.retention
-        spec = {**self.dump(), **_counted(parts), "serviceName": parts.service, **_selected(parts), **claims}
+        service = {"serviceName": parts.service_name}
+        spec = {**self.dump(), **_replicas(parts), **service, **_selector_and_template(parts), **claims}
         return {**parts.head, "spec": spec}
 
 
-class DaemonSet(Kubernetes, kube.DaemonSetSpec):
-    """Kubernetes' DaemonSetSpec less `template` and `selector`."""
+class DaemonSet(KubernetesModel, kube.DaemonSetSpec):
+    """Options of a DaemonSet: the DaemonSetSpec except `template` and `selector`."""
 
-    LESS: ClassVar[frozenset[str]] = frozenset({"template", "selector"})
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"template", "selector"})
     KIND: ClassVar[str] = "DaemonSet"
     API_VERSION: ClassVar[str] = "apps/v1"
     SCALES: ClassVar[bool] = False
     RESTART_POLICY: ClassVar[str | None] = None
 
-    selector: None = None  # type: ignore[assignment]  # AppStack decides it, see LESS
-    template: None = None  # type: ignore[assignment]  # made of the rest of the stack, see LESS
+    selector: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
+    template: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
 
-    def manifest(self, parts: Parts) -> Manifest:
+    def manifest(self, parts: WorkloadParts) -> Manifest:
         """Return the DaemonSet."""
-        return {**parts.head, "spec": {**self.dump(), **_selected(parts)}}
+        return {**parts.head, "spec": {**self.dump(), **_selector_and_template(parts)}}
 
 
-class Job(Kubernetes, kube.JobSpec):
-    """Kubernetes' JobSpec less `template`, `selector` and `manualSelector`."""
+class Job(KubernetesModel, kube.JobSpec):
+    """Options of a Job: the JobSpec except `template`, `selector` and `manualSelector`."""
 
-    LESS: ClassVar[frozenset[str]] = frozenset({"template", "selector", "manualSelector"})
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"template", "selector", "manualSelector"})
     KIND: ClassVar[str] = "Job"
     API_VERSION: ClassVar[str] = "batch/v1"
     SCALES: ClassVar[bool] = False
     RESTART_POLICY: ClassVar[str | None] = "OnFailure"
 
-    template: None = None  # type: ignore[assignment]  # made of the rest of the stack, see LESS
+    template: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
 
-    def manifest(self, parts: Parts) -> Manifest:
-        """Return the Job; its controller makes the selector."""
+    def manifest(self, parts: WorkloadParts) -> Manifest:
+        """Return the Job, without a selector: the Job controller sets it."""
         return {**parts.head, "spec": {**self.dump(), "template": parts.template}}
 
 
-class CronJob(Kubernetes, kube.CronJobSpec):
-    """Kubernetes' CronJobSpec less `jobTemplate`; the Jobs' own options stand in `job` beside it."""
+class CronJob(KubernetesModel, kube.CronJobSpec):
+    """Options of a CronJob: the CronJobSpec except `jobTemplate`. The options of its Jobs are in `workload.job`."""
 
-    LESS: ClassVar[frozenset[str]] = frozenset({"jobTemplate"})
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"jobTemplate"})
 
-    job_template: None = None  # type: ignore[assignment]  # made of the rest of the stack, see LESS
+    job_template: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
-class Scheduled:
-    """A CronJob with the options of its Jobs."""
+class CronJobWorkload:
+    """A CronJob and the options of its Jobs."""
 
     KIND: ClassVar[str] = "CronJob"
     API_VERSION: ClassVar[str] = "batch/v1"
@@ -146,48 +150,48 @@ class Scheduled:
     cron_job: CronJob
     job: Job
 
-    def manifest(self, parts: Parts) -> Manifest:
-        """Return the CronJob; its Jobs bear the stack's labels, too, and the revision of the files that they need."""
-        marks = parts.template["metadata"]["labels"]
-        files = {key: marks[key] for key in (meta.FILES_LABEL,) if key in marks}
+    def manifest(self, parts: WorkloadParts) -> Manifest:
+        """Return the CronJob. Its Jobs have the AppStack's labels and the label of the file revision they use."""
+        pod_labels = parts.template["metadata"]["labels"]
+        revision = {key: pod_labels[key] for key in (meta.FILES_LABEL,) if key in pod_labels}
         template = {
-            "metadata": {"labels": {**meta.labels(parts.stack), **files}},
+            "metadata": {"labels": {**meta.labels(parts.stack), **revision}},
             "spec": {**self.job.dump(), "template": parts.template},
         }
         return {**parts.head, "spec": {**self.cron_job.dump(), "jobTemplate": template}}
 
 
 @dataclass(frozen=True, slots=True)
-class Bare:
-    """A Pod that nothing stands behind but its AppStack."""
+class BarePod:
+    """A Pod without a workload controller."""
 
     KIND: ClassVar[str] = "Pod"
     API_VERSION: ClassVar[str] = "v1"
     SCALES: ClassVar[bool] = False
     RESTART_POLICY: ClassVar[str | None] = None
 
-    def manifest(self, parts: Parts) -> Manifest:
-        """Return the Pod: the template's metadata is its own."""
-        extra = parts.template["metadata"]
-        metadata = {**parts.head["metadata"], "labels": extra["labels"]}
-        if "annotations" in extra:
-            metadata["annotations"] = extra["annotations"]
+    def manifest(self, parts: WorkloadParts) -> Manifest:
+        """Return the Pod, with the labels and annotations of the pod template."""
+        template_metadata = parts.template["metadata"]
+        metadata = {**parts.head["metadata"], "labels": template_metadata["labels"]}
+        if "annotations" in template_metadata:
+            metadata["annotations"] = template_metadata["annotations"]
         return {**parts.head, "metadata": metadata, "spec": parts.template["spec"]}
 
 
-def _counted(parts: Parts) -> Manifest:
+def _replicas(parts: WorkloadParts) -> Manifest:
     return {} if parts.replicas is None else {"replicas": parts.replicas}
 
 
-def _selected(parts: Parts) -> Manifest:
+def _selector_and_template(parts: WorkloadParts) -> Manifest:
     return {"selector": {"matchLabels": meta.selector(parts.stack)}, "template": parts.template}
 
 
 class Workload(Model):
-    """Which kind of workload the stack is, and that kind's own options."""
+    """Kind of the workload and the options of that kind."""
 
-    kind: Kind = "Deployment"
-    """The kind of workload."""
+    kind: WorkloadKindName = "Deployment"
+    """Kind of the workload."""
     deployment: Deployment | None = None
     """Options of a Deployment."""
     stateful_set: StatefulSet | None = None
@@ -195,13 +199,13 @@ class Workload(Model):
     daemon_set: DaemonSet | None = None
     """Options of a DaemonSet."""
     job: Job | None = None
-    """Options of a Job, or of a CronJob's Jobs."""
+    """Options of a Job, or of the Jobs of a CronJob."""
     cron_job: CronJob | None = None
-    """Options of a CronJob; `schedule` is required."""
+    """Options of a CronJob. `schedule` is required, for example `0 3 * * *`."""
 
     @property
     def chosen(self) -> WorkloadKind:
-        """The kind that runs, with its options."""
+        """The options of the kind that `kind` names."""
         match self.kind:
             case "StatefulSet":
                 return self.stateful_set or StatefulSet()
@@ -210,9 +214,9 @@ class Workload(Model):
             case "Job":
                 return self.job or Job()
             case "CronJob":
-                return Scheduled(self.cron_job or CronJob(schedule=""), self.job or Job())
+                return CronJobWorkload(self.cron_job or CronJob(schedule=""), self.job or Job())
             case "Pod":
-                return Bare()
+                return BarePod()
             case _:
                 return self.deployment or Deployment()
 
