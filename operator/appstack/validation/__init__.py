@@ -1,7 +1,7 @@
-"""What is wrong with a stack: the same words offline, at admission and in status. PURE.
+"""Semantic validation of an AppStack, the same for `appstack validate`, admission and the status.
 
-`parse` judges the shape of a document; this judges its meaning. A new check is a function that is given a `Subject` and
-yields faults, and its place in `CHECKS`.
+`appstack.api.parse` checks the types of a document; `validate` checks what its fields mean together. To add a check,
+write a function from `ValidationContext` to issues and add it to the `CHECKS` of its module.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from appstack.api import AppStack, AppStackSpec
 from appstack.errors import Severity, ValidationIssue
 from appstack.settings import Settings
 from appstack.validation import (
-    config,
     containers,
     files,
-    kinds,
+    kind_support,
     metadata,
-    mounts,
+    mount_paths,
     network,
+    nginx_config,
     pod,
     ports,
     probes,
@@ -31,17 +31,17 @@ from appstack.validation import (
     volumes,
     workload,
 )
-from appstack.validation.subject import Subject
+from appstack.validation.context import ValidationContext
 
-__all__ = ["check"]
+__all__ = ["validate"]
 
-CHECKS: Final[tuple[Callable[[Subject], Iterator[ValidationIssue]], ...]] = (
+CHECKS: Final[tuple[Callable[[ValidationContext], Iterator[ValidationIssue]], ...]] = (
     *containers.CHECKS,
-    *mounts.CHECKS,
+    *mount_paths.CHECKS,
     *ports.CHECKS,
     *probes.CHECKS,
     *proxy.CHECKS,
-    *config.CHECKS,
+    *nginx_config.CHECKS,
     *files.CHECKS,
     *resources.CHECKS,
     *volumes.CHECKS,
@@ -50,27 +50,29 @@ CHECKS: Final[tuple[Callable[[Subject], Iterator[ValidationIssue]], ...]] = (
     *scaling.CHECKS,
     *pod.CHECKS,
     *metadata.CHECKS,
-    *kinds.CHECKS,
+    *kind_support.CHECKS,
     *workload.CHECKS,
 )
 
-_ORDER: Final = {field.alias or name: place for place, (name, field) in enumerate(AppStackSpec.model_fields.items())}
-_PART = re.compile(r"[^.\[\]]+")
+_FIELD_ORDER: Final = {
+    field.alias or name: rank for rank, (name, field) in enumerate(AppStackSpec.model_fields.items())
+}
+_PATH_SEGMENT: Final = re.compile(r"[^.\[\]]+")
 
 
-def check(stack: AppStack, settings: Settings) -> tuple[ValidationIssue, ...]:
-    """Return every fault: errors before warnings, each in the order of the document's fields.
+def validate(stack: AppStack, settings: Settings) -> tuple[ValidationIssue, ...]:
+    """Return every issue of an AppStack: errors before warnings, each in the order of the fields of the spec.
 
-    A stack with an error is not rendered.
+    An AppStack with an error is not rendered; one with warnings only is.
     """
-    subject = Subject(stack=stack, settings=settings)
-    found = dict.fromkeys(issue for each in CHECKS for issue in each(subject))
-    return tuple(sorted(found, key=_place))
+    context = ValidationContext(stack=stack, settings=settings)
+    issues = dict.fromkeys(issue for check in CHECKS for issue in check(context))
+    return tuple(sorted(issues, key=_sort_key))
 
 
-def _place(issue: ValidationIssue) -> tuple[bool, int, int]:
-    """Return where a fault stands: its severity, its field of the spec, and its place in that field's list."""
-    parts = _PART.findall(issue.field)
-    field = _ORDER.get(parts[1], -1) if parts[0] == "spec" and len(parts) > 1 else -1
-    index = int(parts[2]) if len(parts) > 2 and parts[2].isdecimal() else 0
-    return issue.severity is Severity.WARNING, field, index
+def _sort_key(issue: ValidationIssue) -> tuple[bool, int, int]:
+    """Return the severity, the rank of the field in the spec, and the index in that field if it is a list."""
+    segments = _PATH_SEGMENT.findall(issue.field)
+    rank = _FIELD_ORDER.get(segments[1], -1) if segments[0] == "spec" and len(segments) > 1 else -1
+    index = int(segments[2]) if len(segments) > 2 and segments[2].isdecimal() else 0
+    return issue.severity is Severity.WARNING, rank, index

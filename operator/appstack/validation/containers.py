@@ -1,4 +1,4 @@
-"""Names, roles and the start order of containers. PURE."""
+"""Checks of containers: names, images, init containers, sidecar roles and environment variables."""
 
 from __future__ import annotations
 
@@ -8,109 +8,127 @@ from typing import Final
 from appstack.api.containers import BACKEND, PROXY, Sidecar, SidecarRole
 from appstack.errors import Severity, ValidationIssue
 from appstack.k8s.metadata import RESERVED_PREFIX
-from appstack.validation.subject import Member, Subject, repeated
+from appstack.validation.context import ContainerView, ValidationContext
+from appstack.validation.issues import duplicate_issues, reserved_name_issue
 
-_NOT_FOR_INIT: Final = ("startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "resizePolicy")
+SHARED_LOOPBACK: Final = (
+    "cannot run with spec.pod.hostNetwork: the loopback interface is then the node's and not private to the pod"
+)
+
+_UNSUPPORTED_ON_INIT: Final = ("startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "resizePolicy")
 
 
-def names(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield names that are AppStack's, and names that another container has."""
-    chosen = [(f"{member.field}.name", member.name) for member in subject.members if _named_by_author(member)]
+def names(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each container name that is reserved or that another container has."""
+    chosen = [
+        (f"{container.field}.name", container.name)
+        for container in context.containers
+        if _is_named_by_author(container)
+    ]
     for field, name in chosen:
         if name.startswith(RESERVED_PREFIX):
-            yield ValidationIssue(
-                field, f"names that begin with {RESERVED_PREFIX!r} are AppStack's own", "choose another"
-            )
+            yield reserved_name_issue(field)
         elif name in (BACKEND, PROXY):
-            yield ValidationIssue(field, f"{name!r} is the container of spec.{name}", "choose another")
-    yield from repeated(chosen, key=str, what=lambda name: f"a container {name!r}")
+            yield ValidationIssue(field, f"{name!r} is the name of the container of spec.{name}", "choose another name")
+    yield from duplicate_issues(chosen, key=str, describe=lambda name: f"the container {name!r}")
 
 
-def _named_by_author(member: Member) -> bool:
-    return member.field.endswith("]")
+def _is_named_by_author(container: ContainerView) -> bool:
+    """Return whether the container is an entry of a list; AppStack names the backend and the proxy."""
+    return container.field.endswith("]")
 
 
-def images(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield images that are written and empty: without the field a container inherits the backend's."""
-    for member in subject.members:
-        if member.container.image == "":
-            yield ValidationIssue(f"{member.field}.image", "is empty", "name an image, or leave the field out")
+def images(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each empty image; only a container without the field inherits the backend's image."""
+    for container in context.containers:
+        if container.spec.image == "":
+            yield ValidationIssue(
+                f"{container.field}.image",
+                "must not be empty",
+                "set an image, or remove the field to use the backend's",
+            )
 
 
-def run_to_their_end(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield what a container can't have that ends before the backend starts."""
-    for member in subject.members:
-        if not member.runs_to_its_end:
+def init_containers(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each field that an init container that runs to completion does not support."""
+    for container in context.containers:
+        if not container.runs_to_completion:
             continue
-        written = member.container.dump()
-        for name in _NOT_FOR_INIT:
+        written = container.spec.dump()
+        for name in _UNSUPPORTED_ON_INIT:
             if name in written:
                 yield ValidationIssue(
-                    f"{member.field}.{name}",
-                    "an init container runs to its end and has none",
-                    "leave it out, or make it a native sidecar with restartPolicy: Always",
+                    f"{container.field}.{name}",
+                    "is not supported on an init container that runs to completion",
+                    "remove the field, or set restartPolicy: Always to make the container a native sidecar",
                 )
 
 
-def roles(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield sidecars that can't do what their role is."""
-    for member in subject.members:
-        match member.container:
+def sidecar_roles(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each sidecar that lacks a requirement of its role."""
+    for container in context.containers:
+        match container.spec:
             case Sidecar(role=SidecarRole.AMBASSADOR):
-                yield from _ambassador(subject, member, member.container)
+                yield from _ambassador(context, container, container.spec)
             case Sidecar(role=SidecarRole.ADAPTER):
-                yield from _adapter(subject, member)
+                yield from _adapter(context, container)
             case _:
                 pass
 
 
-def _ambassador(subject: Subject, member: Member, sidecar: Sidecar) -> Iterator[ValidationIssue]:
+def _ambassador(context: ValidationContext, container: ContainerView, sidecar: Sidecar) -> Iterator[ValidationIssue]:
     if not sidecar.ports:
-        yield ValidationIssue(f"{member.field}.ports", "an Ambassador must declare the port on which it listens")
-    if subject.spec.pod.host_network:
         yield ValidationIssue(
-            f"{member.field}.role",
-            "an Ambassador can't stand on spec.pod.hostNetwork: loopback is the node's there, open to all its pods",
-            "leave out hostNetwork, or the ambassador",
+            f"{container.field}.ports", "an Ambassador must declare the port on which it listens", "add the port"
+        )
+    if context.spec.pod.host_network:
+        yield ValidationIssue(
+            f"{container.field}.role",
+            f"an Ambassador {SHARED_LOOPBACK}",
+            "remove spec.pod.hostNetwork, or the Ambassador",
         )
     if not sidecar.native:
         yield ValidationIssue(
-            f"{member.field}.native",
-            "an ordinary container starts together with the backend, so this Ambassador is not up before it",
-            "leave out native: false",
+            f"{container.field}.native",
+            "an ordinary container starts together with the backend, so the backend may run before this Ambassador",
+            "remove native: false",
             Severity.WARNING,
         )
     elif sidecar.startup_probe is None:
         yield ValidationIssue(
-            f"{member.field}.startupProbe",
-            'without one, "up before the backend" means only that the Ambassador\'s process was started',
-            "write one; where it listens on loopback only, an exec",
+            f"{container.field}.startupProbe",
+            "without a startup probe the backend waits only until the Ambassador's process has started",
+            "add a startup probe; use exec if the Ambassador listens on loopback only",
             Severity.WARNING,
         )
 
 
-def _adapter(subject: Subject, member: Member) -> Iterator[ValidationIssue]:
-    mine = subject.seen_volumes(member)
-    shared = any(mine & subject.seen_volumes(other) for other in subject.members if other is not member)
-    if not (shared or member.container.ports):
+def _adapter(context: ValidationContext, container: ContainerView) -> Iterator[ValidationIssue]:
+    own = context.visible_volumes(container)
+    shared = any(own & context.visible_volumes(other) for other in context.containers if other is not container)
+    if not (shared or container.spec.ports):
         yield ValidationIssue(
-            member.field,
+            container.field,
             "an Adapter must share a volume with another container, or declare a port",
-            "mount the volume that the other one writes to",
+            "mount the volume that the other container writes to",
         )
 
 
-def environments(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield variables that a container sets twice, or that nobody could set."""
-    for member in subject.members:
+def environment_variables(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each environment variable that is set twice or has an invalid name."""
+    for container in context.containers:
         written = [
-            (f"{member.field}.env[{index}].name", variable.name)
-            for index, variable in enumerate(member.container.env or [])
+            (f"{container.field}.env[{index}].name", variable.name)
+            for index, variable in enumerate(container.spec.env or [])
         ]
-        yield from repeated(written, key=str, what=lambda name: f"the variable {name!r}")
-        for where, name in written:
+        yield from duplicate_issues(written, key=str, describe=lambda name: f"the environment variable {name!r}")
+        for field, name in written:
             if not name or "=" in name:
-                yield ValidationIssue(where, f"{name!r} is not a variable's name", "at least one character, and no '='")
+                yield ValidationIssue(
+                    field,
+                    f"{name!r} is not a valid name of an environment variable",
+                    "use at least one character, and no '='",
+                )
 
 
-CHECKS: Final = (names, images, run_to_their_end, roles, environments)
+CHECKS: Final = (names, images, init_containers, sidecar_roles, environment_variables)

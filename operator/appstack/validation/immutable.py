@@ -1,6 +1,7 @@
-"""What can't be changed any more once it is there: refused before anything is written. PURE.
+"""Changes to immutable fields of live objects, found before anything is applied.
 
-The API server would refuse it, too, but later, in its own words, and with half of the stack applied.
+The API server would reject them as well, but only after part of the AppStack was applied, and in terms of the rendered
+objects instead of the spec.
 """
 
 from __future__ import annotations
@@ -9,115 +10,130 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from appstack.api import AppStack
-from appstack.api.service import USUAL, Service
+from appstack.api.service import DEFAULT_SERVICE, Service
 from appstack.api.volumes import Claim
 from appstack.errors import ValidationIssue
 from appstack.k8s.observed import Child, Observed
-from appstack.k8s.quantity import amount
+from appstack.k8s.quantity import parse_quantity
 
-_ORPHAN: Final = (
-    "kubectl delete statefulset {name} --cascade=orphan lets AppStack make it anew around its pods, which go on"
+_RECREATE_STATEFULSET_HINT: Final = (
+    "run `kubectl delete statefulset {name} --cascade=orphan`: AppStack recreates the StatefulSet, "
+    "and its pods keep running"
 )
-_ANOTHER: Final = "a claim keeps what it was made with: make another volume and move the data"
+_NEW_VOLUME_HINT: Final = "add another volume and move the data to it"
 
 
-def fixed(stack: AppStack, observed: Observed) -> tuple[ValidationIssue, ...]:
-    """Return what the spec changes, of what is there, that can't be changed."""
-    there = {
+def immutable_field_issues(stack: AppStack, observed: Observed) -> tuple[ValidationIssue, ...]:
+    """Return an issue for each field of the spec that would change an immutable field of a live object."""
+    live = {
         (child.ref.kind, child.ref.name): child
         for child in observed.children.values()
         if child.stack == stack.metadata.name and child.fields and not child.deleting
     }
     name = stack.metadata.name
-    stateful = there.get(("StatefulSet", name)) if stack.spec.workload.kind == "StatefulSet" else None
-    found: list[ValidationIssue] = []
+    stateful_set = live.get(("StatefulSet", name)) if stack.spec.workload.kind == "StatefulSet" else None
+    issues: list[ValidationIssue] = []
     for index, volume in enumerate(stack.spec.volumes):
-        path = f"spec.volumes[{index}].claim"
-        held = there.get(("PersistentVolumeClaim", f"{name}-{volume.name}"))
-        if volume.claim and held and not volume.claim.per_replica:
-            found += _claim(volume.claim, held.spec, path=path)
-        if stateful:
-            found += _per_replica(volume.name, volume.claim, stateful, path=path)
-    service = there.get(("Service", name))
-    found += _service(stack.spec.service or USUAL, service) if service else ()
-    return (*found, *(_stateful(stack, stateful) if stateful else ()))
+        field = f"spec.volumes[{index}].claim"
+        claim = live.get(("PersistentVolumeClaim", f"{name}-{volume.name}"))
+        if volume.claim and claim and not volume.claim.per_replica:
+            issues += _claim(volume.claim, claim.spec, field=field)
+        if stateful_set:
+            issues += _claim_per_replica(volume.name, volume.claim, stateful_set, field=field)
+    service = live.get(("Service", name))
+    issues += _service(stack.spec.service or DEFAULT_SERVICE, service) if service else ()
+    return (*issues, *(_stateful_set(stack, stateful_set) if stateful_set else ()))
 
 
-def _service(wanted: Service, held: Child) -> Iterator[ValidationIssue]:
-    """Yield another address than the one that a Service has; the API server even takes the loss of `None` silently."""
-    has = held.spec.get("clusterIP")
-    if not has or not wanted.enabled or wanted.type == "ExternalName":
+def _service(desired: Service, live: Child) -> Iterator[ValidationIssue]:
+    """Yield a change of the clusterIP; the API server silently ignores a missing one where the live one is None."""
+    current = live.spec.get("clusterIP")
+    if not current or not desired.enabled or desired.type == "ExternalName":
         return
-    changed = wanted.cluster_ip != has if wanted.cluster_ip else has == "None"
+    changed = desired.cluster_ip != current if desired.cluster_ip else current == "None"
     if changed:
-        what = f"{wanted.cluster_ip or 'an address'}: the Service was made with {has}, and keeps it"
-        hint = f"kubectl delete service {held.ref.name} lets AppStack make it anew"
-        yield ValidationIssue("spec.service.clusterIP", what, hint)
+        new = desired.cluster_ip or "an allocated address"
+        message = f"cannot change from {current} to {new}: the clusterIP of a Service is immutable"
+        hint = f"run `kubectl delete service {live.ref.name}`: AppStack recreates the Service"
+        yield ValidationIssue("spec.service.clusterIP", message, hint)
 
 
-def _claim(claim: Claim, held: Mapping[str, Any], *, path: str) -> Iterator[ValidationIssue]:
-    """Yield what a claim can't become."""
-    wanted, has = _size(claim.dump()), _size(held)
-    if has and wanted and (amount(wanted) or 0) < (amount(has) or 0):
-        what = f"{wanted} is less than the {has} that the claim has: a claim never shrinks"
-        yield ValidationIssue(f"{path}.resources.requests.storage", what, f"write {has} or more")
-    yield from _made_with(claim, held, path=path)
+def _claim(claim: Claim, live: Mapping[str, Any], *, field: str) -> Iterator[ValidationIssue]:
+    """Yield the changes that a PersistentVolumeClaim does not support: a smaller size, access modes, class."""
+    desired, current = _storage_request(claim.dump()), _storage_request(live)
+    if current and desired and (parse_quantity(desired) or 0) < (parse_quantity(current) or 0):
+        message = f"{desired} is less than {current}, the size of the PersistentVolumeClaim, which cannot shrink"
+        yield ValidationIssue(f"{field}.resources.requests.storage", message, f"set {current} or more")
+    yield from _claim_options(claim, live, field=field)
 
 
-def _made_with(claim: Claim, held: Mapping[str, Any], *, path: str) -> Iterator[ValidationIssue]:
+def _claim_options(claim: Claim, live: Mapping[str, Any], *, field: str) -> Iterator[ValidationIssue]:
     modes = list(claim.access_modes or ["ReadWriteOnce"])
-    if held.get("accessModes") and sorted(modes) != sorted(held["accessModes"]):
-        what = f"{', '.join(modes)}: the claim was made with {', '.join(held['accessModes'])}"
-        yield ValidationIssue(f"{path}.accessModes", what, _ANOTHER)
-    chosen = claim.storage_class_name
-    if chosen is not None and held.get("storageClassName", chosen) != chosen:
-        what = f"{chosen!r}: the claim was made with {held['storageClassName']!r}"
-        yield ValidationIssue(f"{path}.storageClassName", what, _ANOTHER)
+    if live.get("accessModes") and sorted(modes) != sorted(live["accessModes"]):
+        message = (
+            f"cannot change from {', '.join(live['accessModes'])} to {', '.join(modes)}: "
+            "the access modes of a PersistentVolumeClaim are immutable"
+        )
+        yield ValidationIssue(f"{field}.accessModes", message, _NEW_VOLUME_HINT)
+    storage_class = claim.storage_class_name
+    if storage_class is not None and live.get("storageClassName", storage_class) != storage_class:
+        message = (
+            f"cannot change from {live['storageClassName']!r} to {storage_class!r}: "
+            "the storage class of a PersistentVolumeClaim is immutable"
+        )
+        yield ValidationIssue(f"{field}.storageClassName", message, _NEW_VOLUME_HINT)
 
 
-def _size(spec: Mapping[str, Any]) -> str:
+def _storage_request(spec: Mapping[str, Any]) -> str:
     return str(((spec.get("resources") or {}).get("requests") or {}).get("storage", ""))
 
 
-def _per_replica(volume: str, claim: Claim | None, stateful: Child, *, path: str) -> Iterator[ValidationIssue]:
-    """Yield what would change a StatefulSet's claims per replica: it takes no change of them."""
-    templates = {one["metadata"]["name"]: one["spec"] for one in stateful.spec.get("volumeClaimTemplates") or ()}
-    wanted, held = claim is not None and claim.per_replica, templates.get(volume)
-    hint = _ORPHAN.format(name=stateful.ref.name)
-    if claim is None or not wanted or held is None:
-        if wanted or held is not None:
-            yield ValidationIssue(
-                f"{path}.perReplica", "a StatefulSet's claims per replica are set when it is made", hint
-            )
+def _claim_per_replica(
+    volume: str, claim: Claim | None, stateful_set: Child, *, field: str
+) -> Iterator[ValidationIssue]:
+    """Yield the changes of one volumeClaimTemplate of a StatefulSet, all of whose templates are immutable."""
+    templates = {
+        template["metadata"]["name"]: template["spec"]
+        for template in stateful_set.spec.get("volumeClaimTemplates") or ()
+    }
+    desired, live = claim is not None and claim.per_replica, templates.get(volume)
+    hint = _RECREATE_STATEFULSET_HINT.format(name=stateful_set.ref.name)
+    if claim is None or not desired or live is None:
+        if desired or live is not None:
+            message = "cannot change: the volumeClaimTemplates of a StatefulSet are immutable"
+            yield ValidationIssue(f"{field}.perReplica", message, hint)
         return
-    size, has = _size(claim.dump()), _size(held)
-    if size and has and amount(size) != amount(has):
-        first = f"{volume}-{stateful.ref.name}-0"
-        what = f"{size} instead of {has}: a StatefulSet never changes its claims per replica"
-        grow = f"grow each claim by hand ({first} and so on); then {hint}"
-        yield ValidationIssue(f"{path}.resources.requests.storage", what, grow)
-    yield from _made_with(claim, held, path=path)
+    size, current = _storage_request(claim.dump()), _storage_request(live)
+    if size and current and parse_quantity(size) != parse_quantity(current):
+        first = f"{volume}-{stateful_set.ref.name}-0"
+        message = f"cannot change from {current} to {size}: the volumeClaimTemplates of a StatefulSet are immutable"
+        resize = f"resize each PersistentVolumeClaim ({first} and so on), then {hint}"
+        yield ValidationIssue(f"{field}.resources.requests.storage", message, resize)
+    yield from _claim_options(claim, live, field=field)
 
 
-def _stateful(stack: AppStack, stateful: Child) -> Iterator[ValidationIssue]:
-    """Yield what else a StatefulSet keeps as it was made."""
-    hint = _ORPHAN.format(name=stateful.ref.name)
+def _stateful_set(stack: AppStack, stateful_set: Child) -> Iterator[ValidationIssue]:
+    """Yield changes of the podManagementPolicy, the set of volumeClaimTemplates and the serviceName."""
+    hint = _RECREATE_STATEFULSET_HINT.format(name=stateful_set.ref.name)
     options = stack.spec.workload.stateful_set
     policy = (options.pod_management_policy if options else None) or "OrderedReady"
-    has = stateful.spec.get("podManagementPolicy") or "OrderedReady"
-    if policy != has:
-        what = f"{policy}: a StatefulSet keeps what it was made with, {has}"
-        yield ValidationIssue("spec.workload.statefulSet.podManagementPolicy", what, hint)
+    current = stateful_set.spec.get("podManagementPolicy") or "OrderedReady"
+    if policy != current:
+        message = f"cannot change from {current} to {policy}: the podManagementPolicy of a StatefulSet is immutable"
+        yield ValidationIssue("spec.workload.statefulSet.podManagementPolicy", message, hint)
     volumes = {volume.name for volume in stack.spec.volumes}
-    for template in stateful.spec.get("volumeClaimTemplates") or ():
+    for template in stateful_set.spec.get("volumeClaimTemplates") or ():
         name = template["metadata"]["name"]
         if name not in volumes:
-            yield ValidationIssue(
-                "spec.volumes", f"{name!r} is missing: a StatefulSet keeps its claims per replica", hint
-            )
+            message = f"the volume {name!r} is missing: the volumeClaimTemplates of a StatefulSet are immutable"
+            yield ValidationIssue("spec.volumes", message, hint)
     service = stack.spec.service
-    itself = service is not None and service.enabled and service.cluster_ip == "None"
-    wanted = stack.metadata.name if itself else f"{stack.metadata.name}-pods"
-    if stateful.spec.get("serviceName", wanted) != wanted:
-        what = f"the StatefulSet's headless Service would be {wanted!r}, and stays {stateful.spec['serviceName']!r}"
-        yield ValidationIssue("spec.service.clusterIP", what, hint)
+    headless = service is not None and service.enabled and service.cluster_ip == "None"
+    service_name = stack.metadata.name if headless else f"{stack.metadata.name}-pods"
+    current_name = stateful_set.spec.get("serviceName", service_name)
+    if current_name != service_name:
+        message = (
+            f"the StatefulSet cannot change its headless Service from {current_name!r} to {service_name!r}: "
+            "its serviceName is immutable"
+        )
+        yield ValidationIssue("spec.service.clusterIP", message, hint)

@@ -1,4 +1,4 @@
-"""What holds wherever it stands: labels, annotations, text, numbers. PURE."""
+"""Checks of labels and annotations, and of every string and integer of the spec."""
 
 from __future__ import annotations
 
@@ -9,65 +9,63 @@ from typing import Final
 from appstack.api.base import ObjectMetadata
 from appstack.errors import ValidationIssue
 from appstack.k8s import metadata as meta
-from appstack.validation.subject import Subject
+from appstack.validation.context import ValidationContext
 
-_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_HALF = re.compile(r"[\ud800-\udfff]")
-_LAST = re.compile(r"(\w+)(\[\d+\])?$")
+_NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_PREFIX: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+_LAST_SEGMENT: Final = re.compile(r"(\w+)(\[\d+\])?$")
 _MAY_BE_NEGATIVE: Final = frozenset({"priority", "terminationGracePeriodSeconds", "tolerationSeconds", "values"})
-_JUDGED_ELSEWHERE: Final = frozenset({"port", "containerPort", "hostPort", "maxReplicas"})
-_PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_CHECKED_ELSEWHERE: Final = frozenset({"port", "containerPort", "hostPort", "maxReplicas"})
 
 
-def ours(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield keys that are AppStack's own, and keys or values that Kubernetes does not take."""
-    theirs = meta.labels(subject.stack.metadata.name)
-    for where, metadata in subject.values:
+def labels_and_annotations(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each key that is reserved or invalid, and for each value that is invalid or AppStack's."""
+    own_labels = meta.labels(context.stack.metadata.name)
+    for path, metadata in context.field_values:
         if not isinstance(metadata, ObjectMetadata):
             continue
         for key, value in (metadata.labels or {}).items():
-            field = f"{where}.labels[{key}]"
-            yield from _key(field, key)
-            if key in theirs and not _reserved(key) and value != theirs[key]:
-                yield ValidationIssue(
-                    field, f"AppStack sets it to {theirs[key]!r}", "leave it out, or choose another key"
-                )
+            field = f"{path}.labels[{key}]"
+            yield from _key_issues(field, key)
+            if key in own_labels and not _is_reserved(key) and value != own_labels[key]:
+                message = f"AppStack sets this label to {own_labels[key]!r}"
+                yield ValidationIssue(field, message, "remove the label, or choose another key")
             if value and not _NAME.fullmatch(value):
-                hint = "at most 63 letters, digits, - _ . , beginning and ending with a letter or digit"
-                yield ValidationIssue(field, f"{value!r} is not a label's value", hint)
+                hint = "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
+                yield ValidationIssue(field, f"{value!r} is not a valid label value", hint)
         for key in metadata.annotations or {}:
-            yield from _key(f"{where}.annotations[{key}]", key)
+            yield from _key_issues(f"{path}.annotations[{key}]", key)
 
 
-def _key(field: str, key: str) -> Iterator[ValidationIssue]:
+def _key_issues(field: str, key: str) -> Iterator[ValidationIssue]:
     prefix, slash, name = key.rpartition("/")
-    if _reserved(key):
-        yield ValidationIssue(field, f"keys under {meta.GROUP}/ are AppStack's own", "choose another")
+    if _is_reserved(key):
+        yield ValidationIssue(field, f"keys under {meta.GROUP}/ are reserved for AppStack", "choose another key")
     elif not _NAME.fullmatch(name) or (slash and (len(prefix) > 253 or not _PREFIX.fullmatch(prefix))):
-        yield ValidationIssue(field, f"{key!r} is not a key", "for example example.com/name")
+        yield ValidationIssue(field, f"{key!r} is not a valid key", "use a key such as example.com/name")
 
 
-def _reserved(key: str) -> bool:
+def _is_reserved(key: str) -> bool:
     prefix = key.rpartition("/")[0]
     return prefix == meta.GROUP or prefix.endswith(f".{meta.GROUP}")
 
 
-def text(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield text that can't be sent to anybody: halves of characters, which only an escape in YAML can write."""
-    for where, value in subject.values:
-        if isinstance(value, str) and _HALF.search(value):
-            yield ValidationIssue(
-                where, "holds half a character", "write the character itself instead of \\ud800 and the like"
-            )
+def strings(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each string with an unpaired surrogate, which a YAML escape can write but UTF-8 cannot."""
+    for field, value in context.field_values:
+        if isinstance(value, str) and _SURROGATE.search(value):
+            hint = "write the character itself instead of an escape such as \\ud800"
+            yield ValidationIssue(field, "contains an unpaired surrogate", hint)
 
 
-def numbers(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield numbers below 0: Kubernetes counts, times and numbers things, and knows few that could be."""
-    for where, value in subject.values:
+def integers(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each negative integer where Kubernetes does not allow one."""
+    for field, value in context.field_values:
         if isinstance(value, int) and value < 0:
-            name = _LAST.search(where)
-            if name and name[1] not in _MAY_BE_NEGATIVE | _JUDGED_ELSEWHERE:
-                yield ValidationIssue(where, f"{value} is less than 0", "0 or more")
+            name = _LAST_SEGMENT.search(field)
+            if name and name[1] not in _MAY_BE_NEGATIVE | _CHECKED_ELSEWHERE:
+                yield ValidationIssue(field, f"{value} is less than 0", "use 0 or more")
 
 
-CHECKS: Final = (ours, text, numbers)
+CHECKS: Final = (labels_and_annotations, strings, integers)

@@ -1,4 +1,4 @@
-"""Ingress, HTTPRoute and NetworkPolicy: something to lead to, names that are names, and somebody to admit. PURE."""
+"""Checks of Ingress, HTTPRoute and NetworkPolicy."""
 
 from __future__ import annotations
 
@@ -9,108 +9,104 @@ from typing import Final
 
 from appstack.api.kube import IPBlock
 from appstack.errors import Severity, ValidationIssue
-from appstack.validation.subject import Subject, repeated
+from appstack.validation.context import ValidationContext
+from appstack.validation.issues import duplicate_issues
 
-_NO_SERVICE: Final = "leads to the stack's Service, and there is none"
-_NOT_TCP: Final = "leads to the Service's first port, which speaks {}"
-_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
-_TWISTED = re.compile(r"//|/\.{1,2}(/|$)|%2[fF]")
+_IP_ADDRESS: Final = re.compile(r"[0-9]+(\.[0-9]+){3}")
+_NOT_NORMALIZED: Final = re.compile(r"//|/\.{1,2}(/|$)|%2[fF]")
 
 
-def leads_somewhere(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield an Ingress or HTTPRoute with no Service behind it, or with one that does not speak HTTP."""
-    for name, wanted in (("ingress", subject.spec.ingress), ("httpRoute", subject.spec.http_route)):
-        if wanted is None:
+def routed_service(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for an Ingress or HTTPRoute without a Service, or with one that does not use TCP."""
+    for name, route in (("ingress", context.spec.ingress), ("httpRoute", context.spec.http_route)):
+        if route is None:
             continue
-        if not subject.has_service:
-            hint = "declare spec.backend.ports, and leave spec.service enabled"
-            yield ValidationIssue(f"spec.{name}", _NO_SERVICE, hint)
-        elif _first_protocol(subject) != "TCP":
-            yield ValidationIssue(
-                f"spec.{name}", _NOT_TCP.format(_first_protocol(subject)), "put the port of HTTP first"
-            )
+        protocol = _first_protocol(context)
+        if not context.has_service:
+            hint = "declare spec.backend.ports, and do not disable spec.service"
+            yield ValidationIssue(f"spec.{name}", "routes to the Service of the AppStack, and there is none", hint)
+        elif protocol != "TCP":
+            message = f"routes to the first port of the Service, which uses {protocol} instead of TCP"
+            yield ValidationIssue(f"spec.{name}", message, "put the HTTP port first")
 
 
-def _first_protocol(subject: Subject) -> str:
-    service = subject.spec.service
-    written = (service and service.ports) or ([] if subject.spec.proxy else subject.spec.backend.ports) or []
-    return (written[0].protocol if written else None) or "TCP"
+def _first_protocol(context: ValidationContext) -> str:
+    service = context.spec.service
+    ports = (service and service.ports) or ([] if context.spec.proxy else context.spec.backend.ports) or []
+    return (ports[0].protocol if ports else None) or "TCP"
 
 
-def ingress(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield names that stand twice or are none, a path that Kubernetes refuses, and TLS for nobody in particular."""
-    wanted = subject.spec.ingress
-    if wanted is None:
+def ingress(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each invalid or duplicate host, an invalid path, and TLS without hosts."""
+    desired = context.spec.ingress
+    if desired is None:
         return
-    yield from _hosts("spec.ingress.hosts", wanted.hosts)
-    if _TWISTED.search(wanted.path):
-        yield ValidationIssue(
-            "spec.ingress.path", f"{wanted.path!r} is not a plain path", "neither '//', '.', '..' nor '%2F'"
-        )
-    if wanted.tls and not wanted.hosts:
-        what = "is for no host in particular: which certificate a browser gets is up to the controller"
-        yield ValidationIssue("spec.ingress.tls", what, "name the hosts", Severity.WARNING)
+    yield from _host_issues("spec.ingress.hosts", desired.hosts)
+    if _NOT_NORMALIZED.search(desired.path):
+        message = f"{desired.path!r} is not a normalized path"
+        yield ValidationIssue("spec.ingress.path", message, "use a path without '//', '.', '..' and '%2F'")
+    if desired.tls and not desired.hosts:
+        message = "applies to no specific host, so the Ingress controller chooses the certificate"
+        yield ValidationIssue("spec.ingress.tls", message, "set spec.ingress.hosts", Severity.WARNING)
 
 
-def http_route(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield names and Gateways that stand twice or are none."""
-    wanted = subject.spec.http_route
-    if wanted is None:
+def http_route(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each invalid or duplicate hostname, and for each duplicate Gateway."""
+    desired = context.spec.http_route
+    if desired is None:
         return
-    yield from _hosts("spec.httpRoute.hostnames", wanted.hostnames)
-    parents = [(f"spec.httpRoute.parentRefs[{index}]", each) for index, each in enumerate(wanted.parent_refs)]
-    yield from repeated(
+    yield from _host_issues("spec.httpRoute.hostnames", desired.hostnames)
+    parents = [(f"spec.httpRoute.parentRefs[{index}]", each) for index, each in enumerate(desired.parent_refs)]
+    yield from duplicate_issues(
         parents,
         key=lambda each: (each.group, each.kind, each.namespace, each.name, each.section_name, each.port),
-        what=lambda each: f"{each.name!r}",
+        describe=lambda each: f"the Gateway {each.name!r}",
     )
 
 
-def _hosts(where: str, hosts: tuple[str, ...]) -> Iterator[ValidationIssue]:
-    located = [(f"{where}[{index}]", host) for index, host in enumerate(hosts)]
-    yield from repeated(located, key=str, what=lambda host: f"the host {host!r}")
+def _host_issues(list_field: str, hosts: tuple[str, ...]) -> Iterator[ValidationIssue]:
+    located = [(f"{list_field}[{index}]", host) for index, host in enumerate(hosts)]
+    yield from duplicate_issues(located, key=str, describe=lambda host: f"the host {host!r}")
     for field, host in located:
-        if _ADDRESS.fullmatch(host):
-            yield ValidationIssue(
-                field, f"{host!r} is an address", "a host is a name; leave hosts out to answer to every one"
-            )
+        if _IP_ADDRESS.fullmatch(host):
+            hint = "use a DNS name, or remove the list to match every host"
+            yield ValidationIssue(field, f"{host!r} is an IP address", hint)
 
 
-def policy(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield a policy that guards nothing or admits nobody, and peers that are none."""
-    wanted = subject.spec.network_policy
-    if wanted is None or not wanted.enabled:
+def network_policy(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for a NetworkPolicy that has no effect or allows no ingress, and for each invalid peer."""
+    policy = context.spec.network_policy
+    if policy is None or not policy.enabled:
         return
-    if subject.spec.pod.host_network:
-        what = "guards nothing on spec.pod.hostNetwork: the pod has the node's address"
-        yield ValidationIssue("spec.networkPolicy", what, "leave out hostNetwork, or the policy")
-    elif not (subject.has_service or subject.has_headless or subject.has_host_port):
-        what = "admits nobody: no Service leads to the pods"
-        hint = "leave it so if nobody is to come in, or declare spec.backend.ports"
-        yield ValidationIssue("spec.networkPolicy", what, hint, Severity.WARNING)
-    for index, peer in enumerate(wanted.from_):
-        where = f"spec.networkPolicy.from[{index}]"
-        selects = peer.pod_selector is not None or peer.namespace_selector is not None
-        if peer.ip_block is None and not selects:
-            hint = "podSelector, namespaceSelector or ipBlock; leave `from` out to admit everybody"
-            yield ValidationIssue(where, "names nobody", hint)
-        elif peer.ip_block is not None and selects:
-            yield ValidationIssue(f"{where}.ipBlock", "excludes selectors", "make two entries of it")
+    if context.spec.pod.host_network:
+        message = "has no effect with spec.pod.hostNetwork: the pod has the address of the node"
+        yield ValidationIssue("spec.networkPolicy", message, "remove spec.pod.hostNetwork, or the NetworkPolicy")
+    elif not (context.has_service or context.has_headless_service or context.uses_host_port):
+        message = "allows no ingress: no Service exposes the pods"
+        hint = "declare spec.backend.ports, or keep the policy if it is to deny all ingress"
+        yield ValidationIssue("spec.networkPolicy", message, hint, Severity.WARNING)
+    for index, peer in enumerate(policy.from_):
+        field = f"spec.networkPolicy.from[{index}]"
+        has_selector = peer.pod_selector is not None or peer.namespace_selector is not None
+        if peer.ip_block is None and not has_selector:
+            hint = "set podSelector, namespaceSelector or ipBlock, or remove `from` to allow every peer"
+            yield ValidationIssue(field, "selects no peer", hint)
+        elif peer.ip_block is not None and has_selector:
+            yield ValidationIssue(f"{field}.ipBlock", "cannot be combined with a selector", "use two entries")
         if peer.ip_block is not None:
-            yield from _ranges(f"{where}.ipBlock", peer.ip_block)
+            yield from _cidr_issues(f"{field}.ipBlock", peer.ip_block)
 
 
-def _ranges(where: str, block: IPBlock) -> Iterator[ValidationIssue]:
-    """Yield what is no range of addresses."""
-    excepted = [(f"{where}.except[{index}]", each) for index, each in enumerate(block.var_except or [])]
-    for field, text in [(f"{where}.cidr", block.cidr), *excepted]:
+def _cidr_issues(field: str, block: IPBlock) -> Iterator[ValidationIssue]:
+    excepted = [(f"{field}.except[{index}]", each) for index, each in enumerate(block.var_except or [])]
+    for cidr_field, text in [(f"{field}.cidr", block.cidr), *excepted]:
         try:
             ip_network(text, strict=False)
-            is_range = "/" in text
+            is_cidr = "/" in text
         except ValueError:
-            is_range = False
-        if not is_range:
-            yield ValidationIssue(field, f"{text!r} is not a range of addresses", "for example 10.0.0.0/8")
+            is_cidr = False
+        if not is_cidr:
+            yield ValidationIssue(cidr_field, f"{text!r} is not a valid CIDR", "use an address range like 10.0.0.0/8")
 
 
-CHECKS: Final = (leads_somewhere, ingress, http_route, policy)
+CHECKS: Final = (routed_service, ingress, http_route, network_policy)

@@ -1,4 +1,4 @@
-"""Ports: all containers of a pod share one address. PURE."""
+"""Checks of container ports; all containers of a pod share one network address."""
 
 from __future__ import annotations
 
@@ -8,93 +8,97 @@ from typing import Final
 
 from appstack.errors import Severity, ValidationIssue
 from appstack.k8s.metadata import RESERVED_PREFIX
-from appstack.validation.subject import Listener, Subject
+from appstack.validation.context import Listener, ValidationContext
+from appstack.validation.issues import reserved_name_issue
 
-_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SHARED: Final = "containers of a pod share their ports: choose another number"
-
-
-def shapes(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield ports that Kubernetes would refuse one by one."""
-    for member in subject.members:
-        for field, port in member.ports():
-            yield from number(f"{field}.containerPort", port.container_port)
-            yield from number(f"{field}.hostPort", port.host_port)
-            yield from protocol(f"{field}.protocol", port.protocol)
-            yield from _name(f"{field}.name", port.name)
+_PORT_NAME: Final = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
-def number(where: str, value: int | None) -> Iterator[ValidationIssue]:
-    """Yield a number that is no port's."""
+def declared_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each number, protocol and name of a container port that Kubernetes rejects."""
+    for container in context.containers:
+        for field, port in container.ports():
+            yield from port_number_issues(f"{field}.containerPort", port.container_port)
+            yield from port_number_issues(f"{field}.hostPort", port.host_port)
+            yield from protocol_issues(f"{field}.protocol", port.protocol)
+            yield from _port_name_issues(f"{field}.name", port.name)
+
+
+def port_number_issues(field: str, value: int | None) -> Iterator[ValidationIssue]:
+    """Yield an issue if the number is out of range."""
     if value is not None and not 1 <= value <= 65535:
-        yield ValidationIssue(where, f"{value} is not a port's number", "1 to 65535")
+        yield ValidationIssue(field, f"{value} is not a valid port number", "use 1 to 65535")
 
 
-def protocol(where: str, value: str | None) -> Iterator[ValidationIssue]:
-    """Yield a protocol that Kubernetes does not know."""
+def protocol_issues(field: str, value: str | None) -> Iterator[ValidationIssue]:
+    """Yield an issue if the protocol is unknown."""
     if value not in (None, "TCP", "UDP", "SCTP"):
-        yield ValidationIssue(where, f"{value!r} is not a protocol of ports", "TCP, UDP or SCTP")
+        yield ValidationIssue(field, f"{value!r} is not a valid protocol", "use TCP, UDP or SCTP")
 
 
-def _name(where: str, value: str | None) -> Iterator[ValidationIssue]:
+def _port_name_issues(field: str, value: str | None) -> Iterator[ValidationIssue]:
     if value is None:
         return
     if value.startswith(RESERVED_PREFIX):
-        yield ValidationIssue(where, f"names that begin with {RESERVED_PREFIX!r} are AppStack's own", "choose another")
-    elif len(value) > 15 or not _NAME.fullmatch(value):
-        hint = "at most 15 of a-z, 0-9 and -, with a letter, and no - at an end or beside another"
-        yield ValidationIssue(where, f"{value!r} is not a port's name", hint)
+        yield reserved_name_issue(field)
+    elif len(value) > 15 or not _PORT_NAME.fullmatch(value):
+        hint = "use at most 15 of a-z, 0-9 and '-', with at least one letter and no leading, trailing or double '-'"
+        yield ValidationIssue(field, f"{value!r} is not a valid port name", hint)
 
 
-def listeners(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield ports on which a second container, or the same one twice, would listen."""
+def conflicting_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each port on which a container listens twice, or a second one at the same time."""
     shared: dict[tuple[int, str], Listener] = {}
-    for member in subject.members:
-        taken = {} if member.runs_to_its_end else shared
-        for listener in subject.listeners(member):
-            former = taken.setdefault((listener.number, listener.protocol), listener)
-            if former is not listener:
-                yield ValidationIssue(listener.field, f"{listener} is taken already by {former.field}", _SHARED)
+    for container in context.containers:
+        used = {} if container.runs_to_completion else shared
+        for listener in context.listeners(container):
+            first = used.setdefault((listener.number, listener.protocol), listener)
+            if first is not listener:
+                hint = "choose another number; the containers of a pod share their ports"
+                yield ValidationIssue(listener.field, f"{listener} is already used by {first.field}", hint)
 
 
-def host_ports(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield ports of the node that are asked for twice, or that hostNetwork makes impossible."""
-    taken: dict[tuple[int, str, str], Listener] = {}
-    for member in subject.members:
-        for listener in subject.listeners(member):
+def host_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each hostPort that is used twice or that hostNetwork rules out."""
+    used: dict[tuple[int, str, str], Listener] = {}
+    for container in context.containers:
+        for listener in context.listeners(container):
             if listener.host_port is None:
                 continue
-            where = listener.field.replace("containerPort", "hostPort")
-            former = taken.setdefault((listener.host_port, listener.protocol, listener.host_ip), listener)
-            if former is not listener:
-                what = f"{listener.host_port}/{listener.protocol} of the node is taken already by {former.field}"
-                yield ValidationIssue(where, what, "choose another number")
-            elif subject.spec.pod.host_network and listener.host_port != listener.number:
-                what = f"on spec.pod.hostNetwork it can only be the containerPort {listener.number}"
-                yield ValidationIssue(where, what, "leave it out")
+            field = listener.field.replace("containerPort", "hostPort")
+            first = used.setdefault((listener.host_port, listener.protocol, listener.host_ip), listener)
+            if first is not listener:
+                message = f"{listener.host_port}/{listener.protocol} of the node is already used by {first.field}"
+                yield ValidationIssue(field, message, "choose another number")
+            elif context.spec.pod.host_network and listener.host_port != listener.number:
+                message = f"must equal the containerPort {listener.number} with spec.pod.hostNetwork"
+                yield ValidationIssue(field, message, "remove hostPort")
 
 
-def names(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield names of ports that stand twice: in one container they are refused, in two a Service can't tell them."""
-    for member in subject.members:
-        first: dict[str, str] = {}
-        for listener in subject.listeners(member):
-            former = first.setdefault(listener.name, listener.field)
-            if listener.name and former != listener.field:
-                where = listener.field.replace("containerPort", "name")
-                yield ValidationIssue(where, f"{listener.name!r} is the name of {former} already", "choose another")
-    yield from _names_of_two(subject)
+def port_names(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each duplicate port name: an error within a container, a warning across containers."""
+    for container in context.containers:
+        first_fields: dict[str, str] = {}
+        for listener in context.listeners(container):
+            first_field = first_fields.setdefault(listener.name, listener.field)
+            if listener.name and first_field != listener.field:
+                field = listener.field.replace("containerPort", "name")
+                message = f"{listener.name!r} is already the name of {first_field}"
+                yield ValidationIssue(field, message, "choose another name")
+    yield from _names_across_containers(context)
 
 
-def _names_of_two(subject: Subject) -> Iterator[ValidationIssue]:
+def _names_across_containers(context: ValidationContext) -> Iterator[ValidationIssue]:
     first: dict[str, tuple[str, str]] = {}
-    for member in subject.together:
-        for listener in subject.listeners(member):
-            holder, former = first.setdefault(listener.name, (member.field, listener.field))
-            if listener.name and holder != member.field:
-                where = listener.field.replace("containerPort", "name")
-                what = f"{listener.name!r} is also the name of {former}: a targetPort of this name leads to one of them"
-                yield ValidationIssue(where, what, "choose another", Severity.WARNING)
+    for container in context.concurrent_containers:
+        for listener in context.listeners(container):
+            first_container, first_field = first.setdefault(listener.name, (container.field, listener.field))
+            if listener.name and first_container != container.field:
+                field = listener.field.replace("containerPort", "name")
+                message = (
+                    f"{listener.name!r} is also the name of {first_field}, so a targetPort with this name is ambiguous"
+                )
+                yield ValidationIssue(field, message, "choose another name", Severity.WARNING)
 
 
-CHECKS: Final = (shapes, listeners, host_ports, names)
+CHECKS: Final = (declared_ports, conflicting_ports, host_ports, port_names)

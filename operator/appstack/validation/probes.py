@@ -1,4 +1,4 @@
-"""Probes and lifecycle handlers: one way to ask each, and a port that is there. PURE."""
+"""Checks of probes and lifecycle handlers: one action each, and a port that exists."""
 
 from __future__ import annotations
 
@@ -9,133 +9,140 @@ from typing import Final
 
 from appstack.api.containers import HTTPGet, LifecycleHandler, Probe, TCPSocket
 from appstack.errors import ValidationIssue
-from appstack.validation.ports import number
-from appstack.validation.subject import Member, Subject, choices
+from appstack.validation.context import ContainerView, ValidationContext
+from appstack.validation.issues import available_hint
+from appstack.validation.ports import port_number_issues
 
-_WAYS: Final = {"exec": "var_exec", "httpGet": "http_get", "tcpSocket": "tcp_socket", "grpc": "grpc", "sleep": "sleep"}
-_HEADER = re.compile(r"[-A-Za-z0-9]+")
-_CARRIED: Final = "a proxy stands before the backend, and it can only carry httpGet"
+_ACTIONS: Final = {
+    "exec": "var_exec",
+    "httpGet": "http_get",
+    "tcpSocket": "tcp_socket",
+    "grpc": "grpc",
+    "sleep": "sleep",
+}
+_HEADER_NAME: Final = re.compile(r"[-A-Za-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A probe or a lifecycle handler, and the field that holds it."""
+class ProbeSite:
+    """A probe or a lifecycle handler, its container, and the field that declares it."""
 
     field: str  # spec.backend.livenessProbe
-    member: Member
-    asked: Probe | LifecycleHandler
+    container: ContainerView
+    handler: Probe | LifecycleHandler
 
-    def ways(self) -> list[str]:
-        """Return the ways to ask that are written, by the API's name."""
-        return [name for name, attribute in _WAYS.items() if getattr(self.asked, attribute, None) is not None]
+    def actions(self) -> list[str]:
+        """Return the API names of the actions that are set."""
+        return [name for name, attribute in _ACTIONS.items() if getattr(self.handler, attribute, None) is not None]
 
     @property
     def is_probe(self) -> bool:
-        """Whether it is asked again and again, and not once in the container's life."""
-        return isinstance(self.asked, Probe)
+        """Whether this is a probe, and not a lifecycle handler."""
+        return isinstance(self.handler, Probe)
 
 
-def _questions(subject: Subject) -> Iterator[Question]:
-    for member in subject.members:
-        for name, probe in member.container.probes().items():
-            yield Question(f"{member.field}.{name}", member, probe)
-        for name, handler in member.container.handlers().items():
-            yield Question(f"{member.field}.lifecycle.{name}", member, handler)
+def _sites(context: ValidationContext) -> Iterator[ProbeSite]:
+    for container in context.containers:
+        for name, probe in container.spec.probes().items():
+            yield ProbeSite(f"{container.field}.{name}", container, probe)
+        for name, handler in container.spec.handlers().items():
+            yield ProbeSite(f"{container.field}.lifecycle.{name}", container, handler)
 
 
-def ways(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield probes and handlers that ask in no way or in several, or in one that can't work."""
-    for question in _questions(subject):
-        written = question.ways()
-        known = "exec, httpGet, tcpSocket or grpc" if question.is_probe else "exec, httpGet or sleep"
+def actions(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each probe and handler without exactly one action, and for each action that cannot work."""
+    for site in _sites(context):
+        written = site.actions()
+        allowed = "exec, httpGet, tcpSocket or grpc" if site.is_probe else "exec, httpGet or sleep"
         if not written:
-            yield ValidationIssue(question.field, "does not say what to do", known)
+            yield ValidationIssue(site.field, "defines no action", f"set {allowed}")
         elif len(written) > 1:
-            yield ValidationIssue(
-                question.field, f"does several things at once: {', '.join(written)}", "keep one of them"
-            )
-        if question.asked.var_exec is not None and not question.asked.var_exec.command:
-            yield ValidationIssue(f"{question.field}.exec.command", "is required")
-        for index, header in enumerate((question.asked.http_get and question.asked.http_get.http_headers) or []):
-            if not _HEADER.fullmatch(header.name):
-                where = f"{question.field}.httpGet.httpHeaders[{index}].name"
-                yield ValidationIssue(where, f"{header.name!r} is not a header's name", "letters, digits and -")
-        if "tcpSocket" in written and not question.is_probe:
-            yield ValidationIssue(
-                f"{question.field}.tcpSocket", "no kubelet does it in a lifecycle handler", "exec or httpGet"
-            )
+            yield ValidationIssue(site.field, f"defines several actions: {', '.join(written)}", "keep one of them")
+        if site.handler.var_exec is not None and not site.handler.var_exec.command:
+            yield ValidationIssue(f"{site.field}.exec.command", "is required")
+        for index, header in enumerate((site.handler.http_get and site.handler.http_get.http_headers) or []):
+            if not _HEADER_NAME.fullmatch(header.name):
+                field = f"{site.field}.httpGet.httpHeaders[{index}].name"
+                message = f"{header.name!r} is not a valid header name"
+                yield ValidationIssue(field, message, "use letters, digits and '-'")
+        if "tcpSocket" in written and not site.is_probe:
+            message = "the kubelet does not support tcpSocket in a lifecycle handler"
+            yield ValidationIssue(f"{site.field}.tcpSocket", message, "use exec or httpGet")
 
 
-def through_proxy(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield questions to the backend that no proxy can carry to it."""
-    if subject.spec.proxy is None:
+def proxied_probes(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each probe and handler of the backend that the proxy cannot forward to it."""
+    if context.spec.proxy is None:
         return
-    for question in _questions(subject):
-        if question.member is not subject.backend:
+    for site in _sites(context):
+        if site.container is not context.backend:
             continue
-        for way in ("tcpSocket", "grpc") if question.is_probe else ():
-            if way in question.ways():
-                yield ValidationIssue(
-                    f"{question.field}.{way}", _CARRIED, "use httpGet or exec, or leave out spec.proxy"
-                )
-        if question.asked.http_get is not None and question.asked.http_get.host:
-            hint = "leave it out; a Host header goes to httpHeaders"
+        for action in ("tcpSocket", "grpc") if site.is_probe else ():
+            if action in site.actions():
+                message = "only the proxy can reach the backend, and it forwards httpGet only"
+                yield ValidationIssue(f"{site.field}.{action}", message, "use httpGet or exec, or remove spec.proxy")
+        if site.handler.http_get is not None and site.handler.http_get.host:
+            message = "the proxy forwards httpGet to the backend of its own pod only"
             yield ValidationIssue(
-                f"{question.field}.httpGet.host", "the proxy asks the backend of its own pod only", hint
+                f"{site.field}.httpGet.host", message, "remove host; set a Host header in httpHeaders"
             )
 
 
-def ports(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield questions to a port that is not there."""
-    for question in _questions(subject):
-        if question.member.runs_to_its_end:
-            continue  # it can't have any: said by the check of containers
-        for way, action in (("httpGet", question.asked.http_get), ("tcpSocket", question.asked.tcp_socket)):
+def ports(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each probe and handler of a port that does not exist."""
+    for site in _sites(context):
+        if site.container.runs_to_completion:
+            continue  # supports no probes, which the check of init containers reports
+        for name, action in (("httpGet", site.handler.http_get), ("tcpSocket", site.handler.tcp_socket)):
             if action is not None:
-                yield from _port(subject, question, f"{question.field}.{way}.port", action)
-        grpc = question.asked.grpc if isinstance(question.asked, Probe) else None
+                yield from _port_issues(context, site, f"{site.field}.{name}.port", action)
+        grpc = site.handler.grpc if isinstance(site.handler, Probe) else None
         if grpc is not None:
-            yield from _number(subject, question, f"{question.field}.grpc.port", grpc.port)
+            yield from _number_issues(context, site, f"{site.field}.grpc.port", grpc.port)
 
 
-def _port(subject: Subject, question: Question, where: str, action: HTTPGet | TCPSocket) -> Iterator[ValidationIssue]:
-    listeners = subject.listeners(question.member)
-    private = question.member is subject.backend and subject.spec.proxy is not None
-    if not listeners and (action.port is None or private):
-        yield ValidationIssue(
-            where, "the container declares no port to ask", f"declare it in {question.member.field}.ports"
-        )
+def _port_issues(
+    context: ValidationContext, site: ProbeSite, field: str, action: HTTPGet | TCPSocket
+) -> Iterator[ValidationIssue]:
+    listeners = context.listeners(site.container)
+    behind_proxy = site.container is context.backend and context.spec.proxy is not None
+    if not listeners and (action.port is None or behind_proxy):
+        hint = f"declare the port in {site.container.field}.ports"
+        yield ValidationIssue(field, "the container declares no port", hint)
     elif isinstance(action.port, str):
-        named = [listener.name for listener in listeners if listener.name]
-        if action.port not in named:
-            hint = choices(named, none=f"name one in {question.member.field}.ports")
-            yield ValidationIssue(where, f"the container has no port {action.port!r}", hint)
-    elif action.port is not None and not (action.host and not private):
-        yield from _number(subject, question, where, action.port)
+        names = [listener.name for listener in listeners if listener.name]
+        if action.port not in names:
+            hint = available_hint(names, if_none=f"declare a port with this name in {site.container.field}.ports")
+            yield ValidationIssue(field, f"the container has no port {action.port!r}", hint)
+    elif action.port is not None and not (action.host and not behind_proxy):
+        yield from _number_issues(context, site, field, action.port)
 
 
-def _number(subject: Subject, question: Question, where: str, port: int) -> Iterator[ValidationIssue]:
-    """Yield a number that nobody in the pod declares; a container that declares nothing may listen anywhere."""
-    yield from number(where, port)
-    if not subject.listeners(question.member):
+def _number_issues(context: ValidationContext, site: ProbeSite, field: str, port: int) -> Iterator[ValidationIssue]:
+    """Yield an issue if no container declares the port; a container without declared ports may listen on any."""
+    yield from port_number_issues(field, port)
+    if not context.listeners(site.container):
         return
-    there = [listener for member in subject.together for listener in subject.listeners(member)]
-    if not any(listener.number == port and listener.protocol == "TCP" for listener in there):
-        hint = choices([str(listener) for listener in subject.listeners(question.member)], none="")
-        yield ValidationIssue(where, f"no container declares {port}/TCP", hint)
+    listeners = [listener for container in context.concurrent_containers for listener in context.listeners(container)]
+    if not any(listener.number == port and listener.protocol == "TCP" for listener in listeners):
+        hint = available_hint([str(listener) for listener in context.listeners(site.container)], if_none="")
+        yield ValidationIssue(field, f"no container declares {port}/TCP", hint)
 
 
-def timing(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield what Kubernetes knows for some probes only."""
-    for question in _questions(subject):
-        if not isinstance(question.asked, Probe):
+def probe_specific_fields(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each field that Kubernetes supports on other types of probes only."""
+    for site in _sites(context):
+        if not isinstance(site.handler, Probe):
             continue
-        readiness = question.field.endswith("readinessProbe")
-        if not readiness and question.asked.success_threshold not in (None, 1):
-            yield ValidationIssue(f"{question.field}.successThreshold", "can only be 1 here", "leave it out")
-        if readiness and question.asked.termination_grace_period_seconds is not None:
-            where = f"{question.field}.terminationGracePeriodSeconds"
-            yield ValidationIssue(where, "a readiness probe ends nothing", "leave it out")
+        is_readiness = site.field.endswith("readinessProbe")
+        if not is_readiness and site.handler.success_threshold not in (None, 1):
+            yield ValidationIssue(
+                f"{site.field}.successThreshold", "must be 1 on a liveness or startup probe", "remove the field"
+            )
+        if is_readiness and site.handler.termination_grace_period_seconds is not None:
+            field = f"{site.field}.terminationGracePeriodSeconds"
+            message = "is not supported on a readiness probe, which never restarts a container"
+            yield ValidationIssue(field, message, "remove the field")
 
 
-CHECKS: Final = (ways, through_proxy, ports, timing)
+CHECKS: Final = (actions, proxied_probes, ports, probe_specific_fields)

@@ -1,4 +1,4 @@
-"""nginx before the backend: something to serve, and somebody to ask. PURE."""
+"""Checks of `spec.proxy`, the nginx in front of the backend: upstream, static files and extra directives."""
 
 from __future__ import annotations
 
@@ -9,117 +9,122 @@ from typing import Final
 from appstack.api.containers import Proxy, Static
 from appstack.errors import Severity, ValidationIssue
 from appstack.render import nginx_syntax as nginx
-from appstack.validation.mounts import sub_path
-from appstack.validation.subject import Subject, choices, repeated
+from appstack.validation.containers import SHARED_LOOPBACK
+from appstack.validation.context import ValidationContext
+from appstack.validation.issues import available_hint, duplicate_issues
+from appstack.validation.mount_paths import sub_path_issues
+from appstack.validation.nginx_config import NGINX_TEST_HINT
 
 
-def host_network(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield a proxy where the backend could not be private."""
-    if subject.spec.proxy and subject.spec.pod.host_network:
-        what = "can't stand on spec.pod.hostNetwork: loopback is the node's there, open to all its pods"
-        yield ValidationIssue("spec.proxy", what, "leave out hostNetwork, or the proxy")
+def host_network(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for a proxy with hostNetwork, where clients could bypass it and reach the backend."""
+    if context.spec.proxy and context.spec.pod.host_network:
+        yield ValidationIssue("spec.proxy", SHARED_LOOPBACK, "remove spec.pod.hostNetwork, or spec.proxy")
 
 
-def upstream(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield a proxy that has nobody to ask, or asks a port on which nobody listens."""
-    proxy = subject.spec.proxy
+def upstream(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for a proxy with nothing to serve, or with an upstream that is not a TCP port of the backend."""
+    proxy = context.spec.proxy
     if proxy is None:
         return
-    listeners = subject.listeners(subject.backend)
+    listeners = context.listeners(context.backend)
     if proxy.upstream is None:
         serves = listeners or proxy.static or proxy.server or proxy.config is not None
         if not serves:
-            hint = "declare the backend's port in spec.backend.ports, or write static"
+            hint = "declare the port of the backend in spec.backend.ports, or set spec.proxy.static"
             yield ValidationIssue("spec.proxy", "has nothing to serve: the backend declares no port", hint)
         if listeners and listeners[0].protocol != "TCP":
-            what = f"the backend's first port is {listeners[0]}, and nginx asks over TCP"
-            yield ValidationIssue("spec.proxy.upstream", what, "name the port that speaks HTTP, or put it first")
+            message = f"the first port of the backend is {listeners[0]}, and nginx connects over TCP only"
+            yield ValidationIssue(
+                "spec.proxy.upstream", message, "set the HTTP port as upstream, or put that port first"
+            )
         return
-    tcp = [each for each in listeners if each.protocol == "TCP"]
-    if not any(proxy.upstream in (each.number, each.name) for each in tcp):
-        hint = choices([each.name or str(each.number) for each in tcp], none="declare it in spec.backend.ports")
-        yield ValidationIssue("spec.proxy.upstream", f"the backend has no port {proxy.upstream!r} over TCP", hint)
+    tcp_listeners = [each for each in listeners if each.protocol == "TCP"]
+    if not any(proxy.upstream in (each.number, each.name) for each in tcp_listeners):
+        names = [each.name or str(each.number) for each in tcp_listeners]
+        hint = available_hint(names, if_none="declare the port in spec.backend.ports")
+        yield ValidationIssue("spec.proxy.upstream", f"the backend has no TCP port {proxy.upstream!r}", hint)
 
 
-def read_timeout(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield a time-out for a backend that is never asked."""
-    proxy = subject.spec.proxy
-    if proxy and proxy.read_timeout_seconds is not None and proxy.config is None and not subject.spec.backend.ports:
-        what = "does nothing: the backend declares no port to ask"
-        yield ValidationIssue("spec.proxy.readTimeoutSeconds", what, "leave it out", Severity.WARNING)
+def read_timeout(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield a warning for a read timeout without an upstream."""
+    proxy = context.spec.proxy
+    if proxy and proxy.read_timeout_seconds is not None and proxy.config is None and not context.spec.backend.ports:
+        message = "has no effect: the backend declares no port"
+        yield ValidationIssue("spec.proxy.readTimeoutSeconds", message, "remove the field", Severity.WARNING)
 
 
-def server(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield text for nginx's server {} that nginx could not read."""
-    proxy = subject.spec.proxy
+def server(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for extra directives that nginx cannot parse, or that define a location of AppStack's again."""
+    proxy = context.spec.proxy
     if proxy is None or proxy.server is None:
         return
     try:
-        yield from _located_twice(subject, proxy, nginx.parse(proxy.server))
-    except nginx.Unbalanced as error:
-        yield ValidationIssue("spec.proxy.server", str(error), "braces come in pairs")
-    except nginx.Unreadable as error:
-        yield ValidationIssue("spec.proxy.server", str(error), "the pod's check, nginx -t, decides", Severity.WARNING)
+        yield from _duplicate_locations(context, proxy, nginx.parse(proxy.server))
+    except nginx.UnbalancedBlock as error:
+        yield ValidationIssue("spec.proxy.server", str(error), "balance the braces")
+    except nginx.NginxSyntaxError as error:
+        yield ValidationIssue("spec.proxy.server", str(error), NGINX_TEST_HINT, Severity.WARNING)
 
 
-def _located_twice(subject: Subject, proxy: Proxy, written: Iterable[nginx.Directive]) -> Iterator[ValidationIssue]:
-    """Yield a location that AppStack writes itself: nginx would complain of a file that the author never saw."""
-    ours = {each.path: f"spec.proxy.static[{index}]" for index, each in enumerate(proxy.static)}
-    if _asks_backend(subject, proxy):
-        ours["/"] = "AppStack, which leads it to the backend"
-    for each in written:
-        if each.name == "location" and len(each.args) == 1 and each.args[0] in ours:
-            what = f"location {each.args[0]} is written by {ours[each.args[0]]} already"
-            yield ValidationIssue(
-                "spec.proxy.server", what, "choose another location, or write the whole spec.proxy.config"
-            )
+def _duplicate_locations(
+    context: ValidationContext, proxy: Proxy, directives: Iterable[nginx.Directive]
+) -> Iterator[ValidationIssue]:
+    """Yield an issue for each location that AppStack generates: nginx would name a file the author has not written."""
+    generated = {each.path: f"spec.proxy.static[{index}]" for index, each in enumerate(proxy.static)}
+    if _has_upstream(context, proxy):
+        generated["/"] = "AppStack, as the route to the backend"
+    for each in directives:
+        if each.name == "location" and len(each.args) == 1 and each.args[0] in generated:
+            message = f"location {each.args[0]} is already defined by {generated[each.args[0]]}"
+            yield ValidationIssue("spec.proxy.server", message, "choose another location, or use spec.proxy.config")
 
 
-def static(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield what nginx can't serve."""
-    proxy = subject.spec.proxy
+def static(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each entry of static files that nginx cannot serve."""
+    proxy = context.spec.proxy
     if proxy is None:
         return
     located = [(f"spec.proxy.static[{index}]", each) for index, each in enumerate(proxy.static)]
-    for where, each in located:
-        yield from _source(subject, where, each)
-        if each.path == "/" and _asks_backend(subject, proxy):
-            what = "'/' would hide the backend, to which everything else goes"
-            yield ValidationIssue(f"{where}.path", what, "choose a path below it, or declare no port of the backend")
-    paths = [(f"{where}.path", each.path) for where, each in located]
-    yield from repeated(paths, key=str, what=lambda path: f"the path {path!r}")
+    for field, each in located:
+        yield from _static_source(context, field, each)
+        if each.path == "/" and _has_upstream(context, proxy):
+            message = "'/' would hide the backend, which serves every other path"
+            hint = "choose a path below /, or remove spec.backend.ports"
+            yield ValidationIssue(f"{field}.path", message, hint)
+    paths = [(f"{field}.path", each.path) for field, each in located]
+    yield from duplicate_issues(paths, key=str, describe=lambda path: f"the path {path!r}")
 
 
-def _asks_backend(subject: Subject, proxy: Proxy) -> bool:
-    return proxy.config is None and bool(subject.spec.backend.ports)
+def _has_upstream(context: ValidationContext, proxy: Proxy) -> bool:
+    return proxy.config is None and bool(context.spec.backend.ports)
 
 
-def _source(subject: Subject, where: str, each: Static) -> Iterator[ValidationIssue]:
-    if (each.from_ is None) == (each.volume is None):
-        what = "says two places where the files are" if each.volume else "does not say where the files are"
-        yield ValidationIssue(where, what, "either `from`, a directory of the backend's image, or `volume`")
-    if each.sub_path is not None:
-        if each.volume is None:
-            yield ValidationIssue(
-                f"{where}.subPath", "is a directory of a volume, and there is none", "write it behind `from`"
-            )
-        yield from sub_path(f"{where}.subPath", each.sub_path)
-    if each.volume is not None and each.volume not in subject.volume_names:
-        hint = choices(subject.volume_names, none="spec.volumes is empty")
-        yield ValidationIssue(f"{where}.volume", f"there is no volume {each.volume!r}", hint)
-    if each.from_ is not None:
-        yield from _from(subject, f"{where}.from", PurePosixPath(each.from_))
+def _static_source(context: ValidationContext, field: str, entry: Static) -> Iterator[ValidationIssue]:
+    if (entry.from_ is None) == (entry.volume is None):
+        message = "defines two sources of the files" if entry.volume else "defines no source of the files"
+        yield ValidationIssue(field, message, "set either `from`, a directory of the backend's image, or `volume`")
+    if entry.sub_path is not None:
+        if entry.volume is None:
+            yield ValidationIssue(f"{field}.subPath", "requires `volume`", "append the directory to `from`")
+        yield from sub_path_issues(f"{field}.subPath", entry.sub_path)
+    if entry.volume is not None and entry.volume not in context.volume_names:
+        hint = available_hint(context.volume_names, if_none="declare the volume in spec.volumes")
+        yield ValidationIssue(f"{field}.volume", f"there is no volume {entry.volume!r}", hint)
+    if entry.from_ is not None:
+        yield from _image_directory(context, f"{field}.from", PurePosixPath(entry.from_))
 
 
-def _from(subject: Subject, where: str, directory: PurePosixPath) -> Iterator[ValidationIssue]:
+def _image_directory(context: ValidationContext, field: str, directory: PurePosixPath) -> Iterator[ValidationIssue]:
     if ".." in directory.parts:
-        yield ValidationIssue(where, f"{str(directory)!r} contains '..'", "write the directory itself")
+        yield ValidationIssue(field, f"{str(directory)!r} contains '..'", "use a path without '..'")
     elif len(directory.parts) < 2:
-        yield ValidationIssue(where, "is the whole image", "name the directory that holds the files")
-    for mount in subject.backend.own_mounts():
+        yield ValidationIssue(field, "is the root of the image", "use the directory that holds the files")
+    for mount in context.backend.own_mounts():
         if directory.is_relative_to(mount.path):
-            what = f"the files come out of the image, not out of what {mount.field} mounts there"
-            yield ValidationIssue(where, what, f"for those write volume: {mount.volume}", Severity.WARNING)
+            message = f"the files come from the image, not from the volume that {mount.field} mounts there"
+            hint = f"use volume: {mount.volume} to serve the files of the volume"
+            yield ValidationIssue(field, message, hint, Severity.WARNING)
 
 
 CHECKS: Final = (host_network, upstream, read_timeout, server, static)

@@ -1,4 +1,4 @@
-"""How many pods there are: replicas, the autoscaler and the disruption budget. PURE."""
+"""Checks of the number of pods: replicas, autoscaling, PodDisruptionBudget and host ports."""
 
 from __future__ import annotations
 
@@ -7,110 +7,118 @@ from collections.abc import Iterator
 from typing import Final
 
 from appstack.errors import Severity, ValidationIssue
-from appstack.validation.subject import Subject, one_of
+from appstack.validation.context import ValidationContext
+from appstack.validation.issues import available_hint, enum_issues
 
 _BUDGET: Final = "spec.podDisruptionBudget"
 _METRICS: Final = "spec.autoscaling.metrics"
-_SHARE = re.compile(r"([0-9]{1,3})%")
+_PERCENTAGE: Final = re.compile(r"([0-9]{1,3})%")
 
 
-def replicas(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield two that decide the same number, and numbers that leave no room."""
-    wanted = subject.spec.autoscaling
-    if wanted is None:
+def replica_bounds(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for replicas beside autoscaling, and for bounds of autoscaling that contradict each other."""
+    autoscaling = context.spec.autoscaling
+    if autoscaling is None:
         return
-    if subject.spec.replicas is not None:
-        hint = "leave it out, or leave out spec.autoscaling; minReplicas and maxReplicas are the bounds"
-        yield ValidationIssue("spec.replicas", "spec.autoscaling decides it", hint)
-    least = 1 if wanted.min_replicas is None else wanted.min_replicas
-    if wanted.max_replicas < 1:
-        yield ValidationIssue("spec.autoscaling.maxReplicas", f"{wanted.max_replicas} is less than 1", "at least 1")
-    elif least > wanted.max_replicas:
-        what = f"{least} is more than maxReplicas {wanted.max_replicas}"
-        yield ValidationIssue("spec.autoscaling.minReplicas", what, "lower it, or raise maxReplicas")
+    if context.spec.replicas is not None:
+        hint = "remove one of the two; minReplicas and maxReplicas are the bounds of the autoscaler"
+        yield ValidationIssue("spec.replicas", "spec.autoscaling sets the number of replicas", hint)
+    minimum = 1 if autoscaling.min_replicas is None else autoscaling.min_replicas
+    if autoscaling.max_replicas < 1:
+        message = f"{autoscaling.max_replicas} is less than 1"
+        yield ValidationIssue("spec.autoscaling.maxReplicas", message, "use 1 or more")
+    elif minimum > autoscaling.max_replicas:
+        message = f"{minimum} is more than maxReplicas {autoscaling.max_replicas}"
+        yield ValidationIssue("spec.autoscaling.minReplicas", message, "lower minReplicas, or raise maxReplicas")
 
 
-def requests(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield containers without the request of which the autoscaler takes a share: it would never scale."""
-    if subject.spec.autoscaling is None:
+def autoscaled_requests(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield a warning for each container without a request that a utilization metric of the autoscaler needs."""
+    if context.spec.autoscaling is None:
         return
-    for where, resource, only in _shares(subject):
-        if only is not None and only not in [member.name for member in subject.together]:
-            yield ValidationIssue(f"{where}.containerResource.container", f"no container {only!r} runs in the pod")
-        for member in subject.together:
-            given = member.container.resources
-            stated = {**((given and given.limits) or {}), **((given and given.requests) or {})}
-            ours = member.container is subject.spec.proxy and resource in ("cpu", "memory")
-            if only in (None, member.name) and not (resource in stated or ours):
-                what = f"the autoscaler takes a share of it ({where}), and without it never scales"
-                field = f"{member.field}.resources.requests.{resource}"
-                yield ValidationIssue(field, what, "write what the container needs, for example 100m", Severity.WARNING)
-
-
-def _shares(subject: Subject) -> Iterator[tuple[str, str, str | None]]:
-    """Yield the metrics that are shares of a request: field, resource, and the container where it is of one only."""
-    wanted = subject.spec.autoscaling
-    metrics = (wanted and wanted.metrics) or []
-    if not metrics:
-        yield "spec.autoscaling", "cpu", None  # 80 % of it is Kubernetes' default
-    for index, metric in enumerate(metrics):
-        where = f"{_METRICS}[{index}]"
-        whole, one = metric.resource, metric.container_resource
-        if whole is not None and whole.target.type == "Utilization":
-            yield where, whole.name, None
-        elif one is not None and one.target.type == "Utilization":
-            yield where, one.name, one.container
-
-
-def budget(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield a budget that does not say how many, and one under which no node could ever be drained."""
-    wanted = subject.spec.pod_disruption_budget
-    if wanted is None:
-        return
-    both = {"minAvailable": wanted.min_available, "maxUnavailable": wanted.max_unavailable}
-    written = {name: value for name, value in both.items() if value is not None}
-    if len(written) != 1:
-        what = "says it twice" if written else "does not say how many pods stay"
-        yield ValidationIssue(_BUDGET, what, "exactly one of minAvailable and maxUnavailable")
-    for name, value in written.items():
-        if isinstance(value, str) and not _SHARE.fullmatch(value):
+    for metric_field, resource, container_name in _utilization_metrics(context):
+        names = [container.name for container in context.concurrent_containers]
+        if container_name is not None and container_name not in names:
             yield ValidationIssue(
-                f"{_BUDGET}.{name}", f"{value!r} is neither a number nor a share", 'for example 1 or "50%"'
+                f"{metric_field}.containerResource.container",
+                f"no container {container_name!r} runs in the pod",
+                available_hint(names, if_none=""),
             )
-    policy = wanted.unhealthy_pod_eviction_policy
+        for container in context.concurrent_containers:
+            resources = container.spec.resources
+            requested = {**((resources and resources.limits) or {}), **((resources and resources.requests) or {})}
+            has_default = container.spec is context.spec.proxy and resource in ("cpu", "memory")
+            if container_name in (None, container.name) and not (resource in requested or has_default):
+                message = (
+                    f"the autoscaler computes utilization from this request ({metric_field}) and needs it to scale"
+                )
+                field = f"{container.field}.resources.requests.{resource}"
+                yield ValidationIssue(field, message, "set the request of the container, e.g. 100m", Severity.WARNING)
+
+
+def _utilization_metrics(context: ValidationContext) -> Iterator[tuple[str, str, str | None]]:
+    """Yield field, resource and container of each utilization metric; the container is None for the whole pod."""
+    autoscaling = context.spec.autoscaling
+    metrics = (autoscaling and autoscaling.metrics) or []
+    if not metrics:
+        yield "spec.autoscaling", "cpu", None  # the default of Kubernetes: 80 % CPU utilization
+    for index, metric in enumerate(metrics):
+        field = f"{_METRICS}[{index}]"
+        pod_metric, container_metric = metric.resource, metric.container_resource
+        if pod_metric is not None and pod_metric.target.type == "Utilization":
+            yield field, pod_metric.name, None
+        elif container_metric is not None and container_metric.target.type == "Utilization":
+            yield field, container_metric.name, container_metric.container
+
+
+def disruption_budget(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for a budget without exactly one valid bound, and a warning for one that blocks every drain."""
+    budget = context.spec.pod_disruption_budget
+    if budget is None:
+        return
+    bounds = {"minAvailable": budget.min_available, "maxUnavailable": budget.max_unavailable}
+    written = {name: value for name, value in bounds.items() if value is not None}
+    if len(written) != 1:
+        message = "sets both bounds" if written else "sets no bound"
+        yield ValidationIssue(_BUDGET, message, "set exactly one of minAvailable and maxUnavailable")
+    for name, value in written.items():
+        if isinstance(value, str) and not _PERCENTAGE.fullmatch(value):
+            message = f"{value!r} is neither a number nor a percentage"
+            yield ValidationIssue(f"{_BUDGET}.{name}", message, 'use a value such as 1 or "50%"')
+    policy = budget.unhealthy_pod_eviction_policy
     policies = ("IfHealthyBudget", "AlwaysAllow")
-    yield from one_of(f"{_BUDGET}.unhealthyPodEvictionPolicy", policy, policies, what="a policy")
-    if wanted.max_unavailable in (0, "0%"):
-        yield _never(f"{_BUDGET}.maxUnavailable", "no pod may ever be evicted")
-    pods = subject.spec.autoscaling.min_replicas or 1 if subject.spec.autoscaling else subject.spec.replicas
-    if wanted.min_available is not None and pods and _of(wanted.min_available, pods) >= pods:
-        yield _never(f"{_BUDGET}.minAvailable", f"of {pods} pods none may ever be evicted")
+    yield from enum_issues(f"{_BUDGET}.unhealthyPodEvictionPolicy", policy, policies, noun="an eviction policy")
+    if budget.max_unavailable in (0, "0%"):
+        yield _blocks_drains(f"{_BUDGET}.maxUnavailable", "no pod can ever be evicted")
+    pods = context.spec.autoscaling.min_replicas or 1 if context.spec.autoscaling else context.spec.replicas
+    if budget.min_available is not None and pods and _to_pods(budget.min_available, pods) >= pods:
+        yield _blocks_drains(f"{_BUDGET}.minAvailable", f"none of {pods} pods can ever be evicted")
 
 
-def _of(amount: int | str, pods: int) -> int:
-    """Return how many pods an amount is: of a share Kubernetes rounds up; what is no amount is none."""
-    if isinstance(amount, int):
-        return amount
-    share = _SHARE.fullmatch(amount)
-    return -(-int(share.group(1)) * pods // 100) if share else 0
+def _to_pods(bound: int | str, pods: int) -> int:
+    """Return the number of pods of a bound: percentages are rounded up, as Kubernetes does; 0 if it is invalid."""
+    if isinstance(bound, int):
+        return bound
+    percentage = _PERCENTAGE.fullmatch(bound)
+    return -(-int(percentage.group(1)) * pods // 100) if percentage else 0
 
 
-def _never(where: str, what: str) -> ValidationIssue:
+def _blocks_drains(field: str, message: str) -> ValidationIssue:
     return ValidationIssue(
-        where, what, "a drain of their node would wait for ever: leave room for one", Severity.WARNING
+        field, message, "allow one eviction; otherwise a drain of a node never finishes", Severity.WARNING
     )
 
 
-def host_ports(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield several pods that want the same port of a node: each then needs a node of its own."""
-    pods = subject.most_pods
-    if pods is not None and pods > 1 and subject.has_host_port and not subject.spec.pod.host_network:
-        for member in subject.together:
-            for field, port in member.ports():
+def host_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield a warning for each hostPort of several pods, each of which needs a node of its own."""
+    pods = context.max_pods
+    if pods is not None and pods > 1 and context.uses_host_port and not context.spec.pod.host_network:
+        for container in context.concurrent_containers:
+            for field, port in container.ports():
                 if port.host_port is not None:
-                    what = f"each of the {pods} pods needs a node of its own for it"
-                    hint = "a Service needs no hostPort; a DaemonSet has one pod on each node"
-                    yield ValidationIssue(f"{field}.hostPort", what, hint, Severity.WARNING)
+                    message = f"each of the {pods} pods needs a node of its own for this port"
+                    hint = "use a Service instead of the hostPort, or a DaemonSet for one pod on each node"
+                    yield ValidationIssue(f"{field}.hostPort", message, hint, Severity.WARNING)
 
 
-CHECKS: Final = (replicas, requests, budget, host_ports)
+CHECKS: Final = (replica_bounds, autoscaled_requests, disruption_budget, host_ports)

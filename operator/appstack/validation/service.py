@@ -1,4 +1,4 @@
-"""The Service and the ServiceAccount. PURE."""
+"""Checks of the Service and the ServiceAccount."""
 
 from __future__ import annotations
 
@@ -7,118 +7,122 @@ from collections.abc import Iterator
 from typing import Final
 
 from appstack.api.kube import ServicePort
-from appstack.api.service import USUAL, Service
+from appstack.api.service import DEFAULT_SERVICE, Service
 from appstack.errors import Severity, ValidationIssue
-from appstack.validation.ports import number, protocol
-from appstack.validation.subject import Listener, Subject, choices, repeated
+from appstack.validation.context import Listener, ValidationContext
+from appstack.validation.issues import available_hint, duplicate_issues
+from appstack.validation.ports import port_number_issues, protocol_issues
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
-def _wanted(subject: Subject) -> Service | None:
-    """Return the Service that is to be made; None when it is switched off."""
-    service = subject.spec.service or USUAL
+def _enabled_service(context: ValidationContext) -> Service | None:
+    service = context.spec.service or DEFAULT_SERVICE
     return service if service.enabled else None
 
 
-def something(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield a Service that is asked for where nothing listens."""
-    service = subject.spec.service
+def service_without_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for a Service that is set although no container listens."""
+    service = context.spec.service
     if service is None or not service.enabled or service.ports or service.external_name:
         return
-    if subject.spec.proxy is None and not subject.spec.backend.ports:
+    if context.spec.proxy is None and not context.spec.backend.ports:
+        message = "exposes nothing: the backend declares no port, and there is no proxy"
         hint = "declare spec.backend.ports, or set spec.service.enabled: false"
-        yield ValidationIssue(
-            "spec.service", "leads nowhere: the backend declares no port, and there is no proxy", hint
-        )
+        yield ValidationIssue("spec.service", message, hint)
 
 
-def stack_name(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield a stack's name that a Service can't have everywhere: before Kubernetes relaxed it, a letter came first."""
-    name = subject.stack.metadata.name
-    if subject.has_service and name[0].isdecimal():
-        what = f"{name!r} begins with a digit, and older Kubernetes takes no Service of such a name"
-        hint = "rename the stack, or set spec.service.enabled: false"
-        yield ValidationIssue("metadata.name", what, hint, Severity.WARNING)
+def service_name(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield a warning for a Service name with a leading digit, which only recent versions of Kubernetes accept."""
+    name = context.stack.metadata.name
+    if context.has_service and name[0].isdecimal():
+        message = f"{name!r} starts with a digit, and older versions of Kubernetes reject a Service of this name"
+        hint = "rename the AppStack, or set spec.service.enabled: false"
+        yield ValidationIssue("metadata.name", message, hint, Severity.WARNING)
 
 
-def ports(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield ports of the Service that lead nowhere."""
-    service = _wanted(subject)
-    listeners = [each for member in subject.together for each in subject.listeners(member)]
+def service_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each port of the Service that is invalid or has no container that listens on it."""
+    service = _enabled_service(context)
+    listeners = [each for container in context.concurrent_containers for each in context.listeners(container)]
     for index, port in enumerate((service and service.ports) or []):
-        where = f"spec.service.ports[{index}]"
-        yield from number(f"{where}.port", port.port)
-        yield from protocol(f"{where}.protocol", port.protocol)
-        if port.name is not None and not _LABEL.fullmatch(port.name):
-            yield ValidationIssue(f"{where}.name", f"{port.name!r} is not a name", "at most 63 of a-z, 0-9 and -")
-        yield from _target(
-            subject, where, port, [each for each in listeners if each.protocol == (port.protocol or "TCP")]
-        )
+        field = f"spec.service.ports[{index}]"
+        protocol = port.protocol or "TCP"
+        yield from port_number_issues(f"{field}.port", port.port)
+        yield from protocol_issues(f"{field}.protocol", port.protocol)
+        if port.name is not None and not _DNS_LABEL.fullmatch(port.name):
+            message = f"{port.name!r} is not a valid name of a Service port"
+            yield ValidationIssue(f"{field}.name", message, "use at most 63 of a-z, 0-9 and '-'")
+        yield from _target_port(context, field, port, [each for each in listeners if each.protocol == protocol])
 
 
-def _target(subject: Subject, where: str, port: ServicePort, offered: list[Listener]) -> Iterator[ValidationIssue]:
-    over = port.protocol or "TCP"
-    proxy = subject.spec.proxy
+def _target_port(
+    context: ValidationContext, field: str, port: ServicePort, listeners: list[Listener]
+) -> Iterator[ValidationIssue]:
+    protocol = port.protocol or "TCP"
+    proxy = context.spec.proxy
     if port.target_port is None:
-        taker = [each for each in offered if proxy or each.field.startswith(subject.backend.field)]
-        if not taker:
-            what = f"{'the proxy' if proxy else 'the backend'} listens on no port over {over}"
-            yield ValidationIssue(f"{where}.targetPort", what, _offer(subject, offered))
-    elif proxy is not None and (port.target_port, over) == (proxy.health_port, "TCP"):
-        yield ValidationIssue(
-            f"{where}.targetPort", "no Service leads to the port that only kubelets ask", "choose another"
-        )
-    elif not any(port.target_port in (each.number, each.name) for each in offered):
-        yield ValidationIssue(
-            f"{where}.targetPort", f"nobody offers {port.target_port}/{over}", _offer(subject, offered)
-        )
+        targets = [each for each in listeners if proxy or each.field.startswith(context.backend.field)]
+        if not targets:
+            message = f"{'the proxy' if proxy else 'the backend'} has no {protocol} port"
+            yield ValidationIssue(f"{field}.targetPort", message, _target_hint(context, listeners))
+    elif proxy is not None and (port.target_port, protocol) == (proxy.health_port, "TCP"):
+        message = "a Service cannot expose the health port, which is for the kubelet only"
+        yield ValidationIssue(f"{field}.targetPort", message, "choose another port")
+    elif not any(port.target_port in (each.number, each.name) for each in listeners):
+        message = f"no container listens on {port.target_port}/{protocol}"
+        yield ValidationIssue(f"{field}.targetPort", message, _target_hint(context, listeners))
 
 
-def _offer(subject: Subject, offered: list[Listener]) -> str:
-    hidden = subject.spec.proxy.health_port if subject.spec.proxy else None
-    shown = [
-        f"{each.name} ({each.number})" if each.name else str(each.number) for each in offered if each.number != hidden
+def _target_hint(context: ValidationContext, listeners: list[Listener]) -> str:
+    health_port = context.spec.proxy.health_port if context.spec.proxy else None
+    targets = [
+        f"{each.name} ({each.number})" if each.name else str(each.number)
+        for each in listeners
+        if each.number != health_port
     ]
-    return choices(shown, none="declare the port at the container that listens")
+    return available_hint(targets, if_none="declare the port in the ports of the container that listens on it")
 
 
-def keys(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield ports of the Service that stand twice."""
-    service = _wanted(subject)
+def duplicate_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each number and name of a Service port that an earlier port has."""
+    service = _enabled_service(context)
     located = [(f"spec.service.ports[{index}]", port) for index, port in enumerate((service and service.ports) or [])]
-    numbers = [(f"{where}.port", f"{port.port}/{port.protocol or 'TCP'}") for where, port in located]
-    yield from repeated(numbers, key=str, what=lambda shown: f"port {shown}")
-    names = [(f"{where}.name", port.name) for where, port in located if port.name]
-    yield from repeated(names, key=str, what=lambda name: f"the name {name!r}")
+    numbers = [(f"{field}.port", f"{port.port}/{port.protocol or 'TCP'}") for field, port in located]
+    yield from duplicate_issues(numbers, key=str, describe=lambda number: f"port {number}")
+    names = [(f"{field}.name", port.name) for field, port in located if port.name]
+    yield from duplicate_issues(names, key=str, describe=lambda name: f"the name {name!r}")
 
 
-def unnamed(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield ports that a Service of several could not tell apart, its own or those of the backend."""
-    service = _wanted(subject)
-    written = (service and service.ports) or []
-    named = [(f"spec.service.ports[{index}].name", port.name) for index, port in enumerate(written)]
-    if subject.spec.proxy is None and (subject.has_headless or (service is not None and not named)):
-        yield from _nameless([(f"{where}.name", port.name) for where, port in subject.backend.ports()])
-    yield from _nameless(named)
+def unnamed_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each unnamed port of a Service with several ports, its own or those of the backend."""
+    service = _enabled_service(context)
+    own_ports = (service and service.ports) or []
+    own_names = [(f"spec.service.ports[{index}].name", port.name) for index, port in enumerate(own_ports)]
+    if context.spec.proxy is None and (context.has_headless_service or (service is not None and not own_names)):
+        yield from _missing_names([(f"{field}.name", port.name) for field, port in context.backend.ports()])
+    yield from _missing_names(own_names)
 
 
-def _nameless(ports: list[tuple[str, str | None]]) -> Iterator[ValidationIssue]:
-    for where, name in ports:
-        if len(ports) > 1 and not name:
-            yield ValidationIssue(where, "a Service of several ports needs a name for each", "write one")
+def _missing_names(names: list[tuple[str, str | None]]) -> Iterator[ValidationIssue]:
+    for field, name in names:
+        if len(names) > 1 and not name:
+            yield ValidationIssue(
+                field, "is required: a Service with several ports needs a name for each", "set a name"
+            )
 
 
-def account(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield a ServiceAccount that is neither made nor named, and one whose metadata nobody would write."""
-    account = subject.spec.service_account
+def service_account(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for a ServiceAccount that is neither created nor named, or has metadata but is not created."""
+    account = context.spec.service_account
     if account is None or account.create:
         return
     if account.name is None:
-        hint = "name the one that exists, or leave out spec.serviceAccount for the namespace's default"
+        hint = "set the name of an existing one, or remove spec.serviceAccount to use the namespace's default"
         yield ValidationIssue("spec.serviceAccount.name", "is required with create: false", hint)
     if account.metadata is not None:
-        yield ValidationIssue("spec.serviceAccount.metadata", "with create: false AppStack writes none", "leave it out")
+        message = "has no effect with create: false"
+        yield ValidationIssue("spec.serviceAccount.metadata", message, "remove the field")
 
 
-CHECKS: Final = (something, stack_name, ports, keys, unnamed, account)
+CHECKS: Final = (service_without_ports, service_name, service_ports, duplicate_ports, unnamed_ports, service_account)

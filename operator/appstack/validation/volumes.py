@@ -1,4 +1,4 @@
-"""Volumes: one source each, mounted by somebody, and shared by as many pods as they can be. PURE."""
+"""Checks of `spec.volumes`: names, sources, use, access modes and claims per replica."""
 
 from __future__ import annotations
 
@@ -9,114 +9,118 @@ from typing import Final
 from appstack.api.volumes import Claim, Volume
 from appstack.errors import Severity, ValidationIssue
 from appstack.k8s.metadata import RESERVED_PREFIX
-from appstack.validation.subject import Subject, repeated
+from appstack.validation.context import ValidationContext
+from appstack.validation.issues import duplicate_issues, enum_issues, reserved_name_issue
 
-_MODES: Final = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
-
-
-def _located(subject: Subject) -> list[tuple[str, Volume]]:
-    return [(f"spec.volumes[{index}]", volume) for index, volume in enumerate(subject.spec.volumes)]
+_ACCESS_MODES: Final = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 
 
-def names(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield names that are AppStack's, and names that another volume has."""
-    located = [(f"{where}.name", volume.name) for where, volume in _located(subject)]
-    for where, name in located:
+def _located(context: ValidationContext) -> list[tuple[str, Volume]]:
+    return [(f"spec.volumes[{index}]", volume) for index, volume in enumerate(context.spec.volumes)]
+
+
+def names(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each volume name that is reserved or that another volume has."""
+    located = [(f"{field}.name", volume.name) for field, volume in _located(context)]
+    for field, name in located:
         if name.startswith(RESERVED_PREFIX):
-            yield ValidationIssue(
-                where, f"names that begin with {RESERVED_PREFIX!r} are AppStack's own", "choose another"
-            )
-    yield from repeated(located, key=str, what=lambda name: f"a volume {name!r}")
+            yield reserved_name_issue(field)
+    yield from duplicate_issues(located, key=str, describe=lambda name: f"the volume {name!r}")
 
 
-def sources(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield volumes with no source or several, and what the kind of volume itself refuses."""
-    for where, volume in _located(subject):
+def sources(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each volume without exactly one source, and the issues of the source itself."""
+    for field, volume in _located(context):
         written = volume.sources()
         if not written:
-            hint = "for example emptyDir: {}, nodeCache: {} or claim: {resources: {requests: {storage: 1Gi}}}"
-            yield ValidationIssue(where, "does not say what it is", hint)
+            hint = "set one, for example emptyDir: {}, nodeCache: {} or claim: {resources: {requests: {storage: 1Gi}}}"
+            yield ValidationIssue(field, "has no source", hint)
         elif len(written) > 1:
-            yield ValidationIssue(where, f"is several things at once: {', '.join(written)}", "keep one of them")
+            yield ValidationIssue(field, f"has several sources: {', '.join(written)}", "keep one of them")
         else:
-            yield from volume.kind.issues(f"{where}.{written[0]}", subject.settings)
+            yield from volume.kind.issues(f"{field}.{written[0]}", context.settings)
 
 
-def unused(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield volumes that no container mounts."""
-    seen = {name for member in subject.members for name in subject.seen_volumes(member)}
-    for where, volume in _located(subject):
-        if volume.name not in seen:
-            yield ValidationIssue(
-                where, f"no container mounts {volume.name!r}", "mount it, or leave it out", Severity.WARNING
-            )
+def unused(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield a warning for each volume that no container mounts."""
+    used = {name for container in context.containers for name in context.visible_volumes(container)}
+    for field, volume in _located(context):
+        if volume.name not in used:
+            message = f"no container mounts {volume.name!r}"
+            yield ValidationIssue(field, message, "mount the volume, or remove it", Severity.WARNING)
 
 
-def access(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield access modes that are none, and claims that not all pods of the stack can mount at once."""
-    for where, volume in _located(subject):
+def access_modes(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for invalid access modes, and a warning for a claim that not all pods can mount at once."""
+    for volume_field, volume in _located(context):
         if volume.claim is None:
             continue
-        field = f"{where}.claim.accessModes"
+        field = f"{volume_field}.claim.accessModes"
         modes = _modes(volume.claim)
         for mode in modes:
-            if mode not in _MODES:
-                yield ValidationIssue(field, f"{mode!r} is not an access mode", f"one of {', '.join(_MODES)}")
+            yield from enum_issues(field, mode, _ACCESS_MODES, noun="an access mode")
         if not modes:
-            yield ValidationIssue(field, "is empty", "leave it out for ReadWriteOnce")
+            yield ValidationIssue(field, "must not be empty", "remove the field to use ReadWriteOnce")
         elif "ReadWriteOncePod" in modes and len(modes) > 1:
-            yield ValidationIssue(field, "ReadWriteOncePod excludes all others", "keep one of them")
+            message = "ReadWriteOncePod cannot be combined with other access modes"
+            yield ValidationIssue(field, message, "keep one of them")
         elif not (volume.claim.per_replica or {"ReadWriteMany", "ReadOnlyMany"} & set(modes)):
-            yield from _shared(subject, field, alone="ReadWriteOncePod" in modes)
+            yield from _shared_claim(context, field, single_pod="ReadWriteOncePod" in modes)
 
 
-def _shared(subject: Subject, field: str, *, alone: bool) -> Iterator[ValidationIssue]:
-    """Yield a claim that several pods want, though it is made for one node or (`alone`) one pod."""
-    pods = subject.most_pods
+def _shared_claim(context: ValidationContext, field: str, *, single_pod: bool) -> Iterator[ValidationIssue]:
+    """Yield a warning for a claim that several pods mount although its mode allows one node, or one pod, only."""
+    pods = context.max_pods
     if pods is None or pods > 1:
-        what = f"{pods} replicas can only share it where all their pods run on one node"
+        message = f"{pods} replicas can share this claim only while all their pods run on one node"
         if pods is None:
-            what = "only one node can mount it, and a DaemonSet has a pod on each"
-        elif alone:
-            what = f"only one of {pods} replicas can ever mount it"
-        yield ValidationIssue(field, what, "ReadWriteMany, where the storage class has it", Severity.WARNING)
-    elif alone and _rolls(subject):
-        what = "while pods roll, the new one waits for the claim that the old one keeps until the new one is ready"
-        yield ValidationIssue(field, what, "spec.workload.deployment.strategy: {type: Recreate}", Severity.WARNING)
+            message = "only one node can mount this claim, and a DaemonSet runs a pod on every node"
+        elif single_pod:
+            message = f"only one of {pods} replicas can ever mount this claim"
+        yield ValidationIssue(field, message, "use ReadWriteMany if the storage class supports it", Severity.WARNING)
+    elif single_pod and _rolls_with_surge(context):
+        message = (
+            "in a rolling update the new pod waits for this claim, which the old pod holds until the new pod is ready"
+        )
+        yield ValidationIssue(
+            field, message, "set spec.workload.deployment.strategy: {type: Recreate}", Severity.WARNING
+        )
 
 
 def _modes(claim: Claim) -> list[str]:
     return ["ReadWriteOnce"] if claim.access_modes is None else claim.access_modes
 
 
-def _rolls(subject: Subject) -> bool:
-    """Tell whether a new pod starts beside the old one: so it does unless the author wrote another strategy."""
-    workload = subject.spec.workload
+def _rolls_with_surge(context: ValidationContext) -> bool:
+    """Return whether a rollout starts the new pod before the old one ends, the default of a Deployment."""
+    workload = context.spec.workload
     strategy = workload.deployment.strategy if workload.deployment else None
-    recreated = strategy is not None and (strategy.type == "Recreate" or strategy.rolling_update is not None)
-    return workload.kind == "Deployment" and not recreated
+    customized = strategy is not None and (strategy.type == "Recreate" or strategy.rolling_update is not None)
+    return workload.kind == "Deployment" and not customized
 
 
-def per_replica(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield claims per replica that a StatefulSet can't tell apart, and retention that it can't give them."""
-    located = [(f"{where}.claim", volume.name, volume.claim) for where, volume in _located(subject) if volume.claim]
-    own = [(where, name, claim) for where, name, claim in located if claim.per_replica]
-    for where, _, claim in located:
+def claims_per_replica(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each retention policy that a StatefulSet cannot apply, and for each claim name used twice."""
+    located = [(f"{field}.claim", volume.name, volume.claim) for field, volume in _located(context) if volume.claim]
+    per_replica = [(field, name, claim) for field, name, claim in located if claim.per_replica]
+    for field, _, claim in located:
         if claim.retention_policy.when_scaled == "Delete" and not claim.per_replica:
-            what = "only a claim per replica goes when a replica goes"
-            yield ValidationIssue(f"{where}.retentionPolicy.whenScaled", what, "leave it out, or set perReplica: true")
-    for where, _, claim in own:
-        if claim.retention_policy != own[0][2].retention_policy:
-            what = f"must be that of {own[0][0]}: a StatefulSet has one for all its claims"
-            yield ValidationIssue(f"{where}.retentionPolicy", what, "write the same at both")
-    stack = subject.stack.metadata.name
-    for where, name, claim in located:
-        for other, each, _ in own:
-            shared = claim.claim_name(name, stack)
-            if not claim.per_replica and re.fullmatch(rf"{re.escape(f'{each}-{stack}-')}\d+", shared):
-                yield ValidationIssue(
-                    where, f"its claim {shared!r} is also a replica's of {other}", "rename one of the volumes"
-                )
+            message = "Delete applies only to a claim per replica"
+            hint = "remove the field, or set perReplica: true"
+            yield ValidationIssue(f"{field}.retentionPolicy.whenScaled", message, hint)
+    for field, _, claim in per_replica:
+        first_field, _, first_claim = per_replica[0]
+        if claim.retention_policy != first_claim.retention_policy:
+            message = f"must equal the retentionPolicy of {first_field}: a StatefulSet has one for all its claims"
+            yield ValidationIssue(f"{field}.retentionPolicy", message, "set the same retentionPolicy on both")
+    stack = context.stack.metadata.name
+    for field, name, claim in located:
+        for other_field, other_name, _ in per_replica:
+            claim_name = claim.claim_name(name, stack)
+            replica_claim = rf"{re.escape(f'{other_name}-{stack}-')}\d+"
+            if not claim.per_replica and re.fullmatch(replica_claim, claim_name):
+                message = f"the PersistentVolumeClaim {claim_name!r} is also the claim of a replica of {other_field}"
+                yield ValidationIssue(field, message, "rename one of the volumes")
 
 
-CHECKS: Final = (names, sources, unused, access, per_replica)
+CHECKS: Final = (names, sources, unused, access_modes, claims_per_replica)

@@ -1,96 +1,106 @@
-"""The options of each kind of workload: a table of checks by kind. PURE."""
+"""Checks of the options of each kind of workload."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from appstack.api.workloads import Kind
+from appstack.api.workloads import WorkloadKindName
 from appstack.errors import Severity, ValidationIssue
 from appstack.validation import jobs
-from appstack.validation.subject import Subject, one_of
+from appstack.validation.context import ValidationContext
+from appstack.validation.issues import enum_issues
 
-_PROGRESS_DEADLINE: Final = 600  # Kubernetes' default, in seconds
-_NONE: Final = (0, "0%")
-
-
-def by_kind(subject: Subject) -> Iterator[ValidationIssue]:
-    """Yield options of the kind that contradict each other, or that Kubernetes does not know."""
-    for each in BY_KIND[subject.spec.workload.kind]:
-        yield from each(subject)
+_DEFAULT_PROGRESS_DEADLINE_SECONDS: Final = 600  # the default of Kubernetes
+_ZERO: Final = (0, "0%")
 
 
-def _deployment(subject: Subject) -> Iterator[ValidationIssue]:
-    options = subject.spec.workload.deployment
+def workload_options(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each option of the workload's kind that is unknown or contradicts another option."""
+    for check in CHECKS_BY_KIND[context.spec.workload.kind]:
+        yield from check(context)
+
+
+def _deployment(context: ValidationContext) -> Iterator[ValidationIssue]:
+    options = context.spec.workload.deployment
     if options is None:
         return
-    where = "spec.workload.deployment"
-    rolling = options.strategy and options.strategy.rolling_update
-    if options.strategy:
-        yield from one_of(
-            f"{where}.strategy.type", options.strategy.type, ("RollingUpdate", "Recreate"), what="a strategy"
-        )
-    if options.strategy and rolling and options.strategy.type == "Recreate":
-        yield ValidationIssue(f"{where}.strategy.rollingUpdate", "type: Recreate excludes it", "keep one of the two")
-    if rolling and rolling.max_surge in _NONE and rolling.max_unavailable in _NONE:
-        what = "with maxSurge 0 as well no pod could ever be replaced"
+    field = "spec.workload.deployment"
+    strategy = options.strategy
+    rolling = strategy and strategy.rolling_update
+    if strategy:
+        types = ("RollingUpdate", "Recreate")
+        yield from enum_issues(f"{field}.strategy.type", strategy.type, types, noun="a strategy")
+    if strategy and rolling and strategy.type == "Recreate":
         yield ValidationIssue(
-            f"{where}.strategy.rollingUpdate.maxUnavailable", what, "let one of the two be at least 1"
+            f"{field}.strategy.rollingUpdate", "cannot be combined with type: Recreate", "remove one of the two"
         )
-    deadline = _PROGRESS_DEADLINE if options.progress_deadline_seconds is None else options.progress_deadline_seconds
-    if (options.min_ready_seconds or 0) >= deadline:
-        what = f"must be more than minReadySeconds {options.min_ready_seconds}; it is {deadline}"
-        yield ValidationIssue(f"{where}.progressDeadlineSeconds", what, "a pod would never be ready in time")
+    if rolling and rolling.max_surge in _ZERO and rolling.max_unavailable in _ZERO:
+        message = "must not be 0 if maxSurge is 0: no pod could be replaced"
+        yield ValidationIssue(
+            f"{field}.strategy.rollingUpdate.maxUnavailable", message, "set one of the two to at least 1"
+        )
+    deadline_seconds = options.progress_deadline_seconds
+    if deadline_seconds is None:
+        deadline_seconds = _DEFAULT_PROGRESS_DEADLINE_SECONDS
+    if (options.min_ready_seconds or 0) >= deadline_seconds:
+        message = f"{deadline_seconds} is not more than minReadySeconds, so no pod becomes available in time"
+        hint = f"set more than {options.min_ready_seconds}, or lower minReadySeconds"
+        yield ValidationIssue(f"{field}.progressDeadlineSeconds", message, hint)
 
 
-def _stateful_set(subject: Subject) -> Iterator[ValidationIssue]:
-    options = subject.spec.workload.stateful_set
-    where = "spec.workload.statefulSet"
+def _stateful_set(context: ValidationContext) -> Iterator[ValidationIssue]:
+    options = context.spec.workload.stateful_set
+    field = "spec.workload.statefulSet"
     if options is None:
         return
     policies = ("OrderedReady", "Parallel")
-    yield from one_of(f"{where}.podManagementPolicy", options.pod_management_policy, policies, what="a policy")
+    policy = options.pod_management_policy
+    yield from enum_issues(f"{field}.podManagementPolicy", policy, policies, noun="a pod management policy")
     strategy = options.update_strategy
     if strategy is None:
         return
-    yield from _update_strategy(f"{where}.updateStrategy", strategy)
+    yield from _update_strategy(f"{field}.updateStrategy", strategy)
     partition = strategy.rolling_update.partition if strategy.rolling_update else None
-    replicas, first = subject.spec.replicas, (options.ordinals and options.ordinals.start) or 0
+    replicas, first = context.spec.replicas, (options.ordinals and options.ordinals.start) or 0
     if partition and replicas is not None and partition >= first + replicas:
-        what = f"no pod is updated: the last of {replicas} has the number {first + replicas - 1}"
+        message = f"no pod is updated: the highest ordinal of {replicas} replicas is {first + replicas - 1}"
         yield ValidationIssue(
-            f"{where}.updateStrategy.rollingUpdate.partition", what, "lower it to update some", Severity.WARNING
+            f"{field}.updateStrategy.rollingUpdate.partition", message, "lower the partition", Severity.WARNING
         )
 
 
-def _daemon_set(subject: Subject) -> Iterator[ValidationIssue]:
-    options = subject.spec.workload.daemon_set
+def _daemon_set(context: ValidationContext) -> Iterator[ValidationIssue]:
+    options = context.spec.workload.daemon_set
     if options is None or options.update_strategy is None:
         return
-    where = "spec.workload.daemonSet.updateStrategy"
-    yield from _update_strategy(where, options.update_strategy)
+    field = "spec.workload.daemonSet.updateStrategy"
+    yield from _update_strategy(field, options.update_strategy)
     rolling = options.update_strategy.rolling_update
     if rolling is None:
         return
-    surges = rolling.max_surge not in (None, *_NONE)
-    if surges and rolling.max_unavailable not in _NONE:
-        what = "excludes maxUnavailable, which is 1 unless it is written"
-        yield ValidationIssue(f"{where}.rollingUpdate.maxSurge", what, "write maxUnavailable: 0 beside it")
-    if not surges and rolling.max_unavailable in _NONE:
-        what = "without maxSurge no pod could ever be replaced"
-        yield ValidationIssue(f"{where}.rollingUpdate.maxUnavailable", what, "let one of the two be at least 1")
-    if surges and subject.has_host_port:
-        what = "a port of the node can be had once only, so the new pod waits for the old one"
-        yield ValidationIssue(f"{where}.rollingUpdate.maxSurge", what, "use maxUnavailable, or leave out the hostPort")
+    surges = rolling.max_surge not in (None, *_ZERO)
+    if surges and rolling.max_unavailable not in _ZERO:
+        message = "cannot be combined with maxUnavailable, which defaults to 1"
+        yield ValidationIssue(f"{field}.rollingUpdate.maxSurge", message, "set maxUnavailable: 0")
+    if not surges and rolling.max_unavailable in _ZERO:
+        message = "must not be 0 without maxSurge: no pod could be replaced"
+        yield ValidationIssue(f"{field}.rollingUpdate.maxUnavailable", message, "set one of the two to at least 1")
+    if surges and context.uses_host_port:
+        message = "only one pod of a node can use a hostPort, so the new pod would wait for the old one"
+        yield ValidationIssue(f"{field}.rollingUpdate.maxSurge", message, "use maxUnavailable, or remove the hostPort")
 
 
-def _update_strategy(where: str, strategy: Any) -> Iterator[ValidationIssue]:
-    yield from one_of(f"{where}.type", strategy.type, ("RollingUpdate", "OnDelete"), what="a strategy")
+def _update_strategy(field: str, strategy: Any) -> Iterator[ValidationIssue]:
+    yield from enum_issues(f"{field}.type", strategy.type, ("RollingUpdate", "OnDelete"), noun="a strategy")
     if strategy.type == "OnDelete" and strategy.rolling_update is not None:
-        yield ValidationIssue(f"{where}.rollingUpdate", "type: OnDelete excludes it", "keep one of the two")
+        message = "cannot be combined with type: OnDelete"
+        yield ValidationIssue(f"{field}.rollingUpdate", message, "remove one of the two")
 
 
-BY_KIND: Final[Mapping[Kind, tuple[Callable[[Subject], Iterator[ValidationIssue]], ...]]] = {
+CHECKS_BY_KIND: Final[
+    Mapping[WorkloadKindName, tuple[Callable[[ValidationContext], Iterator[ValidationIssue]], ...]]
+] = {
     "Deployment": (_deployment,),
     "StatefulSet": (_stateful_set,),
     "DaemonSet": (_daemon_set,),
@@ -98,6 +108,6 @@ BY_KIND: Final[Mapping[Kind, tuple[Callable[[Subject], Iterator[ValidationIssue]
     "CronJob": (jobs.cron_job, jobs.job),
     "Pod": (),
 }
-"""Every kind of workload stands here, if only to say that it refuses nothing."""
+"""Every kind of workload has an entry, an empty one if it has no options to check."""
 
-CHECKS: Final = (by_kind,)
+CHECKS: Final = (workload_options,)

@@ -1,4 +1,4 @@
-"""Every field on every kind of workload, cell by cell: it passes and is rendered, or is refused with its sentence."""
+"""Support of every field on every kind of workload: it is valid and rendered, or rejected with the reason."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import pytest
 import yaml
 
 from appstack.api import AppStackSpec
-from appstack.api.workloads import Kind, Workload
+from appstack.api.workloads import Workload, WorkloadKindName
 from appstack.errors import Severity
 from appstack.render import render
 from appstack.settings import Settings
-from appstack.validation import check
-from appstack.validation.kinds import KINDS, TABLE, Refusal, Row
-from appstack.validation.workload import BY_KIND
-from tests.unit.stacks import GOOD, stack
+from appstack.validation import validate
+from appstack.validation.kind_support import KINDS, SUPPORT_TABLE, FieldSupport, UnsupportedReason
+from appstack.validation.workload import CHECKS_BY_KIND
+from tests.unit.stacks import VALID_SPEC, stack
 
 SETTINGS = Settings(host_path_prefixes=("/sys",))
 
 
 def mounted(source: str) -> str:
-    """Return a spec whose backend mounts a volume of this source."""
+    """Return a spec with a backend that mounts a volume of this source."""
     backend = "{image: shop:1, ports: [{containerPort: 8000}], volumeMounts: [{name: data, mountPath: /data}]}"
     return f"{{backend: {backend}, volumes: [{{name: data, {source}}}]}}"
 
 
 def claimed(fields: str) -> str:
-    """Return the same with a claim."""
+    """Return a spec with a backend that mounts a claim with these fields."""
     return mounted(f"claim: {{resources: {{requests: {{storage: 1Gi}}}}, {fields}}}")
 
 
@@ -59,10 +59,10 @@ EXAMPLES = {
         """,
     "initContainers": "initContainers: [{name: migrate, command: [a]}]",
     "initContainers[].restartPolicy": "initContainers: [{name: helper, image: h, restartPolicy: Always}]",
-    "sidecars": "sidecars: [{name: beside, image: b}]",
-    "sidecars[].role: Adapter": "sidecars: [{name: beside, image: b, role: Adapter, ports: [{containerPort: 9}]}]",
+    "sidecars": "sidecars: [{name: helper, image: b}]",
+    "sidecars[].role: Adapter": "sidecars: [{name: helper, image: b, role: Adapter, ports: [{containerPort: 9}]}]",
     "sidecars[].role: Ambassador": "sidecars: [{name: db, image: b, role: Ambassador, ports: [{containerPort: 9}]}]",
-    "sidecars[].native: false": "sidecars: [{name: beside, image: b, native: false}]",
+    "sidecars[].native: false": "sidecars: [{name: helper, image: b, native: false}]",
     "files[].content": "files: [{path: /etc/a, content: a}]",
     "files[].base64": "files: [{path: /etc/a, base64: YQ==}]",
     "files[].valueFrom": "files: [{path: /etc/a, valueFrom: {secretKeyRef: {name: a, key: a}}}]",
@@ -98,83 +98,83 @@ EXAMPLES = {
     "pod.terminationGracePeriodSeconds": "pod: {terminationGracePeriodSeconds: 60}",
     "paused": "paused: true",
 }
-"""By row: what an author writes to use the field."""
+"""For each row of the table, a spec that uses the field."""
 
-UNSEEN = {
-    *(f"paused on {kind}" for kind in KINDS),  # it is the operator that heeds it
-    *(f"pod.restartPolicy: OnFailure on {kind}" for kind in ("Job", "CronJob")),  # it is the default there
+NOT_RENDERED = {
+    *(f"paused on {kind}" for kind in KINDS),  # the operator itself reads it
+    *(f"pod.restartPolicy: OnFailure on {kind}" for kind in ("Job", "CronJob")),  # the default of these kinds
 }
-"""What works and yet is not seen in what is rendered; of everything else nothing is ignored."""
+"""Supported fields that do not change the rendered objects; every other supported field does."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One field on one kind of workload, and what it is laid beside where that matters."""
+    """One field on one kind of workload, with the field of the combination if the kind rejects only that."""
 
-    row: Row
-    kind: Kind
-    beside: str = ""  # spec.pod.restartPolicy: Never
-    refusal: Refusal | None = None
+    row: FieldSupport
+    kind: WorkloadKindName
+    combined_with: str = ""  # spec.pod.restartPolicy: Never
+    reason: UnsupportedReason | None = None
 
     def __str__(self) -> str:
-        """The cell as a sentence."""
-        severity = "refused" if self.refusal else "works"
-        return f"{self.row} on {self.kind}{' with ' if self.beside else ''}{self.beside} {severity}"
+        """Return the cell as a sentence, the name of its test."""
+        outcome = "is rejected" if self.reason else "is supported"
+        return f"{self.row} on {self.kind}{' with ' if self.combined_with else ''}{self.combined_with} {outcome}"
 
     def spec(self, *, used: bool = True) -> dict[str, Any]:
-        """Return a spec of that kind, with the field (`used`) or without."""
+        """Return a spec of the kind, with the field (`used`) or without."""
         workload = {"kind": self.kind, **({"cronJob": {"schedule": "@daily"}} if self.kind == "CronJob" else {})}
-        spec: dict[str, Any] = {**yaml.safe_load(GOOD), "workload": workload}
+        spec: dict[str, Any] = {**yaml.safe_load(VALID_SPEC), "workload": workload}
         if used:
             example = yaml.safe_load(EXAMPLES[str(self.row)])
             spec |= {**example, "workload": {**workload, **example.get("workload", {})}}
-        if self.beside:
-            where, _, value = self.beside.partition(": ")
-            *way, last = where.split(".")[1:]
-            inside = spec
-            for name in way:
-                inside = inside.setdefault(name, {})
-            inside[last] = value
+        if self.combined_with:
+            path, _, value = self.combined_with.partition(": ")
+            *parents, last = path.split(".")[1:]
+            parent = spec
+            for name in parents:
+                parent = parent.setdefault(name, {})
+            parent[last] = value
         return spec
 
 
 def cells() -> Iterator[Cell]:
-    """Yield every cell; one that is refused beside something else only is two."""
-    for row in TABLE:
+    """Yield every cell; a field that is rejected only in combinations has one without and one for each of them."""
+    for row in SUPPORT_TABLE:
         for kind in KINDS:
-            refusal = row.refused.get(kind)
-            if refusal is None or refusal.only_with:
+            reason = row.unsupported_on.get(kind)
+            if reason is None or reason.only_with:
                 yield Cell(row, kind)
-            for beside in (refusal.only_with or ("",)) if refusal else ():
-                yield Cell(row, kind, beside, refusal)
+            for combined_with in (reason.only_with or ("",)) if reason else ():
+                yield Cell(row, kind, combined_with, reason)
 
 
 @pytest.mark.parametrize("cell", list(cells()), ids=str)
-def test_a_field_works_on_a_kind_or_is_refused_on_it_by_name(cell: Cell) -> None:
-    wanted = stack(yaml.safe_dump(cell.spec()))
-    errors = [issue for issue in check(wanted, SETTINGS) if issue.severity is Severity.ERROR]
-    if cell.refusal is None:
+def test_field_is_rendered_or_rejected(cell: Cell) -> None:
+    desired = stack(yaml.safe_dump(cell.spec()))
+    errors = [issue for issue in validate(desired, SETTINGS) if issue.severity is Severity.ERROR]
+    if cell.reason is None:
         assert [] == errors
         unused = stack(yaml.safe_dump(cell.spec(used=False)))
-        shown = [render(each, settings=SETTINGS) for each in (wanted, unused)]
-        assert cell.kind in [each["kind"] for each in shown[0]]
-        assert (f"{cell.row} on {cell.kind}" in UNSEEN) is (shown[0] == shown[1])
+        with_field, without_field = (render(each, settings=SETTINGS) for each in (desired, unused))
+        assert cell.kind in [manifest["kind"] for manifest in with_field]
+        assert (f"{cell.row} on {cell.kind}" in NOT_RENDERED) is (with_field == without_field)
     else:
-        name = f"spec.{cell.row.name}".replace("[]", "[0]")
-        told = [(issue.message, issue.hint) for issue in errors if issue.field == name]
-        assert [(cell.refusal.what.format(kind=cell.kind), cell.refusal.hint)] == told
+        field = f"spec.{cell.row.path}".replace("[]", "[0]")
+        messages = [(issue.message, issue.hint) for issue in errors if issue.field == field]
+        assert [(cell.reason.message.format(kind=cell.kind), cell.reason.hint)] == messages
 
 
-def test_the_table_has_every_field_and_every_kind() -> None:
+def test_table_covers_every_field_and_kind() -> None:
     fields = {field.alias or name for name, field in AppStackSpec.model_fields.items()} - {"workload"}
     options = {f"workload.{field.alias or name}" for name, field in Workload.model_fields.items()} - {"workload.kind"}
-    rows = {row.name for row in TABLE}
-    found = {
+    paths = {row.path for row in SUPPORT_TABLE}
+    covered = {
         name
         for name in fields | options
-        if any(row == name or row.startswith((f"{name}.", f"{name}[")) for row in rows)
+        if any(path == name or path.startswith((f"{name}.", f"{name}[")) for path in paths)
     }
 
-    assert fields | options == found
-    assert {str(row) for row in TABLE} == set(EXAMPLES)
-    assert set(BY_KIND) == set(KINDS)
+    assert fields | options == covered
+    assert {str(row) for row in SUPPORT_TABLE} == set(EXAMPLES)
+    assert set(CHECKS_BY_KIND) == set(KINDS)

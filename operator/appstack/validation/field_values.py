@@ -1,4 +1,4 @@
-"""Every value of a stack with its field: for what holds wherever it stands. PURE."""
+"""The values of every field of a spec, for checks that apply at any depth."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 
-class Value(NamedTuple):
-    """What stands in a field that is written."""
+class FieldValue(NamedTuple):
+    """A field that is set, and its value."""
 
     field: str
     value: Any
 
 
-def values(field: str, value: Any) -> list[Value]:
-    """Return a value and all that it holds, so that what a later kind brings is found as well."""
-    found: list[Value] = []
+def field_values(field: str, value: Any) -> list[FieldValue]:
+    """Return the value and every value inside it, parents first; unset fields of models are left out."""
+    found: list[FieldValue] = []
     _collect(found, field, value)
     return found
 
 
 @cache
-def _names(model: type[BaseModel]) -> dict[str, str]:
-    """Return the fields of a model, each with its name in the API."""
+def _api_names(model: type[BaseModel]) -> dict[str, str]:
+    """Return the name in the API for each attribute of a model."""
     return {name: field.serialization_alias or name for name, field in model.model_fields.items()}
 
 
-def _collect(found: list[Value], field: str, value: Any) -> None:
-    found.append(Value(field, value))
+def _collect(found: list[FieldValue], field: str, value: Any) -> None:
+    found.append(FieldValue(field, value))
     if isinstance(value, BaseModel):
-        names = _names(type(value))
+        names = _api_names(type(value))
         for name, item in value.__dict__.items():
             if item is not None:
                 _collect(found, f"{field}.{names[name]}", item)

@@ -1,0 +1,115 @@
+"""Checks of `spec.proxy.config`, an nginx.conf that replaces the generated one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import Final
+
+from appstack.api.containers import Proxy
+from appstack.errors import Severity, ValidationIssue
+from appstack.render import nginx_syntax as nginx
+from appstack.render.nginx_syntax import Directive
+from appstack.render.paths import HEALTH_CONF, NGINX_CONF, NGINX_DIR, SERVER_DIR, STATIC_CONF
+from appstack.validation.context import ValidationContext
+
+NGINX_TEST_HINT: Final = "test the configuration with `nginx -t`, as the pod does before nginx starts"
+
+_CONFIG: Final = "spec.proxy.config"
+_OVERRIDDEN_FIELDS: Final = {
+    "upstream": "upstream",
+    "server": "server",
+    "clientMaxBodySize": "client_max_body_size",
+    "readTimeoutSeconds": "read_timeout_seconds",
+}
+
+
+def overridden_fields(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each field that shapes the generated configuration, which `config` replaces."""
+    proxy = context.spec.proxy
+    if proxy is None or proxy.config is None:
+        return
+    for name, attribute in _OVERRIDDEN_FIELDS.items():
+        if getattr(proxy, attribute) is not None:
+            message = f"cannot be combined with {_CONFIG}, which replaces the generated configuration"
+            yield ValidationIssue(
+                f"spec.proxy.{name}", message, f"move the setting into {_CONFIG}, or remove {_CONFIG}"
+            )
+
+
+def required_includes(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each generated file that another field needs and the configuration does not include."""
+    proxy = context.spec.proxy
+    if proxy is None or proxy.config is None:
+        return
+    try:
+        directives = nginx.parse(proxy.config)
+    except nginx.NginxSyntaxError as error:
+        yield ValidationIssue(_CONFIG, str(error), NGINX_TEST_HINT, Severity.WARNING)
+        return
+    http = _children(directives, "http")
+    dependent = _health_server_dependent(context, proxy)
+    if dependent and not _includes_file(http, HEALTH_CONF):
+        message = f"http {{}} must include {NGINX_DIR}/*.conf: {dependent} uses AppStack's health server"
+        yield ValidationIssue(_CONFIG, message, f"add `include {NGINX_DIR}/*.conf;` inside http {{}}")
+    if proxy.static and not _includes_file(_children(http, "server"), STATIC_CONF):
+        message = f"a server {{}} must include {SERVER_DIR}/*.conf: it holds the locations of spec.proxy.static"
+        yield ValidationIssue(
+            _CONFIG, message, f"add `include {SERVER_DIR}/*.conf;` inside the server {{}} that serves the files"
+        )
+    yield from _missing_listen(proxy, directives)
+
+
+def _health_server_dependent(context: ValidationContext, proxy: Proxy) -> str:
+    """Return the first probe or handler that goes through the health server; empty if there is none."""
+    backend = context.spec.backend
+    probes = {f"spec.backend.{name}": probe.http_get for name, probe in backend.probes().items()}
+    handlers = {f"spec.backend.lifecycle.{name}": each.http_get for name, each in backend.handlers().items()}
+    dependents = [field for field, action in (probes | handlers).items() if action is not None]
+    if backend.readiness_probe is None and backend.ports:
+        dependents.append("the default readiness probe of the backend")
+    if proxy.startup_probe is None or proxy.readiness_probe is None:
+        dependents.append("the default probe of the proxy")
+    return dependents[0] if dependents else ""
+
+
+def _missing_listen(proxy: Proxy, directives: Iterable[Directive]) -> Iterator[ValidationIssue]:
+    """Yield a warning if no server is seen to listen on the port that the Service exposes."""
+    flat = list(_flatten(directives))
+    addresses = [each.args[0] for each in flat if each.name == "listen" and each.args]
+    unread_files = [each for each in flat if each.name == "include" and not _is_known_include(each)]
+    listens = any(address == str(proxy.port) or address.endswith(f":{proxy.port}") for address in addresses)
+    if not (listens or unread_files):
+        message = f"no server listens on {proxy.port}, the port that the Service exposes"
+        yield ValidationIssue(_CONFIG, message, f"add `listen {proxy.port};`, or set spec.proxy.port", Severity.WARNING)
+
+
+def _is_known_include(include: Directive) -> bool:
+    """Return whether an include is known to add no server of the author's: a generated file or mime.types."""
+    pattern = _include_pattern(include)
+    return pattern.name == "mime.types" or pattern.is_relative_to(NGINX_DIR)
+
+
+def _children(directives: Iterable[Directive], name: str) -> list[Directive]:
+    """Return the directives directly inside the blocks of this name."""
+    return [inner for each in directives if each.name == name for inner in each.block or ()]
+
+
+def _flatten(directives: Iterable[Directive]) -> Iterator[Directive]:
+    for each in directives:
+        yield each
+        yield from _flatten(each.block or ())
+
+
+def _includes_file(directives: Iterable[Directive], path: str) -> bool:
+    """Return whether one of the directives includes the file."""
+    includes = (each for each in directives if each.name == "include" and each.args)
+    return any(PurePosixPath(path).match(str(_include_pattern(include))) for include in includes)
+
+
+def _include_pattern(include: Directive) -> PurePosixPath:
+    """Return the absolute pattern of an include; nginx resolves it from the directory of its nginx.conf."""
+    return PurePosixPath(NGINX_CONF).parent / "".join(include.args[:1])
+
+
+CHECKS: Final = (overridden_fields, required_includes)
