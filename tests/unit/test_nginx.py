@@ -1,12 +1,12 @@
-"""nginx's language: what is printed is read back, and what nginx refuses is refused."""
+"""nginx syntax: serialized directives are parsed back, and text that nginx rejects is rejected."""
 
 from __future__ import annotations
 
 import pytest
 
-from appstack.render.nginx_syntax import Directive, Unbalanced, Unreadable, directive, parse, text
+from appstack.render.nginx_syntax import Directive, NginxSyntaxError, UnbalancedBlock, directive, parse, serialize
 
-READ = {
+VALID = {
     "": (),
     "# only a comment }": (),
     "a;": (directive("a"),),
@@ -20,35 +20,40 @@ READ = {
     'if ($a ~ "b") { c; }': (directive("if", "($a", "~", "b", ")", block=[directive("c")]),),
 }
 
-REFUSED = {
-    "a": (Unreadable, "line 1: 'a' is not ended by ';'"),
-    "a;\nb }": (Unreadable, "line 2: 'b' is not ended by ';'"),
-    ";": (Unreadable, "line 1: ';' follows no directive"),
-    "\n{}": (Unreadable, "line 2: '{' follows no directive"),
-    "a;\n\n}": (Unbalanced, "line 3: '}' ends no block"),
-    "a {\nb;\n": (Unbalanced, "line 2: the block of 'a' is not ended by '}'"),
-    "a\n'b;": (Unreadable, "line 2: a quote or a backslash is left open"),
-    "a \\": (Unreadable, "line 1: a quote or a backslash is left open"),
-    'a "b\n"c;': (Unreadable, "line 2: 'c' follows a closing quote"),
-    "content_by_lua_block { }": (Unreadable, "line 1: 'content_by_lua_block' holds Lua, which is not read here"),
-    "a {" * 99: (Unreadable, "line 1: 'a' is nested more than 64 deep"),
+INVALID = {
+    "a": (NginxSyntaxError, "line 1: 'a' is not terminated by ';'"),
+    "a;\nb }": (NginxSyntaxError, "line 2: 'b' is not terminated by ';'"),
+    ";": (NginxSyntaxError, "line 1: unexpected ';'"),
+    "\n{}": (NginxSyntaxError, "line 2: unexpected '{'"),
+    "a;\n\n}": (UnbalancedBlock, "line 3: unexpected '}'"),
+    "a {\nb;\n": (UnbalancedBlock, "line 2: the block of 'a' is not closed by '}'"),
+    "a\n'b;": (NginxSyntaxError, "line 2: a quote or a backslash is not closed"),
+    "a \\": (NginxSyntaxError, "line 1: a quote or a backslash is not closed"),
+    'a "b\n"c;': (NginxSyntaxError, "line 2: unexpected 'c' after a closing quote"),
+    "content_by_lua_block { }": (
+        NginxSyntaxError,
+        "line 1: 'content_by_lua_block' contains Lua, which AppStack cannot parse",
+    ),
+    "a {" * 99: (NginxSyntaxError, "line 1: 'a' is nested more than 64 levels deep"),
 }
 
 
-@pytest.mark.parametrize(("config", "directives"), READ.items(), ids=repr)
-def test_what_is_read(config: str, directives: tuple[Directive, ...]) -> None:
+@pytest.mark.parametrize(("config", "directives"), VALID.items(), ids=repr)
+def test_valid_text_is_parsed(config: str, directives: tuple[Directive, ...]) -> None:
     assert parse(config) == directives
 
 
-@pytest.mark.parametrize(("config", "complaint"), REFUSED.items(), ids=lambda value: repr(value)[:30])
-def test_what_is_refused(config: str, complaint: tuple[type[ValueError], str]) -> None:
-    kind, sentence = complaint
-    with pytest.raises(kind) as caught:
+@pytest.mark.parametrize(("config", "expected"), INVALID.items(), ids=lambda value: repr(value)[:30])
+def test_invalid_text_is_rejected_with_its_line(config: str, expected: tuple[type[ValueError], str]) -> None:
+    error_type, message = expected
+    with pytest.raises(error_type) as error:
         parse(config)
-    assert str(caught.value) == sentence
+    assert str(error.value) == message
 
 
-@pytest.mark.parametrize("word", ["a", "", "a b", "a;b", "{}", "#a", '"', "'", "\\", "\\n", "a\nb", "$a", "${a}", "ä"])
-def test_what_is_printed_is_read_back(word: str) -> None:
-    written = (directive("a", word, block=[directive("b", word)]),)
-    assert parse(text(written)) == written
+@pytest.mark.parametrize(
+    "argument", ["a", "", "a b", "a;b", "{}", "#a", '"', "'", "\\", "\\n", "a\nb", "$a", "${a}", "ä"]
+)
+def test_serialized_argument_is_parsed_back(argument: str) -> None:
+    directives = (directive("a", argument, block=[directive("b", argument)]),)
+    assert parse(serialize(directives)) == directives

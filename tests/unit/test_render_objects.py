@@ -1,4 +1,4 @@
-"""What stands around the pod: Service, ServiceAccount, claims, and whose they are."""
+"""Rendering of Service, ServiceAccount and PersistentVolumeClaims, with their owner references and labels."""
 
 from __future__ import annotations
 
@@ -12,19 +12,27 @@ from tests.unit.test_render_pod import WEB, rendered
 @pytest.mark.parametrize(
     ("sentence", "more", "port"),
     [
-        ("80 leads to a proxy", "proxy: {}", {"name": "http", "port": 80, "targetPort": "appstack-http"}),
-        ("else the backend's ports as they are", "{}", {"name": "http", "port": 8000, "targetPort": 8000}),
+        ("port 80 to the proxy", "proxy: {}", {"name": "http", "port": 80, "targetPort": "appstack-http"}),
+        ("ports of the backend", "{}", {"name": "http", "port": 8000, "targetPort": 8000}),
         (
-            "a written port leads to the proxy",
+            "port of the spec to the proxy",
             "{proxy: {}, service: {ports: [{port: 443}]}}",
             {"port": 443, "targetPort": "appstack-http"},
         ),
-        ("or to the same number", "service: {ports: [{port: 8000}]}", {"port": 8000, "targetPort": 8000}),
-        ("or else to the first", "service: {ports: [{port: 443}]}", {"port": 443, "targetPort": 8000}),
-        ("a written target stays", "service: {ports: [{port: 1, targetPort: 2}]}", {"port": 1, "targetPort": 2}),
+        (
+            "port of the spec to the same port of the backend",
+            "service: {ports: [{port: 8000}]}",
+            {"port": 8000, "targetPort": 8000},
+        ),
+        (
+            "port of the spec to the first port of the backend",
+            "service: {ports: [{port: 443}]}",
+            {"port": 443, "targetPort": 8000},
+        ),
+        ("target port of the spec", "service: {ports: [{port: 1, targetPort: 2}]}", {"port": 1, "targetPort": 2}),
     ],
 )
-def test_service_ports(sentence: str, more: str, port: dict[str, Any]) -> None:
+def test_service_port_targets_proxy_or_backend(sentence: str, more: str, port: dict[str, Any]) -> None:
     service = rendered(WEB, more)["Service"]
 
     assert [port] == service["spec"]["ports"], sentence
@@ -34,41 +42,41 @@ def test_service_ports(sentence: str, more: str, port: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "spec", ["{backend: {image: s}}", "{backend: {image: s, ports: [{containerPort: 1}]}, service: {enabled: false}}"]
 )
-def test_no_service_where_nothing_listens_or_none_is_wanted(spec: str) -> None:
+def test_service_is_not_rendered_without_ports_or_if_disabled(spec: str) -> None:
     assert "Service" not in rendered(spec)
 
 
-def test_children_go_with_their_stack_and_a_retained_claim_stays() -> None:
+def test_children_are_owned_by_the_stack_except_a_retained_claim() -> None:
     claim = "{name: data, claim: {resources: {requests: {storage: 1Gi}}%s}}"
-    kept = rendered(WEB, f"volumes: [{claim % ''}]")
-    gone = rendered(WEB, f"volumes: [{claim % ', retentionPolicy: {whenDeleted: Delete}'}]")
+    retained = rendered(WEB, f"volumes: [{claim % ''}]")
+    deleted = rendered(WEB, f"volumes: [{claim % ', retentionPolicy: {whenDeleted: Delete}'}]")
 
-    assert "ownerReferences" not in kept["PersistentVolumeClaim"]["metadata"]
-    assert "u" == gone["PersistentVolumeClaim"]["metadata"]["ownerReferences"][0]["uid"]
-    assert "u" == kept["Deployment"]["metadata"]["ownerReferences"][0]["uid"]
-    assert "shop-data" == kept["PersistentVolumeClaim"]["metadata"]["name"]
-    assert ["ReadWriteOnce"] == kept["PersistentVolumeClaim"]["spec"]["accessModes"]
+    assert "ownerReferences" not in retained["PersistentVolumeClaim"]["metadata"]
+    assert "u" == deleted["PersistentVolumeClaim"]["metadata"]["ownerReferences"][0]["uid"]
+    assert "u" == retained["Deployment"]["metadata"]["ownerReferences"][0]["uid"]
+    assert "shop-data" == retained["PersistentVolumeClaim"]["metadata"]["name"]
+    assert ["ReadWriteOnce"] == retained["PersistentVolumeClaim"]["spec"]["accessModes"]
 
 
 @pytest.mark.parametrize(
-    ("account", "name", "made"),
+    ("account", "name", "created"),
     [("{}", "shop", True), ("{name: robot}", "robot", True), ("{create: false, name: robot}", "robot", False)],
 )
-def test_service_account(account: str, name: str, made: bool) -> None:
+def test_service_account_is_created_unless_it_exists(account: str, name: str, created: bool) -> None:
     objects = rendered(WEB, f"serviceAccount: {account}")
 
-    assert made is ("ServiceAccount" in objects)
+    assert created is ("ServiceAccount" in objects)
     assert name == objects["Deployment"]["spec"]["template"]["spec"]["serviceAccountName"]
 
 
-def test_the_workload_comes_last_and_every_object_bears_the_labels() -> None:
+def test_workload_is_the_last_object_and_every_object_is_labelled() -> None:
     objects = rendered(WEB, "{proxy: {}, serviceAccount: {}}")
 
     assert "Deployment" == list(objects)[-1]
-    assert {"shop"} == {each["metadata"]["labels"]["appstack.dev/stack"] for each in objects.values()}
+    assert {"shop"} == {manifest["metadata"]["labels"]["appstack.dev/stack"] for manifest in objects.values()}
 
 
-def test_reserved_labels_win_over_the_authors() -> None:
+def test_reserved_labels_override_those_of_the_spec() -> None:
     labels = rendered(WEB, "pod: {metadata: {labels: {team: a, appstack.dev/stack: other}}}")["Deployment"]["spec"][
         "template"
     ]["metadata"]["labels"]

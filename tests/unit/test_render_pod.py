@@ -1,4 +1,4 @@
-"""What a stack's pod becomes: who starts when, who inherits what, whose port a probe asks."""
+"""Rendering of the pod template: start order, inheritance, probes, nginx configuration, files and volumes."""
 
 from __future__ import annotations
 
@@ -25,27 +25,30 @@ volumes: [{name: data, emptyDir: {}}]
 
 
 def rendered(spec: str, *more: str, settings: Settings | None = None) -> dict[str, dict[str, Any]]:
-    """Return the objects of a stack named `shop` by kind; later texts are laid over the first by field."""
+    """Return the objects of an AppStack named `shop` by kind; later texts replace fields of the first."""
     merged: dict[str, Any] = {}
     for text in (spec, *more):
         merged |= yaml.safe_load(text)
     head = {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack"}
     stack = parse({**head, "metadata": {"name": "shop", "namespace": "a", "uid": "u"}, "spec": merged})
-    return {each["kind"]: each for each in render(stack, settings=settings or Settings(), namespace_uid="ns-uid")}
+    return {
+        manifest["kind"]: manifest
+        for manifest in render(stack, settings=settings or Settings(), namespace_uid="ns-uid")
+    }
 
 
 def pod(spec: str, *more: str, settings: Settings | None = None) -> dict[str, Any]:
-    """Return the pod's spec."""
-    found = rendered(spec, *more, settings=settings)["Deployment"]["spec"]["template"]["spec"]
-    return dict(found)
+    """Return the pod spec of the Deployment."""
+    spec_fields = rendered(spec, *more, settings=settings)["Deployment"]["spec"]["template"]["spec"]
+    return dict(spec_fields)
 
 
 def container(spec: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a container of a pod, whichever list it is in."""
-    return next(each for each in [*spec.get("initContainers", []), *spec["containers"]] if each["name"] == name)
+    """Return a container or init container of a pod spec."""
+    return next(item for item in [*spec.get("initContainers", []), *spec["containers"]] if item["name"] == name)
 
 
-def test_everything_starts_in_the_order_of_the_contract() -> None:
+def test_containers_are_in_the_documented_start_order() -> None:
     spec = pod(
         WEB,
         "proxy: {static: [{path: /s/, from: /srv}]}",
@@ -57,16 +60,16 @@ def test_everything_starts_in_the_order_of_the_contract() -> None:
         "volumes: [{name: data, emptyDir: {}}, {name: cache, nodeCache: {}}]",
     )
 
-    starts = [each["name"] for each in spec["initContainers"]]
-    ours = ["appstack-nginx-check", "appstack-cache", "appstack-static-0"]
-    assert [*ours, "db", "first", "second", "proxy", "agent"] == starts
-    assert ["backend", "plain"] == [each["name"] for each in spec["containers"]]
+    init_containers = [item["name"] for item in spec["initContainers"]]
+    own = ["appstack-nginx-check", "appstack-cache", "appstack-static-0"]
+    assert [*own, "db", "first", "second", "proxy", "agent"] == init_containers
+    assert ["backend", "plain"] == [item["name"] for item in spec["containers"]]
     assert {"db", "proxy", "agent"} == {
-        each["name"] for each in spec["initContainers"] if each.get("restartPolicy") == "Always"
+        item["name"] for item in spec["initContainers"] if item.get("restartPolicy") == "Always"
     }
 
 
-def test_without_an_image_a_container_is_the_backend_in_another_role() -> None:
+def test_container_without_an_image_inherits_from_the_backend() -> None:
     spec = pod(
         WEB,
         """initContainers:
@@ -79,13 +82,15 @@ def test_without_an_image_a_container_is_the_backend_in_another_role() -> None:
 
     migrate = container(spec, "migrate")
     assert "shop:1" == migrate["image"]
-    assert [("A", "a"), ("B", "mine"), ("C", "c")] == [(each["name"], each["value"]) for each in migrate["env"]]
-    assert ["/data", "/other", "/etc/app/a"] == [each["mountPath"] for each in migrate["volumeMounts"]]
+    assert [("A", "a"), ("B", "mine"), ("C", "c")] == [
+        (variable["name"], variable["value"]) for variable in migrate["env"]
+    ]
+    assert ["/data", "/other", "/etc/app/a"] == [mount["mountPath"] for mount in migrate["volumeMounts"]]
     assert {"runAsUser": 1000} == migrate["securityContext"]
     assert not {"ports", "resources", "readinessProbe"} & migrate.keys()
 
 
-def test_with_an_image_a_container_inherits_nothing() -> None:
+def test_container_with_an_image_inherits_nothing() -> None:
     spec = pod(WEB, "sidecars: [{name: agent, image: agent:1}]", "files: [{path: /etc/app/a, content: a}]")
 
     assert {"name", "image", "restartPolicy", "terminationMessagePolicy"} == container(spec, "agent").keys()
@@ -99,25 +104,25 @@ def test_with_an_image_a_container_inherits_nothing() -> None:
         ("readinessProbe", "/backend/readinessProbe", 15080),
     ],
 )
-def test_behind_a_proxy_a_kubelet_asks_nginx_instead_of_the_backend(probe: str, path: str, port: int) -> None:
+def test_probe_of_a_backend_behind_a_proxy_is_sent_to_nginx(probe: str, path: str, port: int) -> None:
     backend = f"backend: {{image: s, ports: [{{containerPort: 8000}}], {probe}: {{httpGet: {{path: /ok}}}}}}"
 
-    asked = container(pod(backend, "proxy: {}"), "backend")[probe]["httpGet"]
+    action = container(pod(backend, "proxy: {}"), "backend")[probe]["httpGet"]
 
-    assert {"path": path, "port": port} == asked
+    assert {"path": path, "port": port} == action
 
 
 @pytest.mark.parametrize(
-    ("path", "asked"), [("/ok", "/ok"), ("ok", "/ok"), ("80/x", "/80/x"), ("/a?b=$c", "/a?b=%24c")]
+    ("path", "proxied"), [("/ok", "/ok"), ("ok", "/ok"), ("80/x", "/80/x"), ("/a?b=$c", "/a?b=%24c")]
 )
-def test_nginx_asks_the_backend_and_nobody_else_whatever_the_path(path: str, asked: str) -> None:
+def test_nginx_proxies_a_probe_to_the_backend_for_every_path(path: str, proxied: str) -> None:
     probe = f"{{httpGet: {{path: '{path}'}}}}"
     objects = rendered(f"backend: {{image: s, ports: [{{containerPort: 80}}], livenessProbe: {probe}}}", "proxy: {}")
 
-    assert f"proxy_pass http://127.0.0.1:80{asked};" in nginx(objects, "health.conf")
+    assert f"proxy_pass http://127.0.0.1:80{proxied};" in nginx(objects, "health.conf")
 
 
-def test_headers_of_a_carried_probe_stay_with_the_kubelet() -> None:
+def test_headers_of_a_proxied_probe_are_sent_by_the_kubelet() -> None:
     headers = "[{name: Host, value: shop.example}, {name: X-Token, value: t}]"
     text = (
         f"backend: {{image: s, ports: [{{containerPort: 80}}], livenessProbe: {{httpGet: {{httpHeaders: {headers}}}}}}}"
@@ -130,7 +135,7 @@ def test_headers_of_a_carried_probe_stay_with_the_kubelet() -> None:
     assert "proxy_set_header Host $http_host;" in nginx(objects, "health.conf")
 
 
-def test_a_private_backend_without_readiness_gets_one_that_any_answer_passes() -> None:
+def test_default_readiness_of_a_private_backend_accepts_any_response() -> None:
     objects = rendered(WEB, "proxy: {}")
 
     backend = container(objects["Deployment"]["spec"]["template"]["spec"], "backend")
@@ -138,34 +143,34 @@ def test_a_private_backend_without_readiness_gets_one_that_any_answer_passes() -
     assert "location = /backend/answers" in nginx(objects, "health.conf")
 
 
-def test_exec_probes_and_a_backend_without_a_proxy_stay_as_written() -> None:
+def test_exec_probes_and_probes_without_a_proxy_are_unchanged() -> None:
     text = "backend: {image: s, ports: [{containerPort: 80}], livenessProbe: {exec: {command: [ok]}}}"
 
     assert {"exec": {"command": ["ok"]}} == container(pod(text, "proxy: {}"), "backend")["livenessProbe"]
-    alone = container(pod(text, "service: {enabled: false}"), "backend")
-    assert {"name", "image", "ports", "livenessProbe", "terminationMessagePolicy"} == alone.keys()
+    without_proxy = container(pod(text, "service: {enabled: false}"), "backend")
+    assert {"name", "image", "ports", "livenessProbe", "terminationMessagePolicy"} == without_proxy.keys()
 
 
-def test_a_probe_without_a_port_asks_the_first() -> None:
+def test_probe_without_a_port_uses_the_first_port() -> None:
     text = "backend: {image: s, ports: [{containerPort: 81}, {containerPort: 82}], livenessProbe: {httpGet: {path: /}}}"
 
     assert {"path": "/", "port": 81} == container(pod(text), "backend")["livenessProbe"]["httpGet"]
 
 
 def nginx(objects: dict[str, dict[str, Any]], file: str) -> str:
-    """Return the text of one of nginx's files."""
+    """Return the text of a configuration file of nginx."""
     data = objects["ConfigMap"]["data"]
     return str(next(text for key, text in data.items() if key.startswith("proxy-") and key.endswith(f"-{file}")))
 
 
-def test_the_authors_text_is_a_file_of_its_own() -> None:
+def test_server_text_of_the_spec_is_a_separate_file() -> None:
     objects = rendered(WEB, "proxy: {server: 'add_header X y; }'}")
 
     assert "add_header X y; }" == nginx(objects, "user.conf")
     assert "add_header" not in nginx(objects, "nginx.conf")
 
 
-def test_the_authors_whole_configuration_replaces_ours_and_the_health_server_stays() -> None:
+def test_config_of_the_spec_replaces_nginx_conf_and_the_health_server_is_kept() -> None:
     objects = rendered(WEB, "proxy: {config: 'events {}'}")
 
     assert "events {}" == nginx(objects, "nginx.conf")
@@ -173,47 +178,47 @@ def test_the_authors_whole_configuration_replaces_ours_and_the_health_server_sta
 
 
 @pytest.mark.parametrize(("ipv6", "listening"), [(False, []), (True, ["listen [::]:8080;", "listen [::]:15080;"])])
-def test_nginx_listens_on_ipv6_where_the_administrator_says_so(ipv6: bool, listening: list[str]) -> None:
+def test_nginx_listens_on_ipv6_if_the_setting_is_on(ipv6: bool, listening: list[str]) -> None:
     objects = rendered(WEB, "proxy: {}", settings=Settings(ipv6=ipv6))
-    written = nginx(objects, "nginx.conf") + nginx(objects, "health.conf")
+    configuration = nginx(objects, "nginx.conf") + nginx(objects, "health.conf")
 
-    assert listening == re.findall(r"listen \[.*;", written)
-    assert ["listen 8080;", "listen 15080;"] == re.findall(r"listen \d.*;", written)
+    assert listening == re.findall(r"listen \[.*;", configuration)
+    assert ["listen 8080;", "listen 15080;"] == re.findall(r"listen \d.*;", configuration)
 
 
 @pytest.mark.parametrize(("quantity", "size"), [("10Mi", 10485760), ("1k", 1000), ("5", 5), ("2G", 2000000000)])
-def test_a_body_size_is_a_quantity(quantity: str, size: int) -> None:
+def test_body_size_is_converted_to_bytes(quantity: str, size: int) -> None:
     objects = rendered(WEB, f'proxy: {{clientMaxBodySize: "{quantity}"}}')
 
     assert f"client_max_body_size {size};" in nginx(objects, "nginx.conf")
 
 
-def test_a_change_of_content_is_another_revision_and_nothing_else_is() -> None:
+def test_revision_changes_only_with_the_contents_of_files() -> None:
     def revision(*more: str) -> str:
         objects = rendered(WEB, *more)
         label = objects["Deployment"]["spec"]["template"]["metadata"]["labels"]["appstack.dev/files"]
         assert f"shop-files-{label}" == objects["ConfigMap"]["metadata"]["name"]
         return str(label)
 
-    one = revision("files: [{path: /a, content: one}]")
+    first = revision("files: [{path: /a, content: one}]")
 
-    assert one == revision("files: [{path: /a, content: one}]", "replicas: 3")
-    assert one != revision("files: [{path: /a, content: two}]")
+    assert first == revision("files: [{path: /a, content: one}]", "replicas: 3")
+    assert first != revision("files: [{path: /a, content: two}]")
 
 
-def test_valueFrom_mounts_the_users_own_object() -> None:
+def test_value_from_mounts_the_object_of_the_user() -> None:
     text = "files: [{path: /run/p, valueFrom: {secretKeyRef: {name: db, key: password}}, mode: 0400}]"
     objects = rendered(WEB, text)
 
     assert "ConfigMap" not in objects
     spec = objects["Deployment"]["spec"]["template"]["spec"]
     mount = container(spec, "backend")["volumeMounts"][-1]
-    volume = next(each for each in spec["volumes"] if each["name"] == mount["name"])
+    volume = next(item for item in spec["volumes"] if item["name"] == mount["name"])
     assert "db" == volume["secret"]["secretName"]
     assert [{"key": "password", "path": mount["subPath"], "mode": 0o400}] == volume["secret"]["items"]
 
 
-def test_a_node_cache_lies_where_no_other_namespace_looks() -> None:
+def test_path_of_a_node_cache_contains_namespace_and_uid() -> None:
     spec = pod(WEB, "volumes: [{name: data, nodeCache: {}}]")
 
     path = {"path": "/var/lib/appstack/cache/a_ns-uid/shop/data", "type": "DirectoryOrCreate"}
@@ -221,7 +226,7 @@ def test_a_node_cache_lies_where_no_other_namespace_looks() -> None:
     assert ["1000:0", "0770", "/appstack/cache/data"] == container(spec, "appstack-cache")["args"]
 
 
-def test_a_node_cache_is_open_to_the_pod_where_its_user_is_the_images() -> None:
+def test_node_cache_has_an_open_mode_if_the_user_of_the_pod_is_unknown() -> None:
     text = "backend: {image: s, volumeMounts: [{name: data, mountPath: /d}]}"
 
     spec = pod(text, "volumes: [{name: data, nodeCache: {}}]")
@@ -229,69 +234,71 @@ def test_a_node_cache_is_open_to_the_pod_where_its_user_is_the_images() -> None:
     assert ["0:0", "0777", "/appstack/cache/data"] == container(spec, "appstack-cache")["args"]
 
 
-def test_image_volumes_need_no_copy() -> None:
+def test_static_files_are_not_copied_with_image_volumes() -> None:
     spec = pod(WEB, "proxy: {static: [{path: /s/, from: /srv/app}]}", settings=Settings(image_volumes=True))
 
     assert {"name": "appstack-static-0", "image": {"reference": "shop:1"}} in spec["volumes"]
     assert "srv/app" == next(
-        each["subPath"] for each in container(spec, "proxy")["volumeMounts"] if each["name"] == "appstack-static-0"
+        mount["subPath"] for mount in container(spec, "proxy")["volumeMounts"] if mount["name"] == "appstack-static-0"
     )
-    assert "appstack-static-0" not in [each["name"] for each in spec["initContainers"]]
+    assert "appstack-static-0" not in [item["name"] for item in spec["initContainers"]]
 
 
-def test_our_own_containers_are_hardened_and_see_no_token() -> None:
+def test_own_containers_are_restricted_and_have_no_token() -> None:
     spec = pod(
         WEB,
         "proxy: {static: [{path: /s/, from: /srv}]}",
         "volumes: [{name: data, emptyDir: {}}, {name: cache, nodeCache: {}}]",
     )
 
-    ours = [each for each in spec["initContainers"] if each["name"].startswith("appstack-") or each["name"] == "proxy"]
-    assert 4 == len(ours)
-    for each in ours:
-        context = each["securityContext"]
+    own = [item for item in spec["initContainers"] if item["name"].startswith("appstack-") or item["name"] == "proxy"]
+    assert 4 == len(own)
+    for item in own:
+        context = item["securityContext"]
         assert context["readOnlyRootFilesystem"]
         assert context["allowPrivilegeEscalation"] is False
         assert ["ALL"] == context["capabilities"]["drop"]
-        assert "/var/run/secrets/kubernetes.io/serviceaccount" in [m["mountPath"] for m in each["volumeMounts"]]
+        assert "/var/run/secrets/kubernetes.io/serviceaccount" in [mount["mountPath"] for mount in item["volumeMounts"]]
 
 
-def test_what_the_author_writes_of_the_proxy_is_laid_over_ours() -> None:
+def test_proxy_fields_of_the_spec_are_merged_over_the_defaults() -> None:
     proxy = (
         "proxy: {resources: {limits: {memory: 1Gi}}, securityContext: {runAsUser: 33}, env: [{name: TZ, value: UTC}]}"
     )
-    found = container(pod(WEB, proxy), "proxy")
+    rendered_container = container(pod(WEB, proxy), "proxy")
 
-    assert {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "1Gi"}} == found["resources"]
-    assert 33 == found["securityContext"]["runAsUser"]
-    assert found["securityContext"]["runAsNonRoot"]
-
-
-def test_the_proxys_usual_request_is_never_above_its_limit() -> None:
-    found = container(pod(WEB, "proxy: {resources: {limits: {memory: 16Mi, cpu: 1}}}"), "proxy")
-
-    assert {"requests": {"cpu": "10m"}, "limits": {"memory": "16Mi", "cpu": "1"}} == found["resources"]
+    assert {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "1Gi"}} == rendered_container[
+        "resources"
+    ]
+    assert 33 == rendered_container["securityContext"]["runAsUser"]
+    assert rendered_container["securityContext"]["runAsNonRoot"]
 
 
-def test_a_profile_of_another_kind_takes_the_place_of_the_inherited_one() -> None:
+def test_default_request_of_the_proxy_is_left_out_above_its_limit() -> None:
+    rendered_container = container(pod(WEB, "proxy: {resources: {limits: {memory: 16Mi, cpu: 1}}}"), "proxy")
+
+    assert {"requests": {"cpu": "10m"}, "limits": {"memory": "16Mi", "cpu": "1"}} == rendered_container["resources"]
+
+
+def test_seccomp_profile_replaces_an_inherited_one_of_another_type() -> None:
     local = "{seccompProfile: {type: Localhost, localhostProfile: p}, runAsUser: 5}"
     backend = f"backend: {{image: x, securityContext: {local}}}"
     own = "sidecars: [{name: a, command: [a], securityContext: {seccompProfile: {type: RuntimeDefault}}}]"
 
-    found = container(pod(backend, own), "a")
+    rendered_container = container(pod(backend, own), "a")
 
-    assert {"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 5} == found["securityContext"]
+    assert {"seccompProfile": {"type": "RuntimeDefault"}, "runAsUser": 5} == rendered_container["securityContext"]
 
 
-def test_a_probe_of_the_proxy_replaces_ours_and_asks_its_port() -> None:
+def test_probe_of_the_proxy_replaces_the_default_and_uses_the_proxy_port() -> None:
     proxy = "proxy: {port: 9000, readinessProbe: {tcpSocket: {}}, startupProbe: {exec: {command: [ok]}}}"
-    found = container(pod(WEB, proxy), "proxy")
+    rendered_container = container(pod(WEB, proxy), "proxy")
 
-    assert {"tcpSocket": {"port": 9000}} == found["readinessProbe"]
-    assert {"exec": {"command": ["ok"]}} == found["startupProbe"]
+    assert {"tcpSocket": {"port": 9000}} == rendered_container["readinessProbe"]
+    assert {"exec": {"command": ["ok"]}} == rendered_container["startupProbe"]
 
 
-def test_another_protocol_is_another_port() -> None:
+def test_port_of_another_protocol_is_added() -> None:
     ports = container(pod(WEB, "proxy: {ports: [{containerPort: 8080, protocol: UDP}]}"), "proxy")["ports"]
 
     assert [("appstack-http", 8080), ("appstack-health", 15080), (None, 8080)] == [
@@ -299,12 +306,12 @@ def test_another_protocol_is_another_port() -> None:
     ]
 
 
-def test_the_same_stack_gives_the_same_bytes_and_its_values_are_never_shared() -> None:
+def test_rendering_is_deterministic() -> None:
     more = ("proxy: {static: [{path: /s/, from: /srv}]}", "files: [{path: /a, content: a}]")
 
     assert yaml.safe_dump(rendered(WEB, *more)) == yaml.safe_dump(rendered(WEB, *more))
 
 
-def test_replicas_left_out_are_never_applied() -> None:
+def test_replicas_are_not_rendered_if_left_out() -> None:
     assert "replicas" not in rendered(WEB)["Deployment"]["spec"]
     assert 0 == rendered(WEB, "replicas: 0")["Deployment"]["spec"]["replicas"]

@@ -1,1 +1,1 @@
-"""The desired state, and the plan that leads to it. PURE."""
+"""Desired state of an AppStack, plan to reach it, and back-off against drift."""

@@ -1,4 +1,4 @@
-"""What becomes of each child: the one result through log, event, metric and status. PURE."""
+"""Change of a child: the result of one step of a plan, for log, event, metric and status."""
 
 from __future__ import annotations
 
@@ -14,65 +14,66 @@ from appstack.k8s.observed import Child, Observed, TerminalState
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The two hashes of a child, as `status.resources` keeps them."""
+    """The last apply of a child, as `status.resources` records it."""
 
     ref: Ref
-    rendered: str  # digest of what we rendered
-    fields: str  # digest of our managed fields after the apply
-    ended: TerminalState | None = None  # a Job or Pod came to its end for this rendering: it is not made again
-    wish: str = ""  # of a Job or Pod: digest of the author's spec that it is for, however that is rendered
+    rendered: str  # digest of the manifest
+    fields: str  # digest of the managed fields after the apply
+    ended: TerminalState | None = None  # of a Job or Pod that ended: it is not recreated for the same manifest
+    spec_hash: str = ""  # of a Job or Pod: digest of the spec it was created for, whichever way that is rendered
 
 
 class Action(StrEnum):
-    """What became of a child."""
+    """The outcome of a step for a child."""
 
     CREATED = "Created"
-    CONFIGURED = "Configured"  # its rendering changed
-    REPAIRED = "Repaired"  # somebody had changed what we set
+    CONFIGURED = "Configured"  # the manifest has changed
+    REPAIRED = "Repaired"  # another client had changed or deleted it
     UNCHANGED = "Unchanged"
-    REPLACED = "Replaced"  # deleted, to be made anew as soon as it is gone
-    TERMINATING = "Awaited"  # on its way out, and made anew as soon as it is gone
-    BACKING_OFF = "Resting"  # not as it should be, and put right a little later: somebody fights for it
-    SKIPPED = "Withheld"  # not as it should be, and the stack is paused
+    REPLACED = "Replaced"  # deleted, to be recreated when the deletion is complete
+    TERMINATING = "Terminating"  # to be recreated when its deletion is complete
+    BACKING_OFF = "BackingOff"  # differs from the desired state; the repair is delayed because drift recurs
+    SKIPPED = "Skipped"  # differs from the desired state; not applied because the AppStack is paused
     PRUNED = "Pruned"
     FAILED = "Failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What was wrong with a child, and what can be done about it."""
+    """The cause of drift, and how the user can stop it."""
 
-    what: str  # as it follows the child's name in a sentence
+    message: str  # a predicate, for a sentence whose subject is the child
     hint: str
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The one result of carrying out a plan's step, through log, event, metric and status."""
+    """The result of one step of a plan."""
 
     ref: Ref
     action: Action
-    applied: Applied | None = None  # of everything but what was pruned or failed without a former record
+    applied: Applied | None = None  # None if pruned, or if failed without an earlier apply
     error: AppStackError | None = None
-    note: str = ""  # why it was replaced
-    cause: Cause | None = None  # of what was written, or rests
+    note: str = ""  # the reason of a replacement
+    cause: Cause | None = None  # if the child was written or is backing off
 
 
 WRITTEN: Final = frozenset({Action.CREATED, Action.CONFIGURED, Action.REPAIRED})
+"""Actions after which the cached child is the result of an apply."""
 
 
 def only_own_writes(before: Observed, after: Observed, changes: Sequence[Change]) -> bool:
-    """Tell whether nothing was seen since `before` but our own writes: another look would find nothing to do."""
+    """Return whether `after` differs from `before` only by the writes in `changes`: another reconcile is a no-op."""
     applied = {change.ref: change.applied for change in changes if change.action in WRITTEN}
     if any(change.action not in WRITTEN | {Action.UNCHANGED} for change in changes):
         return False
     if replace(before, children={}) != replace(after, children={}):
         return False
     return after.children.keys() == before.children.keys() | applied.keys() and all(
-        _as_applied(child, applied[ref]) if ref in applied else child == before.children[ref]
+        _is_as_applied(child, applied[ref]) if ref in applied else child == before.children[ref]
         for ref, child in after.children.items()
     )
 
 
-def _as_applied(child: Child, applied: Applied | None) -> bool:
+def _is_as_applied(child: Child, applied: Applied | None) -> bool:
     return applied is not None and child.fields == applied.fields and not child.deleting

@@ -1,4 +1,4 @@
-"""What the authors of stacks want: worked out once for each spec, and kept of those that were looked at last. PURE."""
+"""Desired state of AppStacks: parsed, validated and rendered once per generation, in a cache of bounded size."""
 
 from __future__ import annotations
 
@@ -14,64 +14,64 @@ from appstack.k8s.metadata import Manifest
 from appstack.k8s.observed import Observed
 from appstack.render import render
 from appstack.settings import Settings
-from appstack.validation import check
-from appstack.validation.immutable import fixed
+from appstack.validation import validate
+from appstack.validation.immutable import immutable_field_issues
 
-MOST: Final = 256
-"""A stack is looked at several times while it settles, and then for long not at all."""
-_KEPT: Final = 4 << 20  # bytes of all that is kept, as JSON; in memory it is some ten times as much
-_FAULT: Final = 300  # bytes that a fault takes: a spec may have as many as parts
-_WHOLE: Final = 2 << 20  # bytes of what one stack may become: the API server takes no object of more
+MAX_CACHED_STATES: Final = 256
+"""An AppStack is reconciled several times until it is ready, and then rarely: the cache need not hold all of them."""
+_MAX_CACHE_BYTES: Final = 4 << 20  # of all cached states as JSON; in memory they take about ten times as much
+_ISSUE_BYTES: Final = 300  # estimate for one validation issue; an invalid spec may have thousands
+_MAX_OBJECTS_BYTES: Final = 2 << 20  # of all objects of one AppStack; the API server rejects larger requests
 
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """One spec: what it says, what is wrong with it, and what it becomes where nothing is."""
+    """The parsed spec of an AppStack, its validation issues, and its manifests if it is valid."""
 
     stack: AppStack | None
     issues: tuple[ValidationIssue, ...]
     manifests: tuple[Manifest, ...] = ()
-    size: int = 0  # bytes that it takes, as JSON
+    size_bytes: int = 0  # as JSON
 
     @property
     def invalid(self) -> bool:
-        """Whether it can't be carried out."""
+        """Whether an issue is an error, so nothing is applied."""
         return any(issue.severity is Severity.ERROR for issue in self.issues)
 
     @property
     def paused(self) -> bool:
-        """Whether nothing may be written for it."""
+        """Whether the spec suspends all writes."""
         return self.stack is not None and self.stack.spec.paused
 
     def with_live_checks(self, observed: Observed) -> DesiredState:
-        """Return it with what is wrong with it beside what is there already."""
-        found = fixed(self.stack, observed) if self.stack else ()
-        return replace(self, issues=(*self.issues, *found)) if found else self
+        """Return this state with the issues that depend on existing objects, for example immutable fields."""
+        issues = immutable_field_issues(self.stack, observed) if self.stack else ()
+        return replace(self, issues=(*self.issues, *issues)) if issues else self
 
 
 class DesiredStateCache:
-    """The intents of stacks; a generation of a stack has but one."""
+    """Least recently used cache of desired states, keyed by uid, generation and namespace uid."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._kept: OrderedDict[tuple[str, int, str], DesiredState] = OrderedDict()
-        self._size = 0  # of all of them
+        self._states: OrderedDict[tuple[str, int, str], DesiredState] = OrderedDict()
+        self._size_bytes = 0
 
     def __len__(self) -> int:
-        """How many are kept."""
-        return len(self._kept)
+        """Return the number of cached states."""
+        return len(self._states)
 
-    def of(self, doc: Manifest, *, namespace_uid: str) -> DesiredState:
-        """Return what an AppStack is to become."""
-        which = (doc["metadata"]["uid"], doc["metadata"]["generation"], namespace_uid)
-        desired = self._kept.get(which)
+    def get(self, doc: Manifest, *, namespace_uid: str) -> DesiredState:
+        """Return the desired state of an AppStack; compute it if it is not cached."""
+        key = (doc["metadata"]["uid"], doc["metadata"]["generation"], namespace_uid)
+        desired = self._states.get(key)
         if desired is None:
-            desired = self._kept[which] = self._compute(doc, namespace_uid)
-            self._size += desired.size
-        self._kept.move_to_end(which)
-        while len(self._kept) > MOST or self._size > _KEPT:
-            _, dropped = self._kept.popitem(last=False)
-            self._size -= dropped.size
+            desired = self._states[key] = self._compute(doc, namespace_uid)
+            self._size_bytes += desired.size_bytes
+        self._states.move_to_end(key)
+        while len(self._states) > MAX_CACHED_STATES or self._size_bytes > _MAX_CACHE_BYTES:
+            _, evicted = self._states.popitem(last=False)
+            self._size_bytes -= evicted.size_bytes
         return desired
 
     def _compute(self, doc: Manifest, namespace_uid: str) -> DesiredState:
@@ -79,18 +79,19 @@ class DesiredStateCache:
             desired = compute_desired_state(parse(doc), settings=self._settings, namespace_uid=namespace_uid)
         except InvalidSpec as error:
             desired = DesiredState(None, error.issues)
-        return replace(desired, size=desired.size + len(to_json(doc.get("spec"))) + _FAULT * len(desired.issues))
+        size_bytes = desired.size_bytes + len(to_json(doc.get("spec"))) + _ISSUE_BYTES * len(desired.issues)
+        return replace(desired, size_bytes=size_bytes)
 
 
 def compute_desired_state(stack: AppStack, *, settings: Settings, namespace_uid: str | None = None) -> DesiredState:
-    """Return what is wrong with a stack, and what it becomes where nothing is; its size is that of the objects."""
-    desired = DesiredState(stack, check(stack, settings))
+    """Return the issues of an AppStack and, if it is valid, its manifests; `size_bytes` counts only the manifests."""
+    desired = DesiredState(stack, validate(stack, settings))
     if desired.invalid:
         return desired
     manifests = render(stack, settings=settings, namespace_uid=namespace_uid)
-    size = len(to_json(manifests))
-    if size > _WHOLE:
-        what = f"becomes {size} bytes of objects, and {_WHOLE} are the most"
-        hint = "containers without an image inherit what the backend has: put long texts into spec.files"
-        return replace(desired, issues=(*desired.issues, ValidationIssue("spec", what, hint)))
-    return replace(desired, manifests=manifests, size=size)
+    size_bytes = len(to_json(manifests))
+    if size_bytes > _MAX_OBJECTS_BYTES:
+        message = f"is rendered to {size_bytes} bytes of objects, more than the maximum of {_MAX_OBJECTS_BYTES}"
+        hint = "containers without an image inherit the fields of the backend: move long texts to spec.files"
+        return replace(desired, issues=(*desired.issues, ValidationIssue("spec", message, hint)))
+    return replace(desired, manifests=manifests, size_bytes=size_bytes)

@@ -1,130 +1,141 @@
-"""Children that do not stay as they were applied: how long one rests until it is put right again. PURE.
+"""Drift back-off: delay between repairs of a child that another client changes or deletes repeatedly.
 
-The first repairs come at once. Then each waits twice as long as the one before; why: docs/decisions/0017. Times are
-seconds since the epoch.
+The first repairs are immediate. The delay before each further one is twice the previous delay; the reasons are in
+docs/decisions/0017. Times are seconds since the epoch.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from appstack.api.status import Problem
-from appstack.k8s import managed_fields as fields
+from appstack.k8s import managed_fields
 from appstack.k8s.metadata import STACK_LABEL, Manifest, Ref
 from appstack.k8s.observed import Child
 from appstack.k8s.text import truncate
 from appstack.planning.changes import Action, Cause, Change
 
-CONTESTED: Final = "Contested"
-"""The reason of a child that does not stay as it was applied, in conditions and problems."""
+DRIFT_REASON: Final = "Contested"
+"""The reason of recurring drift in conditions, problems and events."""
 
-AT_ONCE: Final = 8  # repairs of a child before it rests for the first time
-FIRST: Final = 1.0  # seconds
-LONGEST: Final = 120.0
-QUIET: Final = 300.0  # after so many seconds without a repair the next one comes at once
-_SHOWN: Final = 3  # fields that a message names
+IMMEDIATE_REPAIRS: Final = 8  # repairs of a child before the first delay
+INITIAL_BACKOFF_SECONDS: Final = 1.0
+MAX_BACKOFF_SECONDS: Final = 120.0
+RESET_AFTER_SECONDS: Final = 300.0  # without a repair, until the back-off of a child is reset
+_MAX_DOUBLINGS: Final = 30  # more would only overflow: the delay has reached its maximum long before
+_MAX_FIELDS_SHOWN: Final = 3
 
-_CHANGED: Final = (
-    "Stop what writes to it, or write what it wants into the AppStack: an edit of that is carried out at once"
+_CHANGED_HINT: Final = (
+    "Stop the client that changes it, or set the value that it needs in the AppStack; an edit of the AppStack is "
+    "applied at once"
 )
-_GONE: Final = (
-    "Stop what deletes it: the API server's audit log tells who; an edit of the AppStack is carried out at once"
+_DELETED_HINT: Final = (
+    "Stop the client that deletes it: the audit log of the API server names it; an edit of the AppStack is applied "
+    "at once"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class DriftRecord:
-    """How often a child was put right, and what was wrong with it."""
+    """The recent repairs of one child."""
 
-    times: int
-    since: float
-    last: float
-    cause: Cause
-
-    @property
-    def open(self) -> bool:
-        """Whether it has to rest, and status tells of it."""
-        return self.times >= AT_ONCE
+    repairs: int
+    first_repair_at: float
+    last_repair_at: float
+    cause: Cause  # of the last repair
 
     @property
-    def due(self) -> float:
-        """When it may be put right again."""
-        return self.last + min(LONGEST, FIRST * 2.0 ** min(self.times - AT_ONCE, 30)) if self.open else self.last
+    def is_persistent(self) -> bool:
+        """Whether drift recurs so often that repairs are delayed and status reports it."""
+        return self.repairs >= IMMEDIATE_REPAIRS
 
-    def rests(self, now: float) -> bool:
-        """Tell whether it has to wait; a clock that was set back makes nobody wait."""
-        return self.last <= now < self.due
+    @property
+    def next_repair_at(self) -> float:
+        """The earliest time of the next repair."""
+        if not self.is_persistent:
+            return self.last_repair_at
+        doublings = min(self.repairs - IMMEDIATE_REPAIRS, _MAX_DOUBLINGS)
+        return self.last_repair_at + min(MAX_BACKOFF_SECONDS, INITIAL_BACKOFF_SECONDS * 2.0**doublings)
 
-    def over(self, now: float) -> bool:
-        """Tell whether it has been quiet for so long that it is forgotten."""
-        return not self.last <= now < self.last + QUIET
+    def is_backing_off(self, now: float) -> bool:
+        """Return whether the next repair is delayed; never if the clock was set back since the last repair."""
+        return self.last_repair_at <= now < self.next_repair_at
+
+    def is_expired(self, now: float) -> bool:
+        """Return whether the last repair is so long ago that the back-off is reset."""
+        return not self.last_repair_at <= now < self.last_repair_at + RESET_AFTER_SECONDS
 
 
-def cause(child: Child | None, manifest: Manifest | None) -> Cause:
-    """Return what is wrong with a child that should be as the manifest says, as far as its metadata tell."""
+def drift_cause(child: Child | None, manifest: Manifest | None) -> Cause:
+    """Return why a child differs from its manifest, as far as managedFields show which client changed it."""
     if child is None:
-        return Cause(f"was deleted, or lost the label {STACK_LABEL}", _GONE)
+        return Cause(f"was deleted, or lost the label {STACK_LABEL}", _DELETED_HINT)
     for other in child.other_managers:
-        taken = [path for path in other.fields if fields.sets(manifest or {}, path)]
-        if taken:
-            named = ", ".join(fields.text(path) for path in taken[:_SHOWN])
-            return Cause(f"was changed by {other.manager} ({named}{', …' if len(taken) > _SHOWN else ''})", _CHANGED)
-    return Cause("was changed by somebody", _CHANGED)
+        paths = [path for path in other.fields if managed_fields.is_set(manifest or {}, path)]
+        if paths:
+            shown = ", ".join(managed_fields.format_path(path) for path in paths[:_MAX_FIELDS_SHOWN])
+            more = ", …" if len(paths) > _MAX_FIELDS_SHOWN else ""
+            return Cause(f"was changed by {other.manager} ({shown}{more})", _CHANGED_HINT)
+    return Cause("was changed by an unknown client", _CHANGED_HINT)
 
 
+@dataclass(frozen=True, slots=True)
 class DriftBackoff:
-    """What was put right of late, by the uid of its stack. An edit of the stack begins anew."""
+    """Recent repairs of the children of one AppStack. An edit of the AppStack resets them."""
 
-    def __init__(self) -> None:
-        self._held: OrderedDict[str, tuple[int, dict[Ref, DriftRecord]]] = OrderedDict()
+    generation: int = 0
+    records: Mapping[Ref, DriftRecord] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        """How many stacks are remembered."""
-        return len(self._held)
+    def persistent(self, *, generation: int, now: float) -> dict[Ref, DriftRecord]:
+        """Return the records of children whose drift is persistent."""
+        return {ref: record for ref, record in self._current(generation, now).items() if record.is_persistent}
 
-    def of(self, uid: str, *, generation: int, now: float) -> dict[Ref, DriftRecord]:
-        """Return those of a stack that are open."""
-        return {ref: one for ref, one in self._present(uid, generation, now).items() if one.open}
+    def with_repairs(self, causes: Mapping[Ref, Cause], *, generation: int, now: float) -> DriftBackoff:
+        """Return the back-off after repairs at `now`, each with the cause of its drift."""
+        records = self._current(generation, now)
+        for ref, cause in causes.items():
+            record = records.get(ref, DriftRecord(0, now, now, cause))
+            records[ref] = replace(record, repairs=record.repairs + 1, last_repair_at=now, cause=cause)
+        return DriftBackoff(generation, records)
 
-    def repaired(self, uid: str, *, generation: int, causes: Mapping[Ref, Cause], now: float) -> None:
-        """Take in that children were put right, each with what was wrong with it."""
-        present = self._present(uid, generation, now)
-        for ref, found in causes.items():
-            former = present.get(ref, DriftRecord(0, now, now, found))
-            present[ref] = replace(former, times=former.times + 1, last=now, cause=found)
-        self._held[uid] = (generation, present)
-        self._held.move_to_end(uid)
-        while all(one.over(now) for one in next(iter(self._held.values()))[1].values()):
-            self._held.popitem(last=False)
-
-    def _present(self, uid: str, generation: int, now: float) -> dict[Ref, DriftRecord]:
-        of, held = self._held.get(uid, (generation, {}))
-        return {ref: one for ref, one in held.items() if of == generation and not one.over(now)}
+    def _current(self, generation: int, now: float) -> dict[Ref, DriftRecord]:
+        """Return the records that an edit has not reset and that have not expired."""
+        if generation != self.generation:
+            return {}
+        return {ref: record for ref, record in self.records.items() if not record.is_expired(now)}
 
 
-def wake(contests: Mapping[Ref, DriftRecord], changes: Iterable[Change], now: float) -> float | None:
-    """Return in how many seconds there is something to do or to tell, after a look; never, when None."""
-    resting = {change.ref for change in changes if change.action is Action.BACKING_OFF}
-    times = (one.due if ref in resting else one.last + QUIET for ref, one in contests.items())
-    return min((max(0.0, when - now) for when in times), default=None)
+NO_DRIFT: Final = DriftBackoff()
+"""The back-off of an AppStack without repairs: most have none, and share this value."""
 
 
-def contested(contests: Mapping[Ref, DriftRecord], changes: Iterable[Change]) -> tuple[Problem, ...]:
-    """Return what status tells of open contests, and of what is not as it should be at this moment."""
-    wrong = {change.ref: change.cause for change in changes if change.action is Action.BACKING_OFF}
-    return tuple(_problem(ref, contests[ref], wrong.get(ref)) for ref in sorted(contests))
+def requeue_after(records: Mapping[Ref, DriftRecord], changes: Iterable[Change], now: float) -> float | None:
+    """Return the seconds until the next repair is due or a record expires, so status changes; None without either."""
+    backing_off = {change.ref for change in changes if change.action is Action.BACKING_OFF}
+    times = (
+        record.next_repair_at if ref in backing_off else record.last_repair_at + RESET_AFTER_SECONDS
+        for ref, record in records.items()
+    )
+    return min((max(0.0, time - now) for time in times), default=None)
 
 
-def _problem(ref: Ref, contest: DriftRecord, wrong: Cause | None) -> Problem:
-    often = f"put right {contest.times} times within {max(1, round(contest.last - contest.since))} s"
-    if wrong is None:
-        message = f"{ref.kind} {ref.name} was {often}; last, it {contest.cause.what}"
+def drift_problems(records: Mapping[Ref, DriftRecord], changes: Iterable[Change]) -> tuple[Problem, ...]:
+    """Return the problems that status reports for persistent drift, whether repaired by now or backing off."""
+    causes = {change.ref: change.cause for change in changes if change.action is Action.BACKING_OFF}
+    return tuple(_problem(ref, records[ref], causes.get(ref)) for ref in sorted(records))
+
+
+def _problem(ref: Ref, record: DriftRecord, cause: Cause | None) -> Problem:
+    """Return the problem of one child; `cause` is that of its present drift, None if it is as desired."""
+    seconds = max(1, round(record.last_repair_at - record.first_repair_at))
+    repairs = f"was repaired {record.repairs} times within {seconds} s"
+    if cause is None:
+        message = f"{ref.kind} {ref.name} {repairs}; before the last repair it {record.cause.message}"
     else:
-        due = datetime.fromtimestamp(contest.due, UTC).strftime("%H:%M:%SZ")
-        message = f"{ref.kind} {ref.name} {wrong.what}, after it was {often}; tried again at {due}"
-    hint = (wrong or contest.cause).hint
-    return Problem(resource=f"{ref.kind}/{ref.name}", reason=CONTESTED, message=truncate(message), hint=hint)
+        next_repair = datetime.fromtimestamp(record.next_repair_at, UTC).strftime("%H:%M:%SZ")
+        message = f"{ref.kind} {ref.name} {cause.message}, after it {repairs}; next repair at {next_repair}"
+    hint = (cause or record.cause).hint
+    return Problem(resource=f"{ref.kind}/{ref.name}", reason=DRIFT_REASON, message=truncate(message), hint=hint)

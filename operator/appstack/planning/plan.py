@@ -1,6 +1,6 @@
-"""Desired and observed become what to do: apply, replace, leave, prune. PURE.
+"""Plan of a reconcile: apply, replace, leave or prune each child, from the desired and the observed state.
 
-The rules are a table in tests/unit/test_plan.py; why drift is exact stands in docs/architecture.md.
+The table of rules is tests/unit/test_plan.py; docs/architecture.md explains how drift is detected.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from typing import Final
 from appstack.k8s.metadata import Manifest, Ref, digest
 from appstack.k8s.observed import Child, Observed, Owner
 from appstack.planning.changes import Applied, Cause
-from appstack.planning.drift import cause
+from appstack.planning.drift import drift_cause
 
 REPLACEABLE: Final = frozenset({"Job", "Pod"})
-"""Kinds that run once: where the API server will not change one, it is deleted and made anew."""
+"""Kinds that run once: an object that the API server does not allow to change is deleted and recreated."""
 
-
-_AROUND: Final = frozenset({"httpRoute", "ingress", "networkPolicy", "paused"})
+_NON_POD_FIELDS: Final = frozenset({"httpRoute", "ingress", "networkPolicy", "paused"})
+"""Fields of an AppStack's spec that have no effect on its pods."""
 
 
 class ApplyReason(StrEnum):
     """Why a child is applied."""
 
-    CREATE = "create"  # no such child was seen
-    CONFIGURE = "configure"  # it is rendered otherwise than what was applied, or nothing tells what was
-    REPAIR = "repair"  # somebody has changed what we set
-    ADOPT = "adopt"  # its owner hands it over
+    CREATE = "create"  # it does not exist
+    CONFIGURE = "configure"  # its manifest differs from the last applied one, or no apply is recorded
+    REPAIR = "repair"  # another client has changed fields that AppStack owns
+    ADOPT = "adopt"  # an annotation on it asks AppStack to take it over
 
 
 @dataclass(frozen=True, slots=True)
 class Apply:
-    """Send the whole manifest: to nothing (`onto` is None), or onto that very object and no other."""
+    """Apply the manifest: create the object if `live` is None, else change the object with the uid of `live`."""
 
     ref: Ref
     manifest: Manifest
@@ -41,22 +41,22 @@ class Apply:
     reason: ApplyReason
     live: Child | None = None
     last_applied: Applied | None = None
-    wish: str = ""  # of work that runs once: see Applied
+    spec_hash: str = ""  # of a Job or Pod: see Applied
 
     @property
     def relinquishes_replicas(self) -> bool:
-        """Whether it no longer holds the number of replicas that we held: that has to stay as it is."""
+        """Whether AppStack owns spec.replicas and the manifest leaves it out: the number has to stay as it is."""
         return self.live is not None and self.live.owns_replicas and "replicas" not in self.manifest.get("spec", {})
 
     @property
     def replaceable(self) -> bool:
-        """Whether the object may be made anew where it can't be changed."""
+        """Whether the object may be deleted and recreated if the API server rejects the change."""
         return self.ref.kind in REPLACEABLE and self.live is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Write nothing: it is as it should be, or it came to its end."""
+    """Write nothing: the child is as desired, or it has ended."""
 
     ref: Ref
     applied: Applied | None
@@ -64,7 +64,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class AwaitDeletion:
-    """Write nothing: it is on its way out, and made anew when it is gone."""
+    """Write nothing: the child is being deleted, and recreated when the deletion is complete."""
 
     ref: Ref
     last_applied: Applied | None
@@ -72,32 +72,32 @@ class AwaitDeletion:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Delete it: it is made anew when it is gone."""
+    """Delete the child; it is recreated when the deletion is complete."""
 
     ref: Ref
     manifest: Manifest
-    child: Child
+    live: Child
     last_applied: Applied | None
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Write nothing: the object of this name is somebody else's."""
+    """Write nothing: an object with this name exists that the AppStack does not own."""
 
     ref: Ref
 
 
 @dataclass(frozen=True, slots=True)
 class NotServed:
-    """Write nothing: the cluster does not know the kind."""
+    """Write nothing: the cluster does not serve the kind."""
 
     ref: Ref
 
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
-    """Write nothing for now: it was written too often of late."""
+    """Write nothing for now: the child was repaired too often recently."""
 
     ref: Ref
     last_applied: Applied | None
@@ -109,7 +109,7 @@ Step = Apply | Leave | AwaitDeletion | Replace | BackOff | Conflict | NotServed
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in apply order, and what goes once every one of them has succeeded."""
+    """The steps in apply order, and the children to prune after all steps have succeeded."""
 
     steps: tuple[Step, ...]
     prune: tuple[Child, ...]
@@ -121,89 +121,91 @@ def plan(
     desired: Sequence[Manifest],
     observed: Observed,
     recorded: Mapping[Ref, Applied],
-    resting: Container[Ref] = (),
+    backing_off: Container[Ref] = (),
 ) -> Plan:
-    """Return what brings the cluster from `observed` to `desired`; `recorded` is what was applied before."""
-    found = (_step(owner, manifest, observed, recorded.get(Ref.of(manifest))) for manifest in desired)
-    steps = tuple(_rest(step) if step.ref in resting else step for step in found)
+    """Return the steps from `observed` to `desired`.
+
+    `recorded` has the last apply of each child. Children in `backing_off` are not written. Nothing is pruned before
+    pending replacements are complete: an old child may still be needed.
+    """
+    decided = (_step(owner, manifest, observed, recorded.get(Ref.of(manifest))) for manifest in desired)
+    steps = tuple(_back_off(step) if step.ref in backing_off else step for step in decided)
     if any(isinstance(step, AwaitDeletion | Replace) for step in steps):
         return Plan(steps, ())
-    wanted = {step.ref for step in steps}
-    superfluous = (child for ref, child in sorted(observed.children.items()) if ref not in wanted)
-    return Plan(steps, tuple(child for child in superfluous if _may_go(child, owner, observed)))
+    desired_refs = {step.ref for step in steps}
+    undesired = (child for ref, child in sorted(observed.children.items()) if ref not in desired_refs)
+    return Plan(steps, tuple(child for child in undesired if _is_prunable(child, owner, observed)))
 
 
 def _step(owner: Owner, manifest: Manifest, observed: Observed, last_applied: Applied | None) -> Step:
     ref = Ref.of(manifest)
-    if (ref.api_version, ref.kind) in observed.missing:
+    if (ref.api_version, ref.kind) in observed.not_served:
         return NotServed(ref)
-    child, last = observed.children.get(ref), observed.ended.get(ref)
-    if child is None and last is not None and last_applied is not None and last.owner_uid == owner.uid:
-        last_applied = replace(last_applied, ended=last.ended)  # it ended and was deleted before anybody noted the end
+    child, ended = observed.children.get(ref), observed.ended.get(ref)
+    if child is None and ended is not None and last_applied is not None and ended.owner_uid == owner.uid:
+        last_applied = replace(last_applied, ended=ended.ended)  # it was deleted before a status recorded its end
     return decide(owner, manifest=manifest, child=child, last_applied=last_applied)
 
 
-def _rest(step: Step) -> Step:
+def _back_off(step: Step) -> Step:
+    """Return a BackOff in place of a step that would write."""
     match step:
-        case Apply():
-            return BackOff(step.ref, step.last_applied, cause(step.live, step.manifest))
-        case Replace():
-            return BackOff(step.ref, step.last_applied, cause(step.child, step.manifest))
+        case Apply() | Replace():
+            return BackOff(step.ref, step.last_applied, drift_cause(step.live, step.manifest))
         case _:
             return step
 
 
 def decide(owner: Owner, *, manifest: Manifest, child: Child | None, last_applied: Applied | None) -> Step:
-    """Return the step for one manifest and the object that bears its name."""
+    """Return the step for one manifest; `child` is the object of that name, None if there is none."""
     ref, rendered = Ref.of(manifest), digest(manifest)
-    wish = _wish(owner) if ref.kind in REPLACEABLE else ""
-    last_applied = _still_wanted(last_applied, rendered=rendered, wish=wish)
-    done = _done(child, owner, rendered, last_applied)
-    going = child is not None and (child.deleting or _left_over(child, owner))
-    if done is not None and (child is None or going or child.owner_uid == owner.uid):
-        return Leave(ref, done)
+    spec_hash = _spec_hash(owner) if ref.kind in REPLACEABLE else ""
+    last_applied = _with_present_rendering(last_applied, rendered=rendered, spec_hash=spec_hash)
+    ended = _ended_record(child, owner, rendered, last_applied)
+    terminating = child is not None and (child.deleting or _owned_by_previous_uid(child, owner))
+    if ended is not None and (child is None or terminating or child.owner_uid == owner.uid):
+        return Leave(ref, ended)
     if child is None:
-        return Apply(ref, manifest, rendered, ApplyReason.CREATE, last_applied=last_applied, wish=wish)
-    if going:
+        return Apply(ref, manifest, rendered, ApplyReason.CREATE, last_applied=last_applied, spec_hash=spec_hash)
+    if terminating:
         return AwaitDeletion(ref, last_applied)
-    if not _is_ours(child, owner, last_applied):
-        return (
-            Apply(ref, manifest, rendered, ApplyReason.ADOPT, live=child, wish=wish) if child.adopt else Conflict(ref)
-        )
-    reason = _why(child, rendered, last_applied)
+    if not _is_controlled(child, owner, last_applied):
+        adopt = Apply(ref, manifest, rendered, ApplyReason.ADOPT, live=child, spec_hash=spec_hash)
+        return adopt if child.adopt else Conflict(ref)
+    reason = _apply_reason(child, rendered, last_applied)
     if reason is None:
         return Leave(ref, last_applied)
-    return _change(Apply(ref, manifest, rendered, reason, live=child, last_applied=last_applied, wish=wish), child)
+    apply = Apply(ref, manifest, rendered, reason, live=child, last_applied=last_applied, spec_hash=spec_hash)
+    return _apply_or_replace(apply, child)
 
 
-def _change(step: Apply, child: Child) -> Step:
-    """Return how a child becomes what is wanted: in place, or by another object."""
-    reason = (
-        _past_changing(child, step.manifest)
-        if step.reason is ApplyReason.CONFIGURE and step.last_applied is not None
-        else ""
-    )
+def _apply_or_replace(step: Apply, child: Child) -> Step:
+    """Return the given step, or a Replace if an apply to the existing object would have no effect."""
+    changed = step.reason is ApplyReason.CONFIGURE and step.last_applied is not None
+    reason = _replace_reason(child, step.manifest) if changed else ""
     return Replace(step.ref, step.manifest, child, step.last_applied, reason) if reason else step
 
 
-def _wish(owner: Owner) -> str:
-    """Return the digest of what the author wrote, less what no pod ever sees."""
-    return digest({name: value for name, value in owner.spec.items() if name not in _AROUND})
+def _spec_hash(owner: Owner) -> str:
+    """Return the digest of the spec without fields that have no effect on pods."""
+    return digest({name: value for name, value in owner.spec.items() if name not in _NON_POD_FIELDS})
 
 
-def _still_wanted(last_applied: Applied | None, *, rendered: str, wish: str) -> Applied | None:
-    """Return the record, brought up to date where it tells of the same wish.
+def _with_present_rendering(last_applied: Applied | None, *, rendered: str, spec_hash: str) -> Applied | None:
+    """Return the record of a Job or Pod with the present digests if it was created for the present spec.
 
-    The same wish that is rendered otherwise is the operator's doing (an upgrade, a setting), and no reason to do work
-    again.
+    An operator of another version or with other settings may render the same spec otherwise. That must not run a Job
+    or Pod again.
     """
-    if last_applied is None or not wish or (last_applied.rendered != rendered and last_applied.wish != wish):
+    if last_applied is None or not spec_hash:
         return last_applied
-    return replace(last_applied, rendered=rendered, wish=wish)
+    if last_applied.rendered != rendered and last_applied.spec_hash != spec_hash:
+        return last_applied
+    return replace(last_applied, rendered=rendered, spec_hash=spec_hash)
 
 
-def _done(child: Child | None, owner: Owner, rendered: str, last_applied: Applied | None) -> Applied | None:
-    """Return the record of work that came to its end for this very rendering; None while it has not."""
+def _ended_record(child: Child | None, owner: Owner, rendered: str, last_applied: Applied | None) -> Applied | None:
+    """Return the record of a Job or Pod that has ended for the present manifest; None if it has not."""
     if last_applied is None or last_applied.rendered != rendered:
         return None
     if child is not None and child.owner_uid == owner.uid:
@@ -211,43 +213,43 @@ def _done(child: Child | None, owner: Owner, rendered: str, last_applied: Applie
     return last_applied if last_applied.ended else None
 
 
-def _past_changing(child: Child, manifest: Manifest) -> str:
-    """Return why a changed rendering needs a new object, whatever the API server would allow."""
+def _replace_reason(child: Child, manifest: Manifest) -> str:
+    """Return why a changed manifest needs a new object even if the API server would accept the change; "" if not."""
     if child.ended:
-        return f"the former one has ended ({child.ended}), and the spec has changed"
-    prepared = (one for one in manifest.get("spec", {}).get("initContainers", ()) if "restartPolicy" not in one)
-    if child.ref.kind == "Pod" and any(prepared):
+        return f"the previous run has ended ({child.ended}), and the spec has changed"
+    init_containers = manifest.get("spec", {}).get("initContainers", ())
+    if child.ref.kind == "Pod" and any("restartPolicy" not in container for container in init_containers):
         return "its init containers run only when a pod starts, and the spec has changed"
     return ""
 
 
-def _why(child: Child, rendered: str, last_applied: Applied | None) -> ApplyReason | None:
-    """Return why a child of ours is applied again; None when it is as it should be."""
+def _apply_reason(child: Child, rendered: str, last_applied: Applied | None) -> ApplyReason | None:
+    """Return why an existing child has to be applied; None if it is as desired."""
     if last_applied is None or last_applied.rendered != rendered:
         return ApplyReason.CONFIGURE
     return ApplyReason.REPAIR if last_applied.fields != child.fields else None
 
 
-def _is_ours(child: Child, owner: Owner, last_applied: Applied | None) -> bool:
-    """Tell whether we made it: we own it, or nobody does and it still carries what we applied."""
+def _is_controlled(child: Child, owner: Owner, last_applied: Applied | None) -> bool:
+    """Return whether the AppStack owns the child, or no controller does and AppStack's field manager applied it."""
     if child.owner_uid:
         return child.owner_uid == owner.uid
     return bool(child.fields) and (child.stack == owner.name or last_applied is not None)
 
 
-def _left_over(child: Child, owner: Owner) -> bool:
-    """Tell whether it was made for an earlier stack of this name: it goes with that one's owner reference."""
+def _owned_by_previous_uid(child: Child, owner: Owner) -> bool:
+    """Return whether a deleted AppStack of the same name owns the child: it is about to be garbage-collected."""
     return child.owner_stack == owner.name and child.owner_uid != owner.uid
 
 
-def _may_go(child: Child, owner: Owner, observed: Observed) -> bool:
+def _is_prunable(child: Child, owner: Owner, observed: Observed) -> bool:
     if child.owner_uid != owner.uid or child.retained or child.deleting:
         return False
-    return child.ref.kind != "ConfigMap" or child.files not in _files_in_use(observed)
+    return child.ref.kind != "ConfigMap" or child.files not in _file_revisions_in_use(observed)
 
 
-def _files_in_use(observed: Observed) -> frozenset[str]:
-    """Return the revisions of files that something running, or something to roll back to, still needs."""
+def _file_revisions_in_use(observed: Observed) -> frozenset[str]:
+    """Return the revisions of files that pods, running Jobs and rollback targets mount."""
     jobs = (child for ref, child in observed.children.items() if ref.kind == "Job")
-    bearers: Iterable[Child] = (*observed.revisions, *observed.pods, *jobs)
-    return frozenset(bearer.files for bearer in bearers if bearer.files and not bearer.ended)
+    users: Iterable[Child] = (*observed.revisions, *observed.pods, *jobs)
+    return frozenset(user.files for user in users if user.files and not user.ended)

@@ -1,7 +1,7 @@
-"""AppStack to whole Kubernetes objects, in the order in which they are applied. PURE.
+"""Rendering of an AppStack into whole Kubernetes objects, in apply order.
 
-The same stack and settings give the same bytes: pods restart when their author changed something, and never because
-the operator looked again.
+Rendering is deterministic: the same AppStack and settings give the same bytes. Pods restart only after an edit of the
+AppStack, never because of another reconcile.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from appstack.api import AppStack
 from appstack.api.volumes import NO_NAMESPACE_UID
 from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
-from appstack.render.files import files
+from appstack.render.files import stack_files
 from appstack.render.network import http_route, ingress, network_policy
 from appstack.render.nginx_conf import nginx_files
 from appstack.render.pod import pod_template
 from appstack.render.scaling import autoscaler, disruption_budget
-from appstack.render.service import headless, service, service_account
+from appstack.render.service import headless_service, service, service_account
 from appstack.render.workload import workload
 from appstack.settings import Settings
 
@@ -23,26 +23,30 @@ __all__ = ["render"]
 
 
 def render(stack: AppStack, *, settings: Settings, namespace_uid: str | None = None) -> tuple[Manifest, ...]:
-    """Return what a stack becomes: what pods need first, then the workload, then what leads to it.
+    """Return the objects of an AppStack in apply order: dependencies of the pods, workload, objects that expose it.
 
-    `namespace_uid` is known to a cluster only; without it a visible placeholder stands in node caches' paths. The
-    stack must have no fault that `check` calls an error.
+    The AppStack must be valid: `validate` reports no error for it. The uid of a namespace is known only with access to
+    a cluster; where `namespace_uid` is None, the paths of node caches contain a visible placeholder.
     """
     context = Context(stack=stack, settings=settings, namespace_uid=namespace_uid or NO_NAMESPACE_UID)
-    contents = files(context, nginx_files(context))
-    beside = [thing for volume in stack.spec.volumes for thing in volume.kind.objects(volume.name, context.place)]
-    led, named = service(context), headless(context)
+    files = stack_files(context, nginx_files(context))
+    volume_objects = [
+        manifest
+        for volume in stack.spec.volumes
+        for manifest in volume.kind.objects(volume.name, context.volume_context)
+    ]
+    main_service, pod_service = service(context), headless_service(context)
     ordered = [
         service_account(context),
-        contents.config_map,
-        *beside,
-        led,
-        named,
-        network_policy(context, led, named),
-        workload(context, pod_template(context, contents, led_to=led is not None)),
+        files.config_map,
+        *volume_objects,
+        main_service,
+        pod_service,
+        network_policy(context, main_service, pod_service),
+        workload(context, pod_template(context, files, exposed=main_service is not None)),
         disruption_budget(context),
         autoscaler(context),
-        ingress(context, led),
-        http_route(context, led),
+        ingress(context, main_service),
+        http_route(context, main_service),
     ]
-    return tuple(thing for thing in ordered if thing is not None)
+    return tuple(manifest for manifest in ordered if manifest is not None)

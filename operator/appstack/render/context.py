@@ -1,4 +1,4 @@
-"""What every render function is given. PURE."""
+"""Render context: the input of every render function."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cached_property
 
 from appstack.api import AppStack, AppStackSpec
 from appstack.api.base import ObjectMetadata
-from appstack.api.volumes import Place
+from appstack.api.volumes import VolumeContext
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.settings import Settings
@@ -15,7 +15,7 @@ from appstack.settings import Settings
 
 @dataclass(frozen=True)
 class Context:
-    """One stack, where it lives, and what the administrator decided."""
+    """An AppStack with its namespace and the settings of the operator."""
 
     stack: AppStack
     settings: Settings
@@ -23,43 +23,43 @@ class Context:
 
     @property
     def spec(self) -> AppStackSpec:
-        """The stack's spec."""
+        """The spec of the AppStack."""
         return self.stack.spec
 
     @property
     def name(self) -> str:
-        """The stack's name."""
+        """The name of the AppStack."""
         return self.stack.metadata.name
 
     @cached_property
-    def place(self) -> Place:
-        """Where the stack lives, as volumes need to know it."""
+    def volume_context(self) -> VolumeContext:
+        """The part of this context that the kinds of volume use."""
         uid = self.stack.metadata.uid
-        return Place(
+        return VolumeContext(
             stack=self.name,
             namespace=self.stack.metadata.namespace,
             namespace_uid=self.namespace_uid,
             settings=self.settings,
-            owner=meta.owner(name=self.name, uid=uid) if uid else None,
+            owner=meta.owner_reference(name=self.name, uid=uid) if uid else None,
         )
 
     @property
-    def upstream(self) -> int | None:
-        """The port of the backend that nginx asks; None without a proxy, or when it serves only static files."""
+    def upstream_port(self) -> int | None:
+        """The port of the backend that nginx proxies to; None without a proxy, or if nginx serves only static files."""
         proxy = self.spec.proxy
         if proxy is None:
             return None
         return self.spec.backend.port_number(proxy.upstream)
 
     def child(self, api_version: str, kind: str, *, name: str, extra: ObjectMetadata | None = None) -> Manifest:
-        """Return the head of a child: what it is, its name, its labels and its owner."""
+        """Return `apiVersion`, `kind` and `metadata` of a child object; reserved labels override those in `extra`."""
         metadata: Manifest = {
             "name": name,
-            "namespace": self.place.namespace,
+            "namespace": self.volume_context.namespace,
             "labels": {**((extra and extra.labels) or {}), **meta.labels(self.name)},
         }
         if extra and extra.annotations:
             metadata["annotations"] = extra.annotations
-        if self.place.owner:
-            metadata["ownerReferences"] = [self.place.owner]
+        if self.volume_context.owner:
+            metadata["ownerReferences"] = [self.volume_context.owner]
         return {"apiVersion": api_version, "kind": kind, "metadata": metadata}

@@ -1,8 +1,9 @@
-"""How a pod goes without losing a request, and how one comes. PURE.
+"""Graceful termination and rolling updates: preStop delay, default readiness probe, Deployment strategy.
 
-A pod that is deleted still gets requests until every node has taken it out of the Service. So the backend stays for
-some seconds before it is told to stop, and nginx, a native sidecar, stays longer than the backend. nginx ends each
-kept connection within those seconds, by an answer that says so; nobody then holds one to a pod that goes.
+A deleted pod still receives requests until every node has removed it from the endpoints of the Service. Its preStop
+hook therefore delays SIGTERM to the backend for some seconds. nginx, a native sidecar, terminates after the backend.
+Within the delay nginx closes every keep-alive connection with a response that announces it, so no client keeps a
+connection to a terminating pod.
 """
 
 from __future__ import annotations
@@ -14,38 +15,43 @@ from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 
 
-def drained(context: Context, fields: Manifest, *, led_to: bool) -> Manifest:
-    """Return the backend's rendered fields: where a Service leads to the pod it waits before it stops."""
+def with_pre_stop(context: Context, fields: Manifest, *, exposed: bool) -> Manifest:
+    """Return the rendered fields of the backend, with a preStop delay if a Service selects the pod."""
     lifecycle = fields.get("lifecycle", {})
-    if not led_to or "preStop" in lifecycle or not _stays(context):
+    if not exposed or "preStop" in lifecycle or not _delay_fits_grace_period(context):
         return fields
     return {**fields, "lifecycle": {**lifecycle, "preStop": {"sleep": {"seconds": DRAIN_SECONDS}}}}
 
 
-def _stays(context: Context) -> bool:
-    """Tell whether the pod has the time: the wait is part of its grace period."""
-    grace = context.spec.pod.termination_grace_period_seconds
-    return grace is None or grace > DRAIN_SECONDS
+def _delay_fits_grace_period(context: Context) -> bool:
+    """Return whether the termination grace period, which includes preStop, is longer than the delay."""
+    grace_period_seconds = context.spec.pod.termination_grace_period_seconds
+    return grace_period_seconds is None or grace_period_seconds > DRAIN_SECONDS
 
 
-def ready_when_listening(context: Context, fields: Manifest, *, led_to: bool) -> Manifest:
-    """Return the backend's fields, not ready before it listens: without a proxy nothing else would know."""
+def with_default_readiness(context: Context, fields: Manifest, *, exposed: bool) -> Manifest:
+    """Return the rendered fields of the backend, with a tcpSocket readiness probe if nothing else checks the backend.
+
+    Without the probe, a Service would send requests to a backend that does not listen yet.
+    """
     backend = context.spec.backend
-    unknown = context.spec.proxy is None and backend.readiness_probe is None
+    unchecked = context.spec.proxy is None and backend.readiness_probe is None
     ports = [port.container_port for port in backend.ports or [] if port.protocol in (None, "TCP")]
-    if not (led_to and unknown and ports):
+    if not (exposed and unchecked and ports):
         return fields
     probe: dict[str, Any] = {"tcpSocket": {"port": ports[0]}, "periodSeconds": 2}
     return {**fields, "readinessProbe": probe}
 
 
-def strategy(context: Context) -> Manifest:
-    """Return a Deployment's default strategy: no pod goes before its successor is ready.
+def default_strategy(context: Context) -> Manifest:
+    """Return the default strategy of a Deployment: no pod terminates before its successor is ready.
 
-    A port of the node can be had once only, so there a pod has to go first: Kubernetes' own default stays.
+    Return {}, Kubernetes' own default, where pods use host ports: two pods on one node cannot bind the same host port,
+    so the old pod has to terminate first.
     """
     proxy = [context.spec.proxy] if context.spec.proxy else []
     containers = (context.spec.backend, *proxy, *context.spec.sidecars)
-    if context.spec.pod.host_network or any(port.host_port for each in containers for port in each.ports or []):
+    has_host_port = any(port.host_port for container in containers for port in container.ports or [])
+    if context.spec.pod.host_network or has_host_port:
         return {}
     return {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}}}

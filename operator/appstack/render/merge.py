@@ -1,4 +1,4 @@
-"""How a container's own fields are laid over those that it starts from: by Kubernetes' merge keys. PURE."""
+"""Merge of container fields over inherited or default ones, by Kubernetes' merge keys."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ _MERGE_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "volumeDevices": ("devicePath",),
     "ports": ("containerPort", "protocol"),
 }
-_DEFAULTS: Final = {"protocol": "TCP"}
-_WHOLE: Final = frozenset(  # one says which kind it is, and what is of another kind is refused beside it
+_KEY_DEFAULTS: Final = {"protocol": "TCP"}
+_UNIONS: Final = frozenset(  # each selects one variant, and the API server rejects fields of two variants
     {"startupProbe", "livenessProbe", "readinessProbe", "seccompProfile", "appArmorProfile"}
 )
 
 
 def overlay(base: Mapping[str, Any], own: Mapping[str, Any]) -> Manifest:
-    """Return `base` with `own` over it: lists that have a key by it, objects by field, all else replaced."""
+    """Return `base` with `own` merged over it: lists by merge key, objects by field; other values are replaced."""
     merged = dict(base)
     for field, value in own.items():
-        former = merged.get(field)
-        if field in _MERGE_KEYS and isinstance(former, list):
-            merged[field] = _by_key(former, value, key=_MERGE_KEYS[field])
-        elif field not in _WHOLE and isinstance(former, Mapping) and isinstance(value, Mapping):
-            merged[field] = overlay(former, value)
+        inherited = merged.get(field)
+        if field in _MERGE_KEYS and isinstance(inherited, list):
+            merged[field] = _merge_lists(inherited, value, key=_MERGE_KEYS[field])
+        elif field not in _UNIONS and isinstance(inherited, Mapping) and isinstance(value, Mapping):
+            merged[field] = overlay(inherited, value)
         else:
             merged[field] = value
     return merged
 
 
-def _by_key(base: list[Manifest], own: list[Manifest], *, key: tuple[str, ...]) -> list[Manifest]:
+def _merge_lists(base: list[Manifest], own: list[Manifest], *, key: tuple[str, ...]) -> list[Manifest]:
     def identity(item: Manifest) -> tuple[Any, ...]:
-        return tuple(item.get(part, _DEFAULTS.get(part)) for part in key)
+        return tuple(item.get(part, _KEY_DEFAULTS.get(part)) for part in key)
 
-    mine = {identity(item): item for item in own}
-    kept = [mine.pop(identity(item), item) for item in base]
-    return [*kept, *(item for item in own if identity(item) in mine)]
+    overrides = {identity(item): item for item in own}
+    kept = [overrides.pop(identity(item), item) for item in base]
+    return [*kept, *(item for item in own if identity(item) in overrides)]

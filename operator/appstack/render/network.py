@@ -1,4 +1,4 @@
-"""Ingress, HTTPRoute and NetworkPolicy: who reaches the stack's Service. PURE."""
+"""Ingress, HTTPRoute and NetworkPolicy of an AppStack."""
 
 from __future__ import annotations
 
@@ -10,82 +10,83 @@ from appstack.render.proxy import HTTP_PORT
 
 
 def _first_port(service: Manifest | None) -> int:
-    """Return the Service's first port: where requests from outside go."""
+    """Return the first port of the Service, to which Ingress and HTTPRoute send requests."""
     ports = service["spec"]["ports"] if service else []
     return int(ports[0]["port"]) if ports else 80
 
 
 def ingress(context: Context, service: Manifest | None) -> Manifest | None:
-    """Return the Ingress; None when none is asked for."""
-    wanted = context.spec.ingress
-    if wanted is None:
+    """Return the Ingress, or None if the spec has none."""
+    spec_ingress = context.spec.ingress
+    if spec_ingress is None:
         return None
     backend = {"service": {"name": context.name, "port": {"number": _first_port(service)}}}
-    http = {"http": {"paths": [{"path": wanted.path, "pathType": "Prefix", "backend": backend}]}}
-    spec: Manifest = {"rules": [{"host": host, **http} for host in wanted.hosts] or [http]}
-    if wanted.ingress_class_name:
-        spec["ingressClassName"] = wanted.ingress_class_name
-    if wanted.tls:
-        hosts = {"hosts": list(wanted.hosts)} if wanted.hosts else {}
-        spec["tls"] = [{**hosts, "secretName": wanted.tls.secret_name}]
-    head = context.child("networking.k8s.io/v1", "Ingress", name=context.name, extra=wanted.metadata)
+    http = {"http": {"paths": [{"path": spec_ingress.path, "pathType": "Prefix", "backend": backend}]}}
+    spec: Manifest = {"rules": [{"host": host, **http} for host in spec_ingress.hosts] or [http]}
+    if spec_ingress.ingress_class_name:
+        spec["ingressClassName"] = spec_ingress.ingress_class_name
+    if spec_ingress.tls:
+        hosts = {"hosts": list(spec_ingress.hosts)} if spec_ingress.hosts else {}
+        spec["tls"] = [{**hosts, "secretName": spec_ingress.tls.secret_name}]
+    head = context.child("networking.k8s.io/v1", "Ingress", name=context.name, extra=spec_ingress.metadata)
     return {**head, "spec": spec}
 
 
 def http_route(context: Context, service: Manifest | None) -> Manifest | None:
-    """Return the HTTPRoute; None when none is asked for."""
-    wanted = context.spec.http_route
-    if wanted is None:
+    """Return the HTTPRoute, or None if the spec has none."""
+    route = context.spec.http_route
+    if route is None:
         return None
     spec: Manifest = {
-        "parentRefs": [each.dump() for each in wanted.parent_refs],
+        "parentRefs": [parent.dump() for parent in route.parent_refs],
         "rules": [{"backendRefs": [{"name": context.name, "port": _first_port(service)}]}],
     }
-    if wanted.hostnames:
-        spec["hostnames"] = list(wanted.hostnames)
-    head = context.child("gateway.networking.k8s.io/v1", "HTTPRoute", name=context.name, extra=wanted.metadata)
+    if route.hostnames:
+        spec["hostnames"] = list(route.hostnames)
+    head = context.child("gateway.networking.k8s.io/v1", "HTTPRoute", name=context.name, extra=route.metadata)
     return {**head, "spec": spec}
 
 
 def network_policy(context: Context, *services: Manifest | None) -> Manifest | None:
-    """Return the NetworkPolicy: the ports that the stack's Services and host ports lead to, and no other.
+    """Return the NetworkPolicy that admits only the target ports of the Services and the host ports.
 
-    Ports are numbers: not everything that enforces a policy looks for a name among native sidecars.
+    Ports are numbers: some implementations of NetworkPolicy do not resolve port names of native sidecars.
     """
-    wanted = context.spec.network_policy
-    if wanted is None or not wanted.enabled:
+    policy = context.spec.network_policy
+    if policy is None or not policy.enabled:
         return None
-    ports = [*(port for service in services for port in _led_to(context, service)), *_host_ports(context)]
-    distinct = list({(port["port"], port["protocol"]): port for port in ports}.values())
-    admitted: Manifest = {"ports": distinct}
-    if wanted.from_:
-        admitted["from"] = wanted.peers()
+    ports = [*(port for service in services for port in _target_ports(context, service)), *_host_ports(context)]
+    distinct_ports = list({(port["port"], port["protocol"]): port for port in ports}.values())
+    rule: Manifest = {"ports": distinct_ports}
+    if policy.from_:
+        rule["from"] = policy.peers()
     spec = {
         "podSelector": {"matchLabels": meta.selector(context.name)},
         "policyTypes": ["Ingress"],
-        "ingress": [admitted] if distinct else [],
+        "ingress": [rule] if distinct_ports else [],
     }
     return {**context.child("networking.k8s.io/v1", "NetworkPolicy", name=context.name), "spec": spec}
 
 
-def _led_to(context: Context, service: Manifest | None) -> list[Manifest]:
+def _target_ports(context: Context, service: Manifest | None) -> list[Manifest]:
+    """Return the target ports of a Service, as a NetworkPolicy lists them."""
     ports = service["spec"].get("ports", []) if service else []
     return [
-        {"port": _number(context, each["targetPort"], protocol), "protocol": protocol}
-        for each in ports
-        for protocol in (each.get("protocol", "TCP"),)
+        {"port": _port_number(context, port["targetPort"], protocol), "protocol": protocol}
+        for port in ports
+        for protocol in (port.get("protocol", "TCP"),)
     ]
 
 
-def _number(context: Context, target: int | str, protocol: str) -> int | str:
-    """Return the number of a Service's target, which may be the name of a port of any container."""
+def _port_number(context: Context, target: int | str, protocol: str) -> int | str:
+    """Return the number of a Service's targetPort, which may be the name of a port of any container."""
     proxy = context.spec.proxy
-    named = {HTTP_PORT: proxy.port} if proxy and protocol == "TCP" else {}
+    numbers = {HTTP_PORT: proxy.port} if proxy and protocol == "TCP" else {}
     for container in _containers(context):
         for port in container.ports or []:
             if port.name and (port.protocol or "TCP") == protocol:
-                named.setdefault(port.name, port.container_port)
-    return named.get(str(target), target)
+                numbers.setdefault(port.name, port.container_port)
+    return numbers.get(str(target), target)
 
 
 def _host_ports(context: Context) -> list[Manifest]:
@@ -98,7 +99,8 @@ def _host_ports(context: Context) -> list[Manifest]:
 
 
 def _containers(context: Context) -> tuple[Container, ...]:
+    """Return the containers that run beside each other: init containers only if they are native sidecars."""
     spec = context.spec
     proxy = [spec.proxy] if spec.proxy else []
-    beside = [each for each in spec.init_containers if each.restart_policy]
-    return (spec.backend, *proxy, *beside, *spec.sidecars)
+    native_sidecars = [container for container in spec.init_containers if container.restart_policy]
+    return (spec.backend, *proxy, *native_sidecars, *spec.sidecars)

@@ -1,4 +1,4 @@
-"""nginx's configuration language: directives as values, their text, and the way back. PURE."""
+"""nginx configuration syntax: directives as values, their serialization, and a parser."""
 
 from __future__ import annotations
 
@@ -7,39 +7,39 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-_PLAIN = re.compile(r"[^\s;{}'\"\\#]+")
-_MAX_DEPTH: Final = 64  # nginx itself nests http, server, location and if: a handful
+_UNQUOTED = re.compile(r"[^\s;{}'\"\\#]+")
+_MAX_DEPTH: Final = 64  # nginx itself nests only a few blocks: http, server, location, if
 
-# What nginx's own reader takes for one token. Inside a word only white space, `;` and `{` end it, and not the `{` of
-# `${name}`; a backslash takes the next character with it.
+# One token as nginx's own parser reads it. Only white space, `;` and `{` end an unquoted argument, except the `{` of
+# `${name}`. A backslash escapes the character after it.
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
       | (?P<comment>\#[^\n]*)
-      | (?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')(?P<glued>(?![ \t\r\n;{)]|\Z))?
-      | (?P<mark>[;{}])
-      | (?P<word>(?!["'])(?:\\.|\$\{*|[^ \t\r\n;{\\$])+)""",
+      | (?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')(?P<unseparated>(?![ \t\r\n;{)]|\Z))?
+      | (?P<punctuation>[;{}])
+      | (?P<unquoted>(?!["'])(?:\\.|\$\{*|[^ \t\r\n;{\\$])+)""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\([\"'\\trn])")
 _CONTROL: Final = {"t": "\t", "r": "\r", "n": "\n"}
 
 
-class Unreadable(ValueError):
-    """Text that can't be read as nginx's configuration."""
+class NginxSyntaxError(ValueError):
+    """Text is not valid nginx configuration."""
 
-    def __init__(self, what: str, *, line: int) -> None:
-        super().__init__(f"line {line}: {what}")
-        self.what = what
+    def __init__(self, message: str, *, line: int) -> None:
+        super().__init__(f"line {line}: {message}")
+        self.message = message
         self.line = line
 
 
-class Unbalanced(Unreadable):
-    """The same, because a block begins or ends where no other brace answers."""
+class UnbalancedBlock(NginxSyntaxError):
+    """A block is opened and not closed, or closed and not opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """One directive: its name, its arguments unquoted, and the directives of its block if it has one."""
+    """One directive: its name, its arguments without quotes, and the directives of its block if it has one."""
 
     name: str
     args: tuple[str, ...] = ()
@@ -47,83 +47,87 @@ class Directive:
 
 
 def directive(name: str, *args: str | int, block: Iterable[Directive] | None = None) -> Directive:
-    """Return a directive; the short way to write one down."""
+    """Return a directive; numbers become text."""
     return Directive(name, tuple(str(arg) for arg in args), None if block is None else tuple(block))
 
 
-def text(directives: Iterable[Directive]) -> str:
-    """Return the text of a configuration file."""
+def serialize(directives: Iterable[Directive]) -> str:
+    """Return the text of a configuration file; `parse` reads it back."""
     return "".join(_lines(directives, indent=""))
 
 
 def _lines(directives: Iterable[Directive], *, indent: str) -> Iterable[str]:
     for item in directives:
-        words = " ".join((item.name, *(_quoted(arg) for arg in item.args)))
+        line = " ".join((item.name, *(_quoted(arg) for arg in item.args)))
         if item.block is None:
-            yield f"{indent}{words};\n"
+            yield f"{indent}{line};\n"
         else:
-            yield f"{indent}{words} {{\n"
+            yield f"{indent}{line} {{\n"
             yield from _lines(item.block, indent=f"{indent}    ")
             yield f"{indent}}}\n"
 
 
 def _quoted(arg: str) -> str:
-    """Return an argument so that nginx reads it as this one word, whatever it holds; variables stay variables."""
-    if _PLAIN.fullmatch(arg):
+    """Return an argument in quotes if nginx would otherwise not read it as one argument; variables are kept."""
+    if _UNQUOTED.fullmatch(arg):
         return arg
     escaped = arg.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
 def parse(config: str) -> tuple[Directive, ...]:
-    """Return the directives of a text; raise Unreadable where nginx, too, would find no directive or no end of one."""
+    """Return the directives of a configuration text.
+
+    Raise NginxSyntaxError where nginx would reject the text too, and for Lua blocks and very deep nesting.
+    """
     blocks: list[list[Directive]] = [[]]
-    opened: list[tuple[str, ...]] = []  # the words before each `{` that is still open
-    words: list[str] = []
+    headers: list[tuple[str, ...]] = []  # name and arguments of each block that is still open
+    values: list[str] = []
     line = 1
     for token in _tokens(config):
         line = token.line
-        if token.mark == "":
-            words.append(token.word)
-        elif token.mark == "}":
-            if words:
-                raise Unreadable(f"{words[0]!r} is not ended by ';'", line=line)
-            if not opened:
-                raise Unbalanced("'}' ends no block", line=line)
-            name, *args = opened.pop()
+        if token.punctuation == "":
+            values.append(token.value)
+        elif token.punctuation == "}":
+            if values:
+                raise NginxSyntaxError(f"{values[0]!r} is not terminated by ';'", line=line)
+            if not headers:
+                raise UnbalancedBlock("unexpected '}'", line=line)
+            name, *args = headers.pop()
             inner = tuple(blocks.pop())
             blocks[-1].append(Directive(name, tuple(args), inner))
-        elif not words:
-            raise Unreadable(f"{token.mark!r} follows no directive", line=line)
-        elif token.mark == ";":
-            blocks[-1].append(Directive(words[0], tuple(words[1:])))
-            words = []
+        elif not values:
+            raise NginxSyntaxError(f"unexpected {token.punctuation!r}", line=line)
+        elif token.punctuation == ";":
+            blocks[-1].append(Directive(values[0], tuple(values[1:])))
+            values = []
         else:
-            _refuse_block(words[0], depth=len(opened), line=line)
-            opened.append(tuple(words))
+            _check_block(values[0], depth=len(headers), line=line)
+            headers.append(tuple(values))
             blocks.append([])
-            words = []
-    if words:
-        raise Unreadable(f"{words[0]!r} is not ended by ';'", line=line)
-    if opened:
-        raise Unbalanced(f"the block of {opened[-1][0]!r} is not ended by '}}'", line=line)
+            values = []
+    if values:
+        raise NginxSyntaxError(f"{values[0]!r} is not terminated by ';'", line=line)
+    if headers:
+        raise UnbalancedBlock(f"the block of {headers[-1][0]!r} is not closed by '}}'", line=line)
     return tuple(blocks[0])
 
 
-def _refuse_block(name: str, *, depth: int, line: int) -> None:
+def _check_block(name: str, *, depth: int, line: int) -> None:
+    """Raise NginxSyntaxError for a block that this parser does not support."""
     if name.endswith("_by_lua_block"):
-        raise Unreadable(f"{name!r} holds Lua, which is not read here", line=line)
+        raise NginxSyntaxError(f"{name!r} contains Lua, which AppStack cannot parse", line=line)
     if depth >= _MAX_DEPTH:
-        raise Unreadable(f"{name!r} is nested more than {_MAX_DEPTH} deep", line=line)
+        raise NginxSyntaxError(f"{name!r} is nested more than {_MAX_DEPTH} levels deep", line=line)
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """A word with its quotes and escapes resolved, or one of the marks `;`, `{` and `}`."""
+    """A name or argument with its quotes and escapes resolved, or one of `;`, `{` and `}`."""
 
     line: int
-    word: str = ""
-    mark: str = ""
+    value: str = ""
+    punctuation: str = ""
 
 
 def _tokens(config: str) -> Iterator[_Token]:
@@ -131,19 +135,20 @@ def _tokens(config: str) -> Iterator[_Token]:
     while position < len(config):
         match = _TOKEN.match(config, position)
         if match is None:
-            raise Unreadable("a quote or a backslash is left open", line=line)
-        found = match[0]
-        if match["glued"] is not None:
-            raise Unreadable(f"{config[match.end()]!r} follows a closing quote", line=line + found.count("\n"))
-        if match["mark"]:
-            yield _Token(line, mark=found)
+            raise NginxSyntaxError("a quote or a backslash is not closed", line=line)
+        raw = match[0]
+        if match["unseparated"] is not None:
+            following = config[match.end()]
+            raise NginxSyntaxError(f"unexpected {following!r} after a closing quote", line=line + raw.count("\n"))
+        if match["punctuation"]:
+            yield _Token(line, punctuation=raw)
         elif match["quoted"]:
-            yield _Token(line, word=_plain(found[1:-1]))
-        elif match["word"]:
-            yield _Token(line, word=_plain(found))
+            yield _Token(line, value=_unescaped(raw[1:-1]))
+        elif match["unquoted"]:
+            yield _Token(line, value=_unescaped(raw))
         position = match.end()
-        line += found.count("\n")
+        line += raw.count("\n")
 
 
-def _plain(word: str) -> str:
-    return _ESCAPE.sub(lambda match: _CONTROL.get(match[1], match[1]), word)
+def _unescaped(raw: str) -> str:
+    return _ESCAPE.sub(lambda match: _CONTROL.get(match[1], match[1]), raw)

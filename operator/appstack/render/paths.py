@@ -1,4 +1,4 @@
-"""Paths inside containers that AppStack writes to, or must keep clear. PURE."""
+"""Paths inside containers that AppStack mounts or reserves."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Final
 
 NGINX_CONF: Final = "/etc/nginx/nginx.conf"
 NGINX_DIR: Final = "/etc/nginx/appstack"
-HEALTH_CONF: Final = f"{NGINX_DIR}/health.conf"  # for nginx's http {}: where kubelets ask
+HEALTH_CONF: Final = f"{NGINX_DIR}/health.conf"  # included in nginx's http {}: the server that kubelets probe
 SERVER_DIR: Final = f"{NGINX_DIR}/server"
-STATIC_CONF: Final = f"{SERVER_DIR}/static.conf"  # for nginx's server {}: what it serves itself
+STATIC_CONF: Final = f"{SERVER_DIR}/static.conf"  # included in nginx's server {}: locations of static files
 USER_CONF: Final = f"{SERVER_DIR}/user.conf"  # spec.proxy.server
 
-NGINX_WRITABLE: Final = ("/tmp", "/var/cache/nginx", "/run")  # where nginx writes, its own defaults counted
+NGINX_WRITABLE: Final = ("/tmp", "/var/cache/nginx", "/run")  # directories that nginx writes to, by default too
 STATIC_ROOT: Final = "/appstack/static"
 CACHE_ROOT: Final = "/appstack/cache"
 TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"

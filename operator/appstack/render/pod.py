@@ -1,4 +1,4 @@
-"""The pod: every container at its place of the start order, every volume, and the rest as written. PURE."""
+"""Pod template of an AppStack: containers in start order, volumes, and the pod fields of the spec."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.render import hardening
 from appstack.render.context import Context
-from appstack.render.draining import drained, ready_when_listening
+from appstack.render.draining import with_default_readiness, with_pre_stop
 from appstack.render.files import Files
 from appstack.render.merge import overlay
 from appstack.render.paths import CACHE_ROOT
@@ -30,81 +30,87 @@ _NOT_INHERITED: Final = (
     "command",
     "args",
 )
-_OWN_TYPE_ONLY: Final = frozenset({"role", "native"})
+_APPSTACK_FIELDS: Final = frozenset({"role", "native"})  # fields of a sidecar that Kubernetes' Container has not
 
-# Every argument is one of ours: owner, mode and directory, for each cache.
-_GIVE_AWAY: Final = 'while [ $# -gt 0 ]; do chown "$1" "$3"; chmod "$2" "$3"; shift 3; done'
+# Takes three arguments for each cache, none of them text of the user: owner, mode and directory.
+_CHOWN_SCRIPT: Final = 'while [ $# -gt 0 ]; do chown "$1" "$3"; chmod "$2" "$3"; shift 3; done'
 
 
-def pod_template(context: Context, files: Files, *, led_to: bool) -> Manifest:
-    """Return the pod template of whatever kind of workload the stack is; `led_to`: a Service leads to it."""
+def pod_template(context: Context, files: Files, *, exposed: bool) -> Manifest:
+    """Return the pod template, the same for every kind of workload; `exposed`: a Service selects the pods."""
     spec = context.spec
     extra = spec.pod.metadata
     revision = {meta.FILES_LABEL: files.revision} if files.revision else {}
     metadata: Manifest = {"labels": {**((extra and extra.labels) or {}), **meta.labels(context.name), **revision}}
     if extra and extra.annotations:
         metadata["annotations"] = extra.annotations
-    written = spec.pod.dump()
-    written.pop("metadata", None)
+    pod_fields = spec.pod.dump()
+    pod_fields.pop("metadata", None)
     account = spec.service_account
     if account is not None:
-        written["serviceAccountName"] = account.name or context.name
-    starts = [*_ambassadors(context, files), *_before(context, files)]
-    runs = [
-        _backend(context, files, led_to=led_to),
-        *(_sidecar(context, files, each) for each in spec.sidecars if not each.native),
+        pod_fields["serviceAccountName"] = account.name or context.name
+    init_containers = [*_ambassadors(context, files), *_init_containers(context, files)]
+    containers = [
+        _backend(context, files, exposed=exposed),
+        *(_sidecar(context, files, sidecar) for sidecar in spec.sidecars if not sidecar.native),
     ]
-    default = spec.workload.chosen.RESTART_POLICY
-    if default:
-        written.setdefault("restartPolicy", default)
+    restart_policy = spec.workload.chosen.RESTART_POLICY
+    if restart_policy:
+        pod_fields.setdefault("restartPolicy", restart_policy)
+    preparation = _preparation(context, files, users=[*init_containers, *containers])
     pod = {
-        **written,
-        "initContainers": [*_prepared(context, files, users=[*starts, *runs]), *starts],
-        "containers": runs,
+        **pod_fields,
+        "initContainers": [*preparation, *init_containers],
+        "containers": containers,
         "volumes": _volumes(context, files),
     }
     return {"metadata": metadata, "spec": {key: value for key, value in pod.items() if value != []}}
 
 
-def _prepared(context: Context, files: Files, *, users: Sequence[Manifest]) -> list[Manifest]:
-    """Return AppStack's own preparation, first of all; the check before all else, for nothing may start without."""
+def _preparation(context: Context, files: Files, *, users: Sequence[Manifest]) -> list[Manifest]:
+    """Return the init containers of AppStack, which run first; the configuration check precedes all others."""
     own = [nginx_check(context, files), _cache_preparation(context, users), *static_copies(context)]
     return [container for container in own if container]
 
 
 def _ambassadors(context: Context, files: Files) -> list[Manifest]:
-    return [_sidecar(context, files, each) for each in context.spec.sidecars if _early(each)]
+    return [_sidecar(context, files, sidecar) for sidecar in context.spec.sidecars if _is_ambassador(sidecar)]
 
 
-def _early(sidecar: Sidecar) -> bool:
+def _is_ambassador(sidecar: Sidecar) -> bool:
     return sidecar.native and sidecar.role is SidecarRole.AMBASSADOR
 
 
-def _before(context: Context, files: Files) -> list[Manifest]:
-    """Return what runs between the ambassadors and the backend."""
+def _init_containers(context: Context, files: Files) -> list[Manifest]:
+    """Return the init containers and native sidecars that start after the ambassadors and before the backend."""
     proxy = proxy_container(context, files)
     return [
-        *(_inheriting(context, files, each) for each in context.spec.init_containers),
+        *(_with_inherited_fields(context, files, container) for container in context.spec.init_containers),
         *([proxy] if proxy else []),
-        *(_sidecar(context, files, each) for each in context.spec.sidecars if each.native and not _early(each)),
+        *(
+            _sidecar(context, files, sidecar)
+            for sidecar in context.spec.sidecars
+            if sidecar.native and not _is_ambassador(sidecar)
+        ),
     ]
 
 
-def _backend(context: Context, files: Files, *, led_to: bool) -> Manifest:
+def _backend(context: Context, files: Files, *, exposed: bool) -> Manifest:
     backend = context.spec.backend
     fields = through_proxy(context, with_ports(backend, backend.dump()))
-    fields = drained(context, ready_when_listening(context, fields, led_to=led_to), led_to=led_to)
+    fields = with_default_readiness(context, fields, exposed=exposed)
+    fields = with_pre_stop(context, fields, exposed=exposed)
     return _with_mounts(fields, files.mounts(BACKEND))
 
 
 def _sidecar(context: Context, files: Files, sidecar: Sidecar) -> Manifest:
-    container = _inheriting(context, files, sidecar)
+    container = _with_inherited_fields(context, files, sidecar)
     return {**container, "restartPolicy": "Always"} if sidecar.native else container
 
 
-def _inheriting(context: Context, files: Files, container: InitContainer | Sidecar) -> Manifest:
-    """Return a container; without an image it is the backend in another role."""
-    own = {name: value for name, value in container.dump().items() if name not in _OWN_TYPE_ONLY}
+def _with_inherited_fields(context: Context, files: Files, container: InitContainer | Sidecar) -> Manifest:
+    """Return a container; one without an image inherits image and other fields of the backend."""
+    own = {name: value for name, value in container.dump().items() if name not in _APPSTACK_FIELDS}
     inherits = container.image is None
     if inherits:
         backend = context.spec.backend.dump()
@@ -113,35 +119,37 @@ def _inheriting(context: Context, files: Files, container: InitContainer | Sidec
 
 
 def _with_mounts(container: Manifest, mounts: list[Manifest]) -> Manifest:
-    """Return one of the author's containers with its files, and with last words that status can quote."""
-    every = [*container.get("volumeMounts", []), *mounts]
-    spoken = {"terminationMessagePolicy": "FallbackToLogsOnError", **container}
-    return {**spoken, "volumeMounts": every} if every else spoken
+    """Return a container of the spec with its file mounts, and with a termination message that status can report."""
+    volume_mounts = [*container.get("volumeMounts", []), *mounts]
+    fields = {"terminationMessagePolicy": "FallbackToLogsOnError", **container}
+    return {**fields, "volumeMounts": volume_mounts} if volume_mounts else fields
 
 
 def _volumes(context: Context, files: Files) -> list[Manifest]:
     own = proxy_volumes(context)
-    ours_run = own or any(volume.node_cache for volume in context.spec.volumes)
-    entries = [(each.name, each.kind.entry(each.name, context.place)) for each in context.spec.volumes]
+    has_own_containers = own or any(volume.node_cache for volume in context.spec.volumes)
+    sources = [
+        (volume.name, volume.kind.volume_source(volume.name, context.volume_context)) for volume in context.spec.volumes
+    ]
     return [
-        *({"name": name, **entry} for name, entry in entries if entry is not None),
+        *({"name": name, **source} for name, source in sources if source is not None),
         *files.volumes,
         *own,
-        *(hardening.no_token_volumes(context.spec.pod) if ours_run else []),
+        *(hardening.no_token_volumes(context.spec.pod) if has_own_containers else []),
     ]
 
 
 def _cache_preparation(context: Context, users: Sequence[Manifest]) -> Manifest | None:
-    """Return the container that gives the node caches to the pod's user; None where there are none."""
+    """Return the init container that changes the owner of node caches to the pod's user; None without node caches."""
     caches = [volume.name for volume in context.spec.volumes if isinstance(volume.kind, NodeCache)]
     if not caches:
         return None
-    gifts = [word for name in caches for word in (*_owner_and_mode(context, users, name), f"{CACHE_ROOT}/{name}")]
+    chown_args = [arg for name in caches for arg in (*_owner_and_mode(context, users, name), f"{CACHE_ROOT}/{name}")]
     return {
         "name": "appstack-cache",
         "image": context.settings.helper_image,
-        "command": ["sh", "-ec", _GIVE_AWAY, "appstack-cache"],
-        "args": gifts,
+        "command": ["sh", "-ec", _CHOWN_SCRIPT, "appstack-cache"],
+        "args": chown_args,
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
         "securityContext": hardening.as_root_for_ownership(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -153,18 +161,18 @@ def _cache_preparation(context: Context, users: Sequence[Manifest]) -> Manifest 
 
 
 def _owner_and_mode(context: Context, users: Sequence[Manifest], volume: str) -> tuple[str, str]:
-    """Return whom a cache is given to: the one user that mounts it, or everybody in the pod where that is unknown.
+    """Return owner and mode of a cache: of the one user whose containers mount it, else open to every user.
 
-    Only this stack's pods of this namespace are ever led to the directory, so an open mode opens it to nobody else.
+    Only pods of this AppStack in this namespace mount the directory, so an open mode gives access to no others.
     """
     pod = context.spec.pod.security_context
-    default = pod.run_as_user if pod else None
-    found = {
-        each.get("securityContext", {}).get("runAsUser", default)
-        for each in users
-        if any(mount["name"] == volume for mount in each.get("volumeMounts", []))
+    default_user = pod.run_as_user if pod else None
+    user_ids = {
+        container.get("securityContext", {}).get("runAsUser", default_user)
+        for container in users
+        if any(mount["name"] == volume for mount in container.get("volumeMounts", []))
     }
-    user = found.pop() if len(found) == 1 else None
+    user = user_ids.pop() if len(user_ids) == 1 else None
     if user is None:
         return "0:0", "0777"
     group = (pod and (pod.fs_group or pod.run_as_group)) or 0

@@ -1,7 +1,8 @@
-"""Probes and lifecycle handlers: ports by default, and a private backend's carried through nginx. PURE.
+"""Probes and lifecycle handlers: default ports, and httpGet probes that nginx proxies to a private backend.
 
-A kubelet asks the pod's address, where a backend behind a proxy need not listen. So its httpGet probes ask nginx's
-health port instead, at a path of their own, and nginx asks the backend on loopback.
+A kubelet probes the address of the pod, on which a backend behind a proxy need not listen. The httpGet probes of such
+a backend are therefore rewritten to nginx's health port, with one path for each, and nginx proxies them to the backend
+over loopback.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 
 PROXY_HEALTH_PATH: Final = "/proxy"
-ANSWERS: Final = "answers"  # the readiness that is rendered where the author wrote none
+DEFAULT_READINESS: Final = "answers"  # name of the readiness probe of a backend whose spec has none
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """One question that nginx passes on: asked at `/backend/<name>`, put to the backend at `port` and `path`."""
+class ProxiedProbe:
+    """An httpGet probe of the backend that a kubelet sends to nginx at `location`, and nginx to `port` and `path`."""
 
     name: str
     port: int
     path: str = "/"
     scheme: str = "HTTP"
-    host: str = ""  # the Host header that the author wrote; empty: the pod's address and the backend's port
-    any_answer: bool = False  # every HTTP answer counts as a yes
+    host: str = ""  # Host header of the spec; empty: address of the pod and port of the backend
+    any_response: bool = False  # whether every HTTP response of the backend, errors included, is a success
 
     @property
     def location(self) -> str:
@@ -35,87 +36,94 @@ class Carried:
         return f"/backend/{self.name}"
 
 
-def carried(context: Context) -> tuple[Carried, ...]:
-    """Return what nginx has to pass on to the backend: each httpGet probe and handler, and the default readiness."""
+def proxied_probes(context: Context) -> tuple[ProxiedProbe, ...]:
+    """Return the probes that nginx proxies: httpGet probes and handlers of the backend, and the default readiness."""
     if context.spec.proxy is None:
         return ()
     backend = context.spec.backend
-    asked: dict[str, Probe | LifecycleHandler] = {**backend.probes(), **backend.handlers()}
-    questions = [_carried(name, each.http_get, backend) for name, each in asked.items() if each.http_get is not None]
-    if backend.readiness_probe is None and context.upstream is not None:
-        questions.append(Carried(name=ANSWERS, port=context.upstream, any_answer=True))
-    return tuple(questions)
+    handlers: dict[str, Probe | LifecycleHandler] = {**backend.probes(), **backend.handlers()}
+    probes = [
+        _proxied_probe(name, handler.http_get, backend)
+        for name, handler in handlers.items()
+        if handler.http_get is not None
+    ]
+    if backend.readiness_probe is None and context.upstream_port is not None:
+        probes.append(ProxiedProbe(name=DEFAULT_READINESS, port=context.upstream_port, any_response=True))
+    return tuple(probes)
 
 
-def _carried(name: str, action: HTTPGet, backend: Container) -> Carried:
+def _proxied_probe(name: str, action: HTTPGet, backend: Container) -> ProxiedProbe:
     headers = {header.name.lower(): header.value for header in action.http_headers or []}
-    return Carried(
+    return ProxiedProbe(
         name=name,
         port=backend.port_number(action.port) or 0,
-        path="/" + (action.path or "").removeprefix("/"),  # a kubelet adds the slash, too; nginx would see a port
+        path="/" + (action.path or "").removeprefix("/"),  # a kubelet adds the slash, too; nginx would read a port
         scheme=action.scheme or "HTTP",
         host=headers.get("host", ""),
     )
 
 
-def with_ports(container: Container, fields: Manifest, *, first: int | None = None) -> Manifest:
-    """Return a container's rendered fields with the ports that its probes and handlers leave to us.
+def with_ports(container: Container, fields: Manifest, *, default: int | None = None) -> Manifest:
+    """Return the rendered fields of a container, with a port in every probe and handler that leaves it out.
 
-    That is `first` where it is given, else the container's first.
+    The port is `default` if given, else the first port of the container.
     """
-    first = first or container.port_number(None)
-    probes = {name: _with_port(fields[name], first) for name in container.probes() if name in fields}
+    port = default or container.port_number(None)
+    probes = {name: _with_port(fields[name], port) for name in container.probes() if name in fields}
     lifecycle = {
-        name: _with_port(handler, first) if isinstance(handler, dict) else handler
+        name: _with_port(handler, port) if isinstance(handler, dict) else handler
         for name, handler in fields.get("lifecycle", {}).items()
     }
     return {**fields, **probes, **({"lifecycle": lifecycle} if lifecycle else {})}
 
 
 def _with_port(handler: Manifest, port: int | None) -> Manifest:
-    """Return a probe or handler whose httpGet or tcpSocket has a port."""
-    found: Manifest = {
+    """Return a probe or handler with a port in its httpGet or tcpSocket."""
+    actions: Manifest = {
         action: {**handler[action], "port": handler[action].get("port", port)}
         for action in ("httpGet", "tcpSocket")
         if action in handler
     }
-    return {**handler, **found}
+    return {**handler, **actions}
 
 
 def through_proxy(context: Context, fields: Manifest) -> Manifest:
-    """Return the backend's rendered fields, every httpGet of them asking nginx's health port."""
+    """Return the rendered fields of the backend, with every httpGet sent to nginx's health port if there is a proxy."""
     proxy = context.spec.proxy
     if proxy is None:
         return fields
-    questions = {question.name: question for question in carried(context)}
+    probes = {probe.name: probe for probe in proxied_probes(context)}
 
-    def asking(handlers: Mapping[str, Manifest]) -> dict[str, Manifest]:
+    def redirected(handlers: Mapping[str, Manifest]) -> dict[str, Manifest]:
         return {
-            name: {**handlers[name], "httpGet": _ask(questions[name], handlers[name], proxy.health_port)}
-            for name in handlers.keys() & questions.keys()
+            name: {**handlers[name], "httpGet": _http_get(probes[name], handlers[name], proxy.health_port)}
+            for name in handlers.keys() & probes.keys()
         }
 
-    result = {**fields, **asking({name: value for name, value in fields.items() if isinstance(value, dict)})}
+    result = {**fields, **redirected({name: value for name, value in fields.items() if isinstance(value, dict)})}
     if "lifecycle" in fields:
-        result["lifecycle"] = {**fields["lifecycle"], **asking(fields["lifecycle"])}
-    if ANSWERS in questions:
-        result["readinessProbe"] = {"httpGet": _ask(questions[ANSWERS], {}, proxy.health_port)}
+        result["lifecycle"] = {**fields["lifecycle"], **redirected(fields["lifecycle"])}
+    if DEFAULT_READINESS in probes:
+        result["readinessProbe"] = {"httpGet": _http_get(probes[DEFAULT_READINESS], {}, proxy.health_port)}
     return result
 
 
-def _ask(question: Carried, handler: Manifest, health_port: int) -> Manifest:
+def _http_get(probe: ProxiedProbe, handler: Manifest, health_port: int) -> Manifest:
     headers = handler.get("httpGet", {}).get("httpHeaders")
-    action: Manifest = {"path": question.location, "port": health_port}
+    action: Manifest = {"path": probe.location, "port": health_port}
     return {**action, "httpHeaders": headers} if headers else action
 
 
 def proxy_probes(health_port: int) -> Manifest:
-    """Return nginx's own probes: the backend waits until it listens, and nobody is led to it before."""
+    """Return the probes of nginx itself.
 
-    def asking(**timing: int) -> Manifest:
+    The startup probe delays the backend, the readiness probe the endpoints of the Service, until nginx listens.
+    """
+
+    def probe(**timing: int) -> Manifest:
         return {"httpGet": {"path": PROXY_HEALTH_PATH, "port": health_port}, **timing}
 
     return {
-        "startupProbe": asking(periodSeconds=1, failureThreshold=60),
-        "readinessProbe": asking(periodSeconds=5),
+        "startupProbe": probe(periodSeconds=1, failureThreshold=60),
+        "readinessProbe": probe(periodSeconds=5),
     }

@@ -1,4 +1,4 @@
-"""nginx beside the backend: the sidecar, the check before anything starts, and the static files. PURE."""
+"""nginx proxy of an AppStack: sidecar, configuration check before any container starts, and static files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from appstack.api.containers import PROXY, Proxy, Static
 from appstack.k8s.metadata import Manifest
-from appstack.k8s.quantity import amount
+from appstack.k8s.quantity import parse_quantity
 from appstack.render import hardening
 from appstack.render.context import Context
 from appstack.render.files import Files
@@ -17,7 +17,7 @@ from appstack.render.probes import proxy_probes, with_ports
 WRITABLE_VOLUME: Final = "appstack-nginx"
 HTTP_PORT: Final = "appstack-http"
 HEALTH_PORT: Final = "appstack-health"
-_USUAL: Final = {"cpu": "10m", "memory": "32Mi"}
+_DEFAULT_REQUESTS: Final = {"cpu": "10m", "memory": "32Mi"}
 
 
 def _static_volume(index: int) -> str:
@@ -29,7 +29,7 @@ def _image(context: Context, proxy: Proxy) -> str:
 
 
 def proxy_container(context: Context, files: Files) -> Manifest | None:
-    """Return nginx as a native sidecar, with what the author wrote of it laid over; None without a proxy."""
+    """Return nginx as a native sidecar with the fields of spec.proxy merged over it; None without a proxy."""
     proxy = context.spec.proxy
     if proxy is None:
         return None
@@ -37,7 +37,7 @@ def proxy_container(context: Context, files: Files) -> Manifest | None:
         "name": PROXY,
         "image": _image(context, proxy),
         "restartPolicy": "Always",
-        # Not the image's entrypoint, whose scripts want to write to /etc/nginx.
+        # Replaces the entrypoint of the image: its scripts write to /etc/nginx, which is read-only.
         "command": ["nginx", "-g", "daemon off;"],
         "ports": [
             {"name": HTTP_PORT, "containerPort": proxy.port},
@@ -47,23 +47,23 @@ def proxy_container(context: Context, files: Files) -> Manifest | None:
         "resources": {"requests": _requests(proxy)},
         "securityContext": hardening.as_nginx(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": _mounts(context, proxy, files),
+        "volumeMounts": _volume_mounts(context, proxy, files),
     }
-    return overlay(container, with_ports(proxy, proxy.container_fields(), first=proxy.port))
+    return overlay(container, with_ports(proxy, proxy.container_fields(), default=proxy.port))
 
 
 def _requests(proxy: Proxy) -> Manifest:
-    """Return what nginx asks for by default, but never more than the limit that the author sets."""
+    """Return the default requests of nginx, without those above a limit of the spec: the API server rejects them."""
     limits = (proxy.resources and proxy.resources.limits) or {}
-    return {name: usual for name, usual in _USUAL.items() if not _less(limits.get(name), usual)}
+    return {name: request for name, request in _DEFAULT_REQUESTS.items() if not _is_below(limits.get(name), request)}
 
 
-def _less(limit: str | None, usual: str) -> bool:
-    return limit is not None and (amount(limit) or 0) < (amount(usual) or 0)
+def _is_below(limit: str | None, request: str) -> bool:
+    return limit is not None and (parse_quantity(limit) or 0) < (parse_quantity(request) or 0)
 
 
 def nginx_check(context: Context, files: Files) -> Manifest | None:
-    """Return the init container that lets nginx judge its configuration; a wrong one never replaces a pod."""
+    """Return the init container that runs `nginx -t`, so a pod with an invalid configuration never becomes ready."""
     proxy = context.spec.proxy
     if proxy is None:
         return None
@@ -72,28 +72,28 @@ def nginx_check(context: Context, files: Files) -> Manifest | None:
         "name": "appstack-nginx-check",
         "image": _image(context, proxy),
         "command": ["nginx", "-t"],
-        "resources": {"requests": dict(_USUAL)},
+        "resources": {"requests": dict(_DEFAULT_REQUESTS)},
         "securityContext": hardening.as_nginx(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": _mounts(context, proxy, files),
+        "volumeMounts": _volume_mounts(context, proxy, files),
     }
-    # A configuration may name what the author mounts and sets, so the check sees it too.
-    seen = ("imagePullPolicy", "env", "envFrom", "volumeMounts", "securityContext")
-    return overlay(container, {field: own[field] for field in seen if field in own})
+    # The configuration may refer to mounts and environment variables of the proxy, so the check gets them too.
+    shared = ("imagePullPolicy", "env", "envFrom", "volumeMounts", "securityContext")
+    return overlay(container, {field: own[field] for field in shared if field in own})
 
 
 def static_copies(context: Context) -> list[Manifest]:
-    """Return an init container of the backend's image for each directory that is copied out of it."""
+    """Return one init container of the backend's image for each directory that is copied out of that image."""
     if context.settings.image_volumes:
         return []
-    return [_copy(context, index, each) for index, each in _from_image(context)]
+    return [_static_copy(context, index, static) for index, static in _from_image(context)]
 
 
-def _copy(context: Context, index: int, static: Static) -> Manifest:
+def _static_copy(context: Context, index: int, static: Static) -> Manifest:
     backend = context.spec.backend
-    written = backend.security_context.model_dump(by_alias=True, exclude_none=True) if backend.security_context else {}
-    user = {key: written[key] for key in ("runAsUser", "runAsGroup", "runAsNonRoot") if key in written}
-    copy: Manifest = {
+    own = backend.security_context.model_dump(by_alias=True, exclude_none=True) if backend.security_context else {}
+    user = {key: own[key] for key in ("runAsUser", "runAsGroup", "runAsNonRoot") if key in own}
+    container: Manifest = {
         "name": _static_volume(index),
         "image": backend.image,
         "command": ["cp", "-R", f"{(static.from_ or '').rstrip('/')}/.", f"{STATIC_ROOT}/{index}/"],
@@ -105,11 +105,11 @@ def _copy(context: Context, index: int, static: Static) -> Manifest:
             *hardening.no_token_mounts(context.spec.pod),
         ],
     }
-    return {**copy, "imagePullPolicy": backend.image_pull_policy} if backend.image_pull_policy else copy
+    return {**container, "imagePullPolicy": backend.image_pull_policy} if backend.image_pull_policy else container
 
 
 def proxy_volumes(context: Context) -> list[Manifest]:
-    """Return the volumes that only AppStack's own containers mount."""
+    """Return the volumes that only containers of AppStack mount."""
     if context.spec.proxy is None:
         return []
     volumes: list[Manifest] = [{"name": WRITABLE_VOLUME, "emptyDir": {}}]
@@ -124,21 +124,21 @@ def proxy_volumes(context: Context) -> list[Manifest]:
 
 
 def _from_image(context: Context) -> list[tuple[int, Static]]:
-    static = context.spec.proxy.static if context.spec.proxy else ()
-    return [(index, each) for index, each in enumerate(static) if each.from_]
+    statics = context.spec.proxy.static if context.spec.proxy else ()
+    return [(index, static) for index, static in enumerate(statics) if static.from_]
 
 
-def _mounts(context: Context, proxy: Proxy, files: Files) -> list[Manifest]:
-    """Return what nginx sees: its files, where it may write, what it serves; not the token."""
+def _volume_mounts(context: Context, proxy: Proxy, files: Files) -> list[Manifest]:
+    """Return the mounts of nginx: its files, its writable directories, the static files, and no token."""
     writable = [
         {"name": WRITABLE_VOLUME, "mountPath": path, "subPath": path.strip("/").replace("/", "-")}
         for path in NGINX_WRITABLE
     ]
-    served = [_served(context, index, each) for index, each in enumerate(proxy.static)]
-    return [*files.mounts(PROXY), *writable, *served, *hardening.no_token_mounts(context.spec.pod)]
+    statics = [_static_mount(context, index, static) for index, static in enumerate(proxy.static)]
+    return [*files.mounts(PROXY), *writable, *statics, *hardening.no_token_mounts(context.spec.pod)]
 
 
-def _served(context: Context, index: int, static: Static) -> Manifest:
+def _static_mount(context: Context, index: int, static: Static) -> Manifest:
     mount: Manifest = {"mountPath": f"{STATIC_ROOT}/{index}", "readOnly": True}
     if static.volume:
         sub_path = {"subPath": static.sub_path} if static.sub_path else {}

@@ -1,4 +1,4 @@
-"""The autoscaler and the disruption budget of the stack's workload. PURE."""
+"""HorizontalPodAutoscaler and PodDisruptionBudget of the workload."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from appstack.render.context import Context
 
 
 def autoscaler(context: Context) -> Manifest | None:
-    """Return the HorizontalPodAutoscaler; None when none is asked for."""
-    wanted = context.spec.autoscaling
-    if wanted is None:
+    """Return the HorizontalPodAutoscaler, or None if the spec has none."""
+    autoscaling = context.spec.autoscaling
+    if autoscaling is None:
         return None
     kind = context.spec.workload.chosen
     target = {"apiVersion": kind.API_VERSION, "kind": kind.KIND, "name": context.name}
     head = context.child("autoscaling/v2", "HorizontalPodAutoscaler", name=context.name)
-    return {**head, "spec": {"scaleTargetRef": target, **wanted.dump()}}
+    return {**head, "spec": {"scaleTargetRef": target, **autoscaling.dump()}}
 
 
 def disruption_budget(context: Context) -> Manifest | None:
-    """Return the PodDisruptionBudget; None when none is asked for."""
-    wanted = context.spec.pod_disruption_budget
-    if wanted is None:
+    """Return the PodDisruptionBudget, or None if the spec has none."""
+    budget = context.spec.pod_disruption_budget
+    if budget is None:
         return None
     head = context.child("policy/v1", "PodDisruptionBudget", name=context.name)
-    return {**head, "spec": {**wanted.dump(), "selector": {"matchLabels": meta.selector(context.name)}}}
+    return {**head, "spec": {**budget.dump(), "selector": {"matchLabels": meta.selector(context.name)}}}

@@ -1,8 +1,8 @@
-"""The Service before the pods, and the ServiceAccount under which they run. PURE."""
+"""Services and ServiceAccount of an AppStack."""
 
 from __future__ import annotations
 
-from appstack.api.service import USUAL
+from appstack.api.service import DEFAULT_SERVICE
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
@@ -10,38 +10,38 @@ from appstack.render.proxy import HTTP_PORT
 
 
 def service(context: Context) -> Manifest | None:
-    """Return the Service; None when it is switched off, or when nothing listens."""
-    written = context.spec.service or USUAL
-    fields = written.dump()
+    """Return the Service, or None if it is disabled or no container declares a port."""
+    spec_service = context.spec.service or DEFAULT_SERVICE
+    fields = spec_service.dump()
     fields.pop("metadata", None)
     ports = fields.pop("ports", None) or _default_ports(context)
     if not fields.pop("enabled") or not (ports or fields.get("externalName")):
         return None
-    whole = context.child("v1", "Service", name=context.name, extra=written.metadata)
+    head = context.child("v1", "Service", name=context.name, extra=spec_service.metadata)
     spec = {
         **fields,
         "selector": meta.selector(context.name),
-        "ports": [_led(context, port) for port in ports],
+        "ports": [_with_target_port(context, port) for port in ports],
     }
-    return {**whole, "spec": spec}
+    return {**head, "spec": spec}
 
 
 def headless_name(context: Context) -> str:
-    """Return the name of the Service under which each pod of a StatefulSet has a name of its own."""
-    written = context.spec.service
-    itself = written is not None and written.enabled and written.cluster_ip == "None"
-    return context.name if itself else f"{context.name}-pods"
+    """Return the name of the headless Service that gives each pod of a StatefulSet a DNS name."""
+    spec_service = context.spec.service
+    is_headless = spec_service is not None and spec_service.enabled and spec_service.cluster_ip == "None"
+    return context.name if is_headless else f"{context.name}-pods"
 
 
-def headless(context: Context) -> Manifest | None:
-    """Return that Service; None for other kinds, and where the stack's own Service is headless already."""
+def headless_service(context: Context) -> Manifest | None:
+    """Return the headless Service of a StatefulSet; None for other kinds, or if its own Service is headless."""
     name = headless_name(context)
     if context.spec.workload.kind != "StatefulSet" or name == context.name:
         return None
-    ports = [_led(context, port) for port in _default_ports(context)]
+    ports = [_with_target_port(context, port) for port in _default_ports(context)]
     spec = {
         "clusterIP": "None",
-        "publishNotReadyAddresses": True,  # members of a cluster look for each other before they are ready
+        "publishNotReadyAddresses": True,  # members of a cluster resolve each other before they are ready
         "selector": meta.selector(context.name),
         **({"ports": ports} if ports else {}),
     }
@@ -61,19 +61,19 @@ def _default_ports(context: Context) -> list[Manifest]:
     ]
 
 
-def _led(context: Context, port: Manifest) -> Manifest:
-    """Return a port with its target: the proxy, else the backend's port of that number, else its first."""
+def _with_target_port(context: Context, port: Manifest) -> Manifest:
+    """Return a Service port with its targetPort: the proxy, else the backend's port of that number, else its first."""
     if "targetPort" in port:
         return port
     if context.spec.proxy is not None:
         return {**port, "targetPort": HTTP_PORT}
-    numbers = [each.container_port for each in context.spec.backend.ports or []]
+    numbers = [backend_port.container_port for backend_port in context.spec.backend.ports or []]
     target = port["port"] if port["port"] in numbers else next(iter(numbers), port["port"])
     return {**port, "targetPort": target}
 
 
 def service_account(context: Context) -> Manifest | None:
-    """Return the ServiceAccount; None when none is asked for, or when it exists already."""
+    """Return the ServiceAccount, or None if the spec has none or refers to an existing one."""
     account = context.spec.service_account
     if account is None or not account.create:
         return None

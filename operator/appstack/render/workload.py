@@ -1,33 +1,35 @@
-"""The workload itself: the parts that its kind is made of. PURE."""
+"""Workload of an AppStack: Deployment, StatefulSet, DaemonSet, Job, CronJob or Pod."""
 
 from __future__ import annotations
 
 from appstack.api.volumes import Claim
-from appstack.api.workloads import Parts
+from appstack.api.workloads import WorkloadParts
 from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
-from appstack.render.draining import strategy
+from appstack.render.draining import default_strategy
 from appstack.render.service import headless_name
 
 
 def workload(context: Context, template: Manifest) -> Manifest:
-    """Return the Deployment, StatefulSet, DaemonSet, Job, CronJob or Pod."""
+    """Return the workload with the given pod template."""
     kind = context.spec.workload.chosen
-    own = [(volume.name, volume.claim) for volume in context.spec.volumes if volume.claim and volume.claim.per_replica]
-    parts = Parts(
+    per_replica = [
+        (volume.name, volume.claim) for volume in context.spec.volumes if volume.claim and volume.claim.per_replica
+    ]
+    parts = WorkloadParts(
         head=context.child(kind.API_VERSION, kind.KIND, name=context.name),
         stack=context.name,
         template=template,
         replicas=context.spec.replicas,
-        service=headless_name(context),
-        claims=tuple(claim.template(name, context.place) for name, claim in own),
-        retention=_retention(own[0][1]) if own else None,
-        strategy=strategy(context),
+        service_name=headless_name(context),
+        claim_templates=tuple(claim.template(name, context.volume_context) for name, claim in per_replica),
+        retention=_retention_policy(per_replica[0][1]) if per_replica else None,
+        strategy=default_strategy(context),
     )
     return kind.manifest(parts)
 
 
-def _retention(claim: Claim) -> Manifest:
-    """Return what becomes of the claims per replica: one policy for all, which is checked."""
+def _retention_policy(claim: Claim) -> Manifest:
+    """Return the retention policy of the StatefulSet; validation ensures that all its claims have the same one."""
     policy = claim.retention_policy
     return {"whenDeleted": policy.when_deleted, "whenScaled": policy.when_scaled}
