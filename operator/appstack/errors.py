@@ -1,12 +1,12 @@
-"""Errors, sorted by what happens next.
+"""Exception hierarchy, by the reaction to each error.
 
 AppStackError
-├── InvalidSpec      the author of the AppStack must act: it carries every fault that was found
-├── ForeignObject    somebody must hand an object over or rename the stack; looked at again now and then
-├── Refused          the API server will not take an object as it stands: tried again now and then, with back-off
-│   └── MissingKind  the cluster does not know the kind: looked at again when it does
-├── Unavailable      the API server could not answer: tried again with back-off
-└── OperatorError    whoever runs the operator must act: one sentence and what to do, then exit
+├── InvalidSpec         the author of the AppStack must edit it; carries every validation issue
+├── OwnershipConflict   a user must rename one of two objects or permit adoption; retried with back-off
+├── ApiRejected         the API server refuses the object as it is; retried with back-off
+│   └── KindNotServed   the cluster does not serve the kind; retried when its CustomResourceDefinition is installed
+├── ApiUnavailable      the API server could not answer; retried with back-off
+└── OperatorError       the administrator must act; the process prints the message with its hint and exits
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from appstack.k8s.metadata import Ref
 
 
 class Severity(StrEnum):
-    """How much a fault matters: an Error is refused, a Warning is legal but odd."""
+    """Severity of a validation issue: an Error blocks the stack, a Warning only informs."""
 
     ERROR = "Error"
     WARNING = "Warning"
@@ -26,9 +26,9 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ValidationIssue:
-    """One thing that is wrong with a stack: the same words offline, at admission and in status.
+    """One issue with an AppStack, with the same text offline, at admission and in the status.
 
-    `path` is the field in Kubernetes' notation, for example `spec.sidecars[0].ports[1].containerPort`.
+    `field` is a path in Kubernetes' notation, for example `spec.sidecars[0].ports[1].containerPort`.
     """
 
     field: str
@@ -37,17 +37,17 @@ class ValidationIssue:
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        """One line: path, what, hint."""
-        sentence = f"{self.field}: {self.message}"
-        return f"{sentence} ({self.hint})" if self.hint else sentence
+        """Return one line with field, message and hint."""
+        text = f"{self.field}: {self.message}"
+        return f"{text} ({self.hint})" if self.hint else text
 
 
 class AppStackError(Exception):
-    """The root of what this package raises on purpose."""
+    """Base class of all errors that this package raises."""
 
 
 class InvalidSpec(AppStackError):
-    """The stack can't be rendered as it is written."""
+    """The spec of an AppStack cannot be rendered."""
 
     def __init__(self, issues: tuple[ValidationIssue, ...]) -> None:
         super().__init__("; ".join(str(issue) for issue in issues))
@@ -55,18 +55,18 @@ class InvalidSpec(AppStackError):
 
 
 class OwnershipConflict(AppStackError):
-    """An object of the name that a child would bear belongs to somebody else."""
+    """An object that the AppStack does not control already has the name of a child."""
 
     def __init__(self, ref: Ref) -> None:
         super().__init__(
-            f"{ref} exists and is not this AppStack's: rename one of the two, "
-            f'or hand it over with the annotation appstack.dev/adopt: "true" on it'
+            f"{ref} exists and is not controlled by this AppStack: rename one of the two, "
+            f'or permit adoption by annotating the object with appstack.dev/adopt: "true"'
         )
         self.ref = ref
 
 
 class ApiRejected(AppStackError):
-    """The API server answered that it will not do this: a 4xx that trying again does not cure."""
+    """The API server refused a request with a 4xx status that a retry alone does not cure."""
 
     def __init__(self, ref: Ref, *, status: int, reason: str, message: str, causes: tuple[str, ...] = ()) -> None:
         super().__init__(f"{ref}: {message}")
@@ -74,32 +74,32 @@ class ApiRejected(AppStackError):
         self.status = status
         self.reason = reason
         self.message = message
-        self.causes = causes  # each thing that is wrong, in the API server's words
+        self.causes = causes  # details.causes of the Status object, one text each
 
 
 class KindNotServed(ApiRejected):
-    """The cluster has no such kind: its CustomResourceDefinition is not installed."""
+    """The cluster does not serve a kind: its CustomResourceDefinition is not installed."""
 
     def __init__(self, ref: Ref) -> None:
         super().__init__(
             ref,
             status=404,
             reason="MissingKind",
-            message=f"the cluster does not know {ref.kind} ({ref.api_version}): install its "
-            "CustomResourceDefinition, and it is applied within a minute; the rest of the stack works",
+            message=f"the cluster does not serve {ref.kind} ({ref.api_version}): install its "
+            "CustomResourceDefinition; the object is then applied within a minute, and the rest of the stack works now",
         )
 
 
 class ApiUnavailable(AppStackError):
-    """The API server, or the way to it, failed for now: 5xx, 429, time-outs, broken connections."""
+    """The API server failed temporarily or was unreachable: 5xx, 429, time-out, broken connection."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after  # seconds, when the server said so
+        self.retry_after = retry_after  # seconds, from the Retry-After header
 
 
 class OperatorError(AppStackError):
-    """The operator can't run as it was started: a sentence for the one who started it."""
+    """The operator cannot run in this configuration; the message and the hint address the administrator."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(f"{message}. {hint}")

@@ -1,4 +1,4 @@
-"""Where a stack answers: a table of what makes it reachable."""
+"""Endpoints of a stack: URLs of Services, pods, Ingresses and HTTPRoutes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ HTTP = {"name": "http", "port": 80}
 DB = {"port": 3306}
 
 
-def thing(kind: str, spec: dict[str, Any], *, name: str = "shop", address: dict[str, str] | None = None) -> Child:
+def exposing_child(
+    kind: str, spec: dict[str, Any], *, name: str = "shop", address: dict[str, str] | None = None
+) -> Child:
     status = {"loadBalancer": {"ingress": [address]}} if address else {}
     return Child(Ref("v1", kind, "team", name), name, "1", "shop", spec=spec, status=status)
 
@@ -23,26 +25,26 @@ def pod(name: str) -> Child:
     return Child(Ref("v1", "Pod", "team", name), name, "1", "shop")
 
 
-def told(*children: Child, pods: tuple[Child, ...] = ()) -> list[str]:
+def endpoint_lines(*children: Child, pods: tuple[Child, ...] = ()) -> list[str]:
     observed = Observed({child.ref: child for child in children}, pods=pods)
-    found = endpoints(observed, stack="shop", usual="tcp")
-    assert len({one.name for one in found}) == len(found), "names are the list's keys"
+    found = endpoints(observed, stack="shop", default_scheme="tcp")
+    assert len({one.name for one in found}) == len(found), "names are the keys of the list"
     return [f"{one.scope} {one.name} {one.url}" for one in found]
 
 
-RULE = {"host": "shop.example", "http": {"paths": [{"path": "/"}]}}
-DEEP = {"host": "shop.example", "http": {"paths": [{"path": "/api"}]}}
-ANY = {"http": {"paths": [{"path": "/"}]}}
-SECURE = [{"hosts": ["shop.example"], "secretName": "x"}]
+ROOT_RULE = {"host": "shop.example", "http": {"paths": [{"path": "/"}]}}
+PATH_RULE = {"host": "shop.example", "http": {"paths": [{"path": "/api"}]}}
+ANY_HOST_RULE = {"http": {"paths": [{"path": "/"}]}}
+TLS = [{"hosts": ["shop.example"], "secretName": "x"}]
 
 
 @pytest.mark.parametrize(
     ("sentence", "children", "expected"),
     [
-        ("a Service", [thing("Service", {"ports": [HTTP]})], ["Cluster http http://shop.team.svc"]),
+        ("a Service", [exposing_child("Service", {"ports": [HTTP]})], ["Cluster http http://shop.team.svc"]),
         (
             "a load balancer with an address",
-            [thing("Service", {"ports": [HTTP, DB]}, address={"ip": "192.0.2.1"})],
+            [exposing_child("Service", {"ports": [HTTP, DB]}, address={"ip": "192.0.2.1"})],
             [
                 "Cluster http http://shop.team.svc",
                 "Cluster 3306 tcp://shop.team.svc:3306",
@@ -51,40 +53,56 @@ SECURE = [{"hosts": ["shop.example"], "secretName": "x"}]
             ],
         ),
         (
-            "a StatefulSet's pods, by their names",
-            [thing("Service", {"ports": [HTTP]}), thing("Service", {"ports": [DB]}, name="shop-pods")],
+            "a headless Service of a StatefulSet",
+            [
+                exposing_child("Service", {"ports": [HTTP]}),
+                exposing_child("Service", {"ports": [DB]}, name="shop-pods"),
+            ],
             [
                 "Cluster http http://shop.team.svc",
                 "Pod shop-0 tcp://shop-0.shop-pods.team.svc:3306",
                 "Pod shop-1 tcp://shop-1.shop-pods.team.svc:3306",
             ],
         ),
-        ("an Ingress", [thing("Ingress", {"rules": [RULE]})], ["External shop.example http://shop.example"]),
-        ("a path", [thing("Ingress", {"rules": [DEEP]})], ["External shop.example http://shop.example/api"]),
         (
-            "an Ingress with TLS",
-            [thing("Ingress", {"rules": [RULE], "tls": SECURE})],
-            ["External shop.example https://shop.example"],
-        ),
-        (
-            "an Ingress for every name",
-            [thing("Ingress", {"rules": [ANY]}, address={"hostname": "lb.example"})],
-            ["External ingress http://lb.example"],
-        ),
-        ("an Ingress that has no address yet", [thing("Ingress", {"rules": [ANY]})], []),
-        (
-            "an HTTPRoute",
-            [thing("HTTPRoute", {"hostnames": ["shop.example"]})],
+            "an Ingress",
+            [exposing_child("Ingress", {"rules": [ROOT_RULE]})],
             ["External shop.example http://shop.example"],
         ),
         (
-            "both for one host",
-            [thing("Ingress", {"rules": [RULE], "tls": SECURE}), thing("HTTPRoute", {"hostnames": ["shop.example"]})],
+            "an Ingress with a path",
+            [exposing_child("Ingress", {"rules": [PATH_RULE]})],
+            ["External shop.example http://shop.example/api"],
+        ),
+        (
+            "an Ingress with TLS",
+            [exposing_child("Ingress", {"rules": [ROOT_RULE], "tls": TLS})],
+            ["External shop.example https://shop.example"],
+        ),
+        (
+            "an Ingress without a host",
+            [exposing_child("Ingress", {"rules": [ANY_HOST_RULE]}, address={"hostname": "lb.example"})],
+            ["External ingress http://lb.example"],
+        ),
+        ("an Ingress without a host and an address", [exposing_child("Ingress", {"rules": [ANY_HOST_RULE]})], []),
+        (
+            "an HTTPRoute",
+            [exposing_child("HTTPRoute", {"hostnames": ["shop.example"]})],
+            ["External shop.example http://shop.example"],
+        ),
+        (
+            "an Ingress and an HTTPRoute for one host",
+            [
+                exposing_child("Ingress", {"rules": [ROOT_RULE], "tls": TLS}),
+                exposing_child("HTTPRoute", {"hostnames": ["shop.example"]}),
+            ],
             ["External shop.example https://shop.example"],
         ),
     ],
 )
-def test_endpoints(sentence: str, children: list[Child], expected: list[str]) -> None:
+def test_endpoints_have_the_urls_of_the_objects_that_expose_the_stack(
+    sentence: str, children: list[Child], expected: list[str]
+) -> None:
     pods = (pod("shop-1"), pod("shop-0"), pod("shop-7d4b9-x"))
 
-    assert expected == told(*children, pods=pods), sentence
+    assert expected == endpoint_lines(*children, pods=pods), sentence

@@ -1,4 +1,4 @@
-"""Label selectors: what they take, and whether two can meet."""
+"""Label selectors: parsing, matching and disjointness."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from appstack.leaderelection.scope import Scope, overlap
 
 
 @pytest.mark.parametrize(
-    ("selector", "taken", "not_taken"),
+    ("selector", "matching", "other"),
     [
         ("", {}, None),
         ("shard=a", {"shard": "a"}, {"shard": "b"}),
@@ -22,19 +22,19 @@ from appstack.leaderelection.scope import Scope, overlap
         ("example.org/shard=a,env in (x,y),!old", {"example.org/shard": "a", "env": "y"}, {"example.org/shard": "a"}),
     ],
 )
-def test_what_a_selector_takes(selector: str, taken: dict[str, str], not_taken: dict[str, str] | None) -> None:
-    assert matches(parse(selector), taken)
-    assert not_taken is None or not matches(parse(selector), not_taken)
+def test_selector_matches_labels(selector: str, matching: dict[str, str], other: dict[str, str] | None) -> None:
+    assert matches(parse(selector), matching)
+    assert other is None or not matches(parse(selector), other)
 
 
 @pytest.mark.parametrize("text", ["shard=a=b", "shard in a,b", "shard in (a b)", "a,,b", "a>1", "-a", "shard in (a"])
-def test_what_is_no_selector(text: str) -> None:
-    with pytest.raises(ValueError, match="no part of a label selector"):
+def test_invalid_selector_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a requirement of a label selector"):
         parse(text)
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "apart"),
+    ("one", "other", "expected"),
     [
         ("shard=a", "shard=b", True),
         ("shard=a", "shard=a", False),
@@ -52,13 +52,13 @@ def test_what_is_no_selector(text: str) -> None:
         ("shard=a,shard=b", "region=y", True),
     ],
 )
-def test_whether_two_selectors_are_apart(one: str, other: str, apart: bool) -> None:
-    assert apart is disjoint(parse(one), parse(other))
-    assert apart is disjoint(parse(other), parse(one)), "the other way round"
+def test_selectors_are_disjoint_if_their_requirements_leave_no_value(one: str, other: str, expected: bool) -> None:
+    assert expected is disjoint(parse(one), parse(other))
+    assert expected is disjoint(parse(other), parse(one)), "with the selectors exchanged"
 
 
-def test_scopes_apart_by_labels_do_not_overlap() -> None:
+def test_scopes_with_disjoint_selectors_do_not_overlap() -> None:
     assert not overlap(Scope(selector="shard=a"), Scope(selector="shard=b"))
     assert overlap(Scope(selector="shard=a"), Scope())
-    assert overlap(Scope(selector="shard=a"), Scope(selector="what is this?")), "in doubt, yes"
+    assert overlap(Scope(selector="shard=a"), Scope(selector="not a selector?")), "an invalid selector overlaps"
     assert "all namespaces labelled shard=a" == str(Scope(selector="shard=a"))

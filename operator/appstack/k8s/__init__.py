@@ -1,1 +1,1 @@
-"""What is Kubernetes' own: references, labels, selectors, quantities and managed fields. PURE."""
+"""Kubernetes conventions in pure functions: references, labels, selectors, quantities and managed fields."""

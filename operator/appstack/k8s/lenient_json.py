@@ -1,7 +1,7 @@
-"""JSON that anybody may have written: the API server keeps more of it than Python's readers take. PURE.
+"""JSON decoder for every document that the API server stores, including those that Python's decoders refuse.
 
-In `managedFields`, also in those of an object's templates, it keeps 10,000 levels, bytes that are no UTF-8, halves of
-surrogates, and numbers of any length.
+In `managedFields`, and in those of templates inside an object, the API server keeps 10,000 levels of nesting, invalid
+UTF-8, lone surrogates, and integers of any length.
 """
 
 from __future__ import annotations
@@ -13,57 +13,62 @@ from typing import Any, Final
 
 from pydantic_core import from_json
 
-_DEEP: Final = 100  # levels: what Kubernetes means anything by has fewer, and pydantic's reader takes 200
-_DIGITS: Final = 300  # of an integer
-_SIGN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[][{}]', re.DOTALL)
+_MAX_DEPTH: Final = 100  # levels: no field of Kubernetes is nested deeper, and pydantic's decoder accepts 200
+_MAX_INT_DIGITS: Final = 300
+_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[][{}]', re.DOTALL)
 
 
-def read(text: bytes) -> Any:
-    """Return the value of a JSON text, at most 200 levels of it; raise ValueError where it is none.
+def loads(text: bytes) -> Any:
+    """Return the value of a JSON document; raise ValueError for invalid JSON.
 
-    Of what is nested deeper, 100 levels are kept; of what is no text, a sign that says so; of a number of more than
-    300 digits, nothing. Any string can be encoded.
+    A document that pydantic's decoder refuses is repaired: values nested deeper than 100 levels become null, bytes and
+    surrogates that are no text become replacement characters, and integers of more than 300 digits become 0. Every
+    string of the result can be encoded as UTF-8.
     """
     try:
         return from_json(text)
     except ValueError:
-        return from_json(_mended(text))
+        return from_json(_repair(text))
 
 
-def readable(text: bytes) -> bytes:
-    """Return a JSON text of which `json.loads` makes what `read` returns: for those who read by themselves."""
+def sanitize(text: bytes) -> bytes:
+    """Return a JSON document from which `json.loads` returns the same value as `loads` does from the original.
+
+    Invalid JSON is returned unchanged, so that the caller's own decoder reports it.
+    """
     try:
         from_json(text)
     except ValueError:
         try:
-            return _mended(text)
+            return _repair(text)
         except ValueError:
-            pass  # it is none: who reads it will say so
+            pass
     return text
 
 
-def _mended(text: bytes) -> bytes:
-    """Return the text with null for each value below the last level, and signs for what is no text."""
-    value = json.loads("".join(_pieces(text.decode(errors="replace"))), parse_int=_int)
+def _repair(text: bytes) -> bytes:
+    """Return the document with null below the last level and replacement characters for undecodable ones."""
+    value = json.loads("".join(_prune(text.decode(errors="replace"))), parse_int=_bounded_int)
     return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 
-def _int(digits: str) -> int:
-    """Return a number, or none for one of which Python and pydantic refuse to read so many digits."""
-    return int(digits) if len(digits) <= _DIGITS else 0
+def _bounded_int(digits: str) -> int:
+    """Return the integer, or 0 where it has more digits than Python and pydantic convert."""
+    return int(digits) if len(digits) <= _MAX_INT_DIGITS else 0
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _prune(text: str) -> Iterator[str]:
+    """Yield the document in pieces, with null for every list and object below the last level."""
     level = start = 0
-    for sign in _SIGN.finditer(text):
-        first = text[sign.start()]
+    for token in _TOKEN.finditer(text):
+        first = text[token.start()]
         if first in "[{":
-            if level == _DEEP:
-                yield text[start : sign.start()] + "null"
+            if level == _MAX_DEPTH:
+                yield text[start : token.start()] + "null"
             level += 1
         elif first in "]}":
             level -= 1
-            if level == _DEEP:
-                start = sign.end()
-    if level <= _DEEP:
+            if level == _MAX_DEPTH:
+                start = token.end()
+    if level <= _MAX_DEPTH:
         yield text[start:]

@@ -1,72 +1,74 @@
-"""The API server's account of who set which field: `fieldsV1` of an object's managedFields. PURE."""
+"""Paths in `fieldsV1` of an object's managedFields: enumeration, membership, and lookup in a manifest."""
 
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, Mapping
 from typing import Any, Final
 
-from appstack.k8s.lenient_json import read
+from appstack.k8s.lenient_json import loads
 
-Path = tuple[str, ...]
-"""A field as `fieldsV1` spells it: `f:spec`, `k:{"name":"backend"}`, `f:image`."""
-
-
-_DEEP: Final = 40  # more than any kind has: what somebody made up may have 10,000
+FieldPath = tuple[str, ...]
+"""The path of a field in the notation of `fieldsV1`: `f:spec`, `k:{"name":"backend"}`, `f:image`."""
 
 
-def leaves(fields: Mapping[str, Any], before: Path = ()) -> Iterator[Path]:
-    """Yield every field that has none below it, or that lies deeper than any that means something."""
-    for key, below in fields.items():
-        if below and len(before) < _DEEP:
-            yield from leaves(below, (*before, key))
+_MAX_DEPTH: Final = 40  # levels: no kind has as many, but a client can send 10,000
+
+
+def leaf_paths(fields: Mapping[str, Any], prefix: FieldPath = ()) -> Iterator[FieldPath]:
+    """Yield the path of every field without children; paths end at level 41 where `fields` are nested deeper."""
+    for key, children in fields.items():
+        if children and len(prefix) < _MAX_DEPTH:
+            yield from leaf_paths(children, (*prefix, key))
         elif key != ".":
-            yield (*before, key)
+            yield (*prefix, key)
 
 
-def has(fields: Mapping[str, Any], leaf: Path) -> bool:
-    """Tell whether a field is one of their `leaves`, without looking at all of them."""
-    below: Mapping[str, Any] | None = fields
+def contains(fields: Mapping[str, Any], leaf: FieldPath) -> bool:
+    """Return whether a path is one of `leaf_paths(fields)`, without enumerating them."""
+    node: Mapping[str, Any] | None = fields
     for part in leaf:
-        if not below or part not in below:
+        if not node or part not in node:
             return False
-        below = below[part]
-    return not below or len(leaf) > _DEEP
+        node = node[part]
+    return not node or len(leaf) > _MAX_DEPTH
 
 
-def sets(manifest: Mapping[str, Any], path: Path) -> bool:
-    """Tell whether a manifest says anything about a field."""
+def is_set(manifest: Mapping[str, Any], path: FieldPath) -> bool:
+    """Return whether a manifest has a value other than null at a path."""
     value: Any = manifest
     for part in path:
-        value = _below(value, part)
+        value = _resolve(value, part)
         if value is None:
             return False
     return True
 
 
-def _below(value: Any, part: str) -> Any:
-    how, _, name = part.partition(":")
-    if how == "f" and isinstance(value, Mapping):
+def _resolve(value: Any, part: str) -> Any:
+    """Return the value below `value` at one part of a path: a field, an item by key, or a member of a set."""
+    prefix, _, name = part.partition(":")
+    if prefix == "f" and isinstance(value, Mapping):
         return value.get(name)
-    if how == "k" and isinstance(value, list):
-        key = read(name.encode()).items()
-        return next((item for item in value if isinstance(item, Mapping) and key <= _named(item)), None)
-    if how == "v" and isinstance(value, list):
-        wanted = read(name.encode())
+    if prefix == "k" and isinstance(value, list):
+        key = loads(name.encode()).items()
+        return next((item for item in value if isinstance(item, Mapping) and key <= _key_items(item)), None)
+    if prefix == "v" and isinstance(value, list):
+        wanted = loads(name.encode())
         return wanted if wanted in value else None
-    return value if how == "f" and not isinstance(value, list) else None
+    return value if prefix == "f" and not isinstance(value, list) else None
 
 
-def _named(item: Mapping[str, Any]) -> ItemsView[str, Any]:
+def _key_items(item: Mapping[str, Any]) -> ItemsView[str, Any]:
+    """Return the fields of a list item, with the default of `protocol`, which is part of the key of ports."""
     return {"protocol": "TCP", **item}.items()
 
 
-def text(path: Path) -> str:
-    """Return a field as people write it: `spec.containers[name=backend].image`."""
-    said = ""
+def format_path(path: FieldPath) -> str:
+    """Return a path in the notation of error messages: `spec.containers[name=backend].image`."""
+    text = ""
     for part in path:
-        how, _, name = part.partition(":")
-        if how == "k":
-            said += f"[{','.join(f'{key}={value}' for key, value in read(name.encode()).items())}]"
+        prefix, _, name = part.partition(":")
+        if prefix == "k":
+            text += f"[{','.join(f'{key}={value}' for key, value in loads(name.encode()).items())}]"
         else:
-            said += f".{name}" if how == "f" else f"[{name}]"
-    return said.removeprefix(".")
+            text += f".{name}" if prefix == "f" else f"[{name}]"
+    return text.removeprefix(".")

@@ -1,4 +1,4 @@
-"""Names, labels and owners: the only place that spells them. PURE."""
+"""Metadata of managed objects: API group, labels, annotations, owner references and object references."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 Manifest = dict[str, Any]
-"""A whole Kubernetes object as JSON has it."""
+"""A complete Kubernetes object, decoded from JSON."""
 
 GROUP: Final = "appstack.dev"
 VERSION: Final = "v1alpha1"
@@ -20,17 +20,17 @@ PLURAL: Final = "appstacks"
 FIELD_MANAGER: Final = "appstack"
 RESERVED_PREFIX: Final = "appstack-"  # of containers, volumes and ports
 
-STACK_LABEL: Final = f"{GROUP}/stack"  # on every child and pod, and the whole selector
-VOLUME_LABEL: Final = f"{GROUP}/volume"  # on a claim: the volume that it is for
-FILES_LABEL: Final = f"{GROUP}/files"  # on pods and what makes them: the revision of their files
+STACK_LABEL: Final = f"{GROUP}/stack"  # on every child and pod; the only label of their selectors
+VOLUME_LABEL: Final = f"{GROUP}/volume"  # on a PersistentVolumeClaim: the name of its volume
+FILES_LABEL: Final = f"{GROUP}/files"  # on pods and their controllers: the revision of the AppStack's files
 ADOPT_ANNOTATION: Final = f"{GROUP}/adopt"
 
-MAX_NAME: Final = 52  # a CronJob's name may have no more
+MAX_NAME_LENGTH: Final = 52  # characters: the limit of a CronJob's name
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Ref:
-    """Which object: enough to address it, and its printed name in every message."""
+    """Reference to an object; its string form names the object in every message."""
 
     api_version: str
     kind: str
@@ -38,18 +38,18 @@ class Ref:
     name: str
 
     def __str__(self) -> str:
-        """Kind and name, as kubectl prints them in sentences."""
+        """Return kind, namespace and name: `Deployment team-a/shop`."""
         return f"{self.kind} {self.namespace}/{self.name}"
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Ref:
-        """Return the reference of a whole object."""
+        """Return the reference to a manifest's object."""
         meta = manifest["metadata"]
         return cls(manifest["apiVersion"], manifest["kind"], meta.get("namespace", ""), meta["name"])
 
 
 def selector(stack: str) -> dict[str, str]:
-    """Return what selects the pods of a stack. It never changes: a Deployment's selector can't."""
+    """Return the labels that select a stack's pods. They must never change: a Deployment's selector is immutable."""
     return {STACK_LABEL: stack}
 
 
@@ -62,8 +62,8 @@ def labels(stack: str) -> dict[str, str]:
     }
 
 
-def owner(*, name: str, uid: str) -> Manifest:
-    """Return the owner reference that makes a child go with its AppStack."""
+def owner_reference(*, name: str, uid: str) -> Manifest:
+    """Return the owner reference by which the garbage collector deletes a child with its AppStack."""
     return {
         "apiVersion": API_VERSION,
         "kind": KIND,
@@ -75,6 +75,6 @@ def owner(*, name: str, uid: str) -> Manifest:
 
 
 def digest(value: Any) -> str:
-    """Return the hash of a JSON value: 16 hexadecimal digits, the same for the same value."""
+    """Return the hash of a JSON value as 16 hexadecimal digits; equal values have equal hashes."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What was seen of a stack in the cluster: the one frozen value on which every decision is made. PURE."""
+"""Observed state of one AppStack: the immutable snapshot from which plan and status are computed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from appstack.k8s.managed_fields import Path
+from appstack.k8s.managed_fields import FieldPath
 from appstack.k8s.metadata import Ref
 
 
 class TerminalState(StrEnum):
-    """How a Job or Pod came to its end."""
+    """Terminal state of a Job or Pod."""
 
     COMPLETED = "Completed"
     FAILED = "Failed"
@@ -20,52 +20,52 @@ class TerminalState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldManager:
-    """Somebody else who wrote to an object after our apply, and fields that are theirs and no longer ours."""
+    """Another field manager that wrote to an object after AppStack's apply, and the fields that only it owns now."""
 
     manager: str
-    fields: tuple[Path, ...]
+    fields: tuple[FieldPath, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """An object with a stack's label, or found under a child's name, cut to what decisions need."""
+    """A cached object that carries a stack's label or has a child's name, reduced to the fields that decisions need."""
 
     ref: Ref
     uid: str
     resource_version: str
-    stack: str  # the value of the stack label; empty when the object has none
-    owner_uid: str = ""  # of its controlling owner
-    created: str = ""  # when it was made
-    owner_stack: str = ""  # that owner's name, where it is an AppStack
-    fields: str = ""  # digest of the `fieldsV1` of our own apply entry; empty when there is none
+    stack: str  # value of the stack label; empty without the label
+    owner_uid: str = ""  # uid of the controlling owner
+    created: str = ""  # metadata.creationTimestamp
+    owner_stack: str = ""  # name of the controlling owner if it is an AppStack
+    fields: str = ""  # digest of `fieldsV1` of AppStack's own apply entry; empty without such an entry
     adopt: bool = False
-    retained: bool = False  # a claim of ours that carries no owner reference on purpose
+    retained: bool = False  # a PersistentVolumeClaim kept without an owner reference on purpose
     deleting: bool = False
-    ended: TerminalState | None = None  # a Job or Pod that came to its end by itself, not by a deletion
-    owns_replicas: bool = False  # our own apply entry holds its number of replicas
-    files: str = ""  # the files label: the revision of files that it belongs to or needs
+    ended: TerminalState | None = None  # of a Job or Pod that finished before any deletion
+    owns_replicas: bool = False  # AppStack's own apply entry contains spec.replicas
+    files: str = ""  # value of the files label: the revision of the files that it holds or mounts
     generation: int = 0
-    other_managers: tuple[FieldManager, ...] = ()  # the latest first
-    spec: Mapping[str, Any] = field(default_factory=dict)  # only of the kinds whose spec is looked at
-    status: Mapping[str, Any] = field(default_factory=dict)  # only of the kinds whose status is looked at
+    other_managers: tuple[FieldManager, ...] = ()  # the most recent first
+    spec: Mapping[str, Any] = field(default_factory=dict)  # only of kinds for which a decision reads the spec
+    status: Mapping[str, Any] = field(default_factory=dict)  # only of kinds for which a decision reads the status
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The stack as its children know it."""
+    """The AppStack that owns the children."""
 
     name: str
     uid: str
-    spec: Mapping[str, Any] = field(default_factory=dict, compare=False)  # as the author wrote it
+    spec: Mapping[str, Any] = field(default_factory=dict, compare=False)  # as in the AppStack, without defaults
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything that is known of one stack at one moment."""
+    """All cached objects of one AppStack at one moment."""
 
-    children: Mapping[Ref, Child] = field(default_factory=dict)  # what the operator applies, or has applied
+    children: Mapping[Ref, Child] = field(default_factory=dict)  # objects of the kinds that AppStack applies
     revisions: tuple[Child, ...] = ()  # ReplicaSets and ControllerRevisions
-    pods: tuple[Child, ...] = ()  # a bare Pod of the stack's own is among the children, too
-    ended: Mapping[Ref, Child] = field(default_factory=dict)  # Jobs and Pods that ended, and are gone
-    missing: frozenset[tuple[str, str]] = frozenset()  # apiVersion and kind of what the cluster does not know
+    pods: tuple[Child, ...] = ()  # a bare Pod of the stack is among the children, too
+    ended: Mapping[Ref, Child] = field(default_factory=dict)  # Jobs and Pods that finished and no longer exist
+    not_served: frozenset[tuple[str, str]] = frozenset()  # apiVersion and kind, where the cluster does not serve it
     namespace_uid: str = ""

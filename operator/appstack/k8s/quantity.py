@@ -1,4 +1,8 @@
-"""Kubernetes' quantities as numbers. PURE."""
+"""Parser of Kubernetes quantities, such as `100m` and `1.5Gi`.
+
+`kubernetes.utils.parse_quantity` is no substitute: it accepts `NaN`, `1_000`, `1e3Ki` and exponents without a bound,
+and the grammar that would guard it is most of this module.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-_QUANTITY = re.compile(
+_QUANTITY: Final = re.compile(
     r"([+-]?(?:[0-9]{1,64}\.?[0-9]{0,64}|\.[0-9]{1,64}))(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?[0-9]{1,2}))?"
 )
 _UNITS: Final = {
@@ -19,8 +23,8 @@ _UNITS: Final = {
 }
 
 
-def amount(quantity: str) -> Decimal | None:
-    """Return how much it is; None when Kubernetes would not read it."""
+def parse_quantity(quantity: str) -> Decimal | None:
+    """Return the value of a quantity; None where it is invalid or has more than 128 digits or a long exponent."""
     match = _QUANTITY.fullmatch(quantity)
     if match is None:
         return None

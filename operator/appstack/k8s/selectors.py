@@ -1,4 +1,4 @@
-"""Kubernetes' label selectors: what they match, and whether two can match one object. PURE."""
+"""Label selectors: parsing, matching, and whether two of them are disjoint."""
 
 from __future__ import annotations
 
@@ -7,67 +7,70 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-_ABSENT: Final = None  # the value of a label that is not there
+_ABSENT: Final = None  # the value of a label that an object does not have
 _NAME: Final = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?"
 _KEY: Final = rf"(?:{_NAME}/)?{_NAME}"
-_SET: Final = re.compile(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")
-_EQUALS: Final = re.compile(rf"({_KEY})\s*(=|==|!=)\s*((?:{_NAME})?)")
+_SET_BASED: Final = re.compile(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")
+_EQUALITY_BASED: Final = re.compile(rf"({_KEY})\s*(=|==|!=)\s*((?:{_NAME})?)")
 _EXISTS: Final = re.compile(rf"(!?)\s*({_KEY})")
 _COMMA: Final = re.compile(r",(?![^()]*\))")  # not within the parentheses of a set
 
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """Which values of a label are taken: these, or all but these; no label at all is a value, too."""
+    """Condition on one label: its value is among `values`, or is not; None stands for an absent label."""
 
     key: str
     values: frozenset[str | None]
-    inside: bool
+    included: bool
 
-    def takes(self, value: str | None) -> bool:
-        """Tell whether it takes a value."""
-        return (value in self.values) is self.inside
+    def matches(self, value: str | None) -> bool:
+        """Return whether a value of the label meets the requirement."""
+        return (value in self.values) is self.included
 
 
 Selector = tuple[Requirement, ...]
-"""All of them must take what is there; none: everything is taken."""
+"""An object must meet all requirements; a selector without any matches every object."""
 
 
 def parse(text: str) -> Selector:
-    """Return the selector that a text says, as `kubectl get --selector` takes it; raise ValueError where it is none."""
+    """Return the selector in the notation of `kubectl get --selector`; raise ValueError for any other text."""
     return tuple(_requirement(part.strip()) for part in _COMMA.split(text)) if text.strip() else ()
 
 
 def _requirement(part: str) -> Requirement:
-    if found := _SET.fullmatch(part):
+    if found := _SET_BASED.fullmatch(part):
         values = frozenset(value.strip() for value in found[3].split(","))
-        wrong = [value for value in values if not re.fullmatch(rf"(?:{_NAME})?", value)]
-        if not wrong:
-            return Requirement(found[1], frozenset[str | None](values), inside=found[2] == "in")
-    elif found := _EQUALS.fullmatch(part):
-        return Requirement(found[1], frozenset({found[3]}), inside=found[2] != "!=")
+        invalid = [value for value in values if not re.fullmatch(rf"(?:{_NAME})?", value)]
+        if not invalid:
+            return Requirement(found[1], frozenset[str | None](values), included=found[2] == "in")
+    elif found := _EQUALITY_BASED.fullmatch(part):
+        return Requirement(found[1], frozenset({found[3]}), included=found[2] != "!=")
     elif found := _EXISTS.fullmatch(part):
-        return Requirement(found[2], frozenset({_ABSENT}), inside=found[1] == "!")
-    raise ValueError(f"{part!r} is no part of a label selector: write key=value, key in (a,b), key notin (a,b) or !key")
+        return Requirement(found[2], frozenset({_ABSENT}), included=found[1] == "!")
+    raise ValueError(
+        f"{part!r} is not a requirement of a label selector: "
+        "write key=value, key!=value, key in (a,b), key notin (a,b), key or !key"
+    )
 
 
 def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
-    """Tell whether an object with these labels is selected."""
-    return all(each.takes(labels.get(each.key, _ABSENT)) for each in selector)
+    """Return whether a selector matches an object with these labels."""
+    return all(requirement.matches(labels.get(requirement.key, _ABSENT)) for requirement in selector)
 
 
 def disjoint(one: Selector, other: Selector) -> bool:
-    """Tell whether no object can ever be selected by both: for one label they leave no value."""
-    return any(not _possible(requirements) for requirements in _by_key((*one, *other)))
+    """Return whether no object can match both selectors: their requirements leave no value for some label."""
+    return any(not _satisfiable(requirements) for requirements in _by_key((*one, *other)))
 
 
 def _by_key(selector: Selector) -> Iterator[list[Requirement]]:
-    for key in {each.key for each in selector}:
-        yield [each for each in selector if each.key == key]
+    for key in {requirement.key for requirement in selector}:
+        yield [requirement for requirement in selector if requirement.key == key]
 
 
-def _possible(requirements: Iterable[Requirement]) -> bool:
-    """Tell whether a value is left; where nothing is asked to be inside, there is always another one."""
+def _satisfiable(requirements: Iterable[Requirement]) -> bool:
+    """Return whether a value meets all requirements; exclusions alone always leave one."""
     requirements = tuple(requirements)
-    inside = next((each for each in requirements if each.inside), None)
-    return inside is None or any(all(each.takes(value) for each in requirements) for value in inside.values)
+    inclusion = next((each for each in requirements if each.included), None)
+    return inclusion is None or any(all(each.matches(value) for each in requirements) for value in inclusion.values)

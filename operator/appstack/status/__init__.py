@@ -1,1 +1,1 @@
-"""The status of an AppStack: conditions, readiness, diagnostics and endpoints. PURE."""
+"""Status of an AppStack: conditions, readiness, diagnostics, endpoints, job history and events."""

@@ -1,31 +1,33 @@
-"""What was seen and done becomes the stack's whole status. PURE."""
+"""Status of an AppStack, built from its desired state, its observed state and the changes of a reconcile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from appstack.api.status import MAX_IMAGE, MAX_IMAGES, MAX_PROBLEMS, Image, Problem, Resource, Run, Status
+from appstack.api.status import MAX_IMAGE_CHARACTERS, MAX_IMAGES, MAX_PROBLEMS, Image, Problem, Resource, Run, Status
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed, OwnershipConflict, Severity, ValidationIssue
 from appstack.k8s.metadata import Ref, selector
 from appstack.k8s.observed import Child, Observed, Owner, TerminalState
-from appstack.k8s.text import listed, truncate
+from appstack.k8s.text import join_messages, truncate
 from appstack.planning.changes import WRITTEN, Action, Applied, Change
 from appstack.planning.desired import DesiredState
-from appstack.status import conditions as c
-from appstack.status.diagnostics import problems
+from appstack.status import conditions
+from appstack.status.conditions import ConditionSeverity, ReadyResult
+from appstack.status.diagnostics import diagnose
 from appstack.status.endpoints import endpoints
-from appstack.status.job_history import failure, runs
+from appstack.status.job_history import job_history, last_failure
 from appstack.status.readiness import READINESS, REPLICA_COUNTS, ReplicaCount
 
-_ERRORS: tuple[tuple[type[Exception], Callable[[Any], c.ReadyResult]], ...] = (
-    (OwnershipConflict, c.foreign_object),
-    (KindNotServed, c.missing_kind),
-    (ApiRejected, c.refused),
-    (ApiUnavailable, c.retrying),
-    (Exception, c.failed),
+_RESULT_BY_ERROR: Final[tuple[tuple[type[Exception], Callable[[Any], ReadyResult]], ...]] = (
+    (OwnershipConflict, conditions.ownership_conflict),
+    (KindNotServed, conditions.kind_not_served),
+    (ApiRejected, conditions.rejected),
+    (ApiUnavailable, conditions.api_unavailable),
+    (Exception, conditions.apply_failed),
 )
+"""Constructors of results; the first matching class counts, so subclasses precede their bases."""
 
 
 def build_status(
@@ -34,61 +36,65 @@ def build_status(
     desired: DesiredState,
     observed: Observed,
     changes: tuple[Change, ...],
-    contested: tuple[Problem, ...] = (),
-    unreported: tuple[Applied, ...] = (),
+    drift_problems: tuple[Problem, ...] = (),
+    unrecorded: tuple[Applied, ...] = (),
     now: str,
 ) -> dict[str, Any]:
-    """Return the status that `doc`, the AppStack as last seen, should have; a spec that is wrong says so in `intent`.
+    """Return the status of the AppStack `doc`; the issues of an invalid spec are those of `desired`.
 
-    `unreported` is what was applied before this look, and is in no status yet.
+    `unrecorded` are objects applied in earlier reconciles that no written status records yet. `now` is a timestamp.
     """
     stack, issues = desired.stack, desired.issues
     spec = doc.get("spec") or {}
-    former = doc.get("status") or {}
+    previous = doc.get("status") or {}
     name, generation = doc["metadata"]["name"], doc["metadata"].get("generation", 0)
     kind = (spec.get("workload") or {}).get("kind", "Deployment")
     workload = _workload(observed, kind=kind, stack=name)
-    resources = _resources(changes, former.get("resources") or (), unreported)
+    resources = _resources(changes, previous.get("resources") or (), unrecorded)
     ended = next(
         (TerminalState(one.ended) for one in resources if (one.kind, one.name) == (kind, name) and one.ended), None
     )
     owner = Owner(name=name, uid=doc["metadata"]["uid"])
-    ran = runs(observed, kind=kind, owner=owner, former=former.get("runs") or (), now=now)
-    failed = failure(ran, kind=kind)
-    wrong = problems(spec, observed.pods, now=now, failed=failed.uid if failed else "")
-    if failed and not wrong:  # a failed Job's pods are deleted: what they said stays
-        wrong = tuple(Problem.model_validate(one) for one in former.get("problems") or () if not one.get("resource"))
-    if failed and not wrong and kind == "CronJob":  # which goes on: nothing else would tell
-        wrong = (_failed(failed),)
-    outcome = _outcome(workload, changes=changes, issues=issues, wrong=wrong, ended=ended)
+    runs = job_history(observed, kind=kind, owner=owner, previous=previous.get("runs") or (), now=now)
+    failed_run = last_failure(runs, kind=kind)
+    problems = diagnose(spec, observed.pods, now=now, failed=failed_run.uid if failed_run else "")
+    if failed_run and not problems:  # the pods of a failed Job are deleted, so keep their recorded problems
+        recorded = previous.get("problems") or ()
+        problems = tuple(Problem.model_validate(one) for one in recorded if not one.get("resource"))
+    if failed_run and not problems and kind == "CronJob":  # its conditions stay Ready and do not report the failure
+        problems = (_run_problem(failed_run),)
+    result = _result(workload, changes=changes, issues=issues, problems=problems, ended=ended)
     if any(change.action is Action.BACKING_OFF for change in changes):
-        outcome = c.most_severe([c.contested(listed([one.message for one in contested])), outcome])
+        drift = conditions.drift_backoff(join_messages([one.message for one in drift_problems]))
+        result = conditions.most_severe([drift, result])
     if stack is not None and stack.spec.paused:
-        outcome = c.paused(outcome, [change.ref for change in changes if change.action is Action.SKIPPED])
-    conditions = c.conditions(
-        c.with_warnings(outcome, issues), before=former.get("conditions") or (), generation=generation, now=now
-    )
-    count = REPLICA_COUNTS[kind](workload.status) if workload else ReplicaCount()
-    seen = workload.status if workload else {}
+        result = conditions.paused(result, [change.ref for change in changes if change.action is Action.SKIPPED])
+    replicas = REPLICA_COUNTS[kind](workload.status) if workload else ReplicaCount()
+    workload_status = workload.status if workload else {}
     return Status(
         observed_generation=generation,
-        conditions=conditions,
-        replicas=count.pods,
-        ready_replicas=count.ready,
-        current_revision=seen.get("currentRevision", ""),
-        update_revision=seen.get("updateRevision", ""),
+        conditions=conditions.build_conditions(
+            conditions.with_warnings(result, issues),
+            previous=previous.get("conditions") or (),
+            generation=generation,
+            now=now,
+        ),
+        replicas=replicas.total,
+        ready_replicas=replicas.ready,
+        current_revision=workload_status.get("currentRevision", ""),
+        update_revision=workload_status.get("updateRevision", ""),
         selector=",".join(f"{key}={value}" for key, value in selector(name).items()),
         resources=resources,
-        endpoints=endpoints(observed, stack=name, usual="tcp" if spec.get("proxy") is None else "http"),
-        runs=ran,
+        endpoints=endpoints(observed, stack=name, default_scheme="tcp" if spec.get("proxy") is None else "http"),
+        runs=runs,
         images=_images(observed.pods),
-        problems=(*contested, *wrong)[:MAX_PROBLEMS],
+        problems=(*drift_problems, *problems)[:MAX_PROBLEMS],
     ).dump()
 
 
-def _failed(run: Run) -> Problem:
-    """Return what is left to say of a run whose pods said nothing."""
-    hint = f"Its Events may tell more: kubectl describe job {run.name}"
+def _run_problem(run: Run) -> Problem:
+    """Return the problem of a failed run without diagnostics of its pods."""
+    hint = f"Check the Job's Events: kubectl describe job {run.name}"
     return Problem(reason="JobFailed", message=truncate(f"{run.name} failed: {run.message}"), hint=hint)
 
 
@@ -99,71 +105,81 @@ def _workload(observed: Observed, *, kind: str, stack: str) -> Child | None:
     return None
 
 
-def _outcome(
+def _result(
     workload: Child | None,
     *,
     changes: tuple[Change, ...],
     issues: Iterable[ValidationIssue],
-    wrong: tuple[Problem, ...],
+    problems: tuple[Problem, ...],
     ended: TerminalState | None,
-) -> c.ReadyResult:
-    """Return what decides: a wrong spec, else the worst of what was done and of what the workload says."""
+) -> ReadyResult:
+    """Return the result for an invalid spec, else the most severe one of failed changes and of the workload."""
     errors = [issue for issue in issues if issue.severity is Severity.ERROR]
     if errors:
-        return c.invalid_spec(errors)
-    failed = [_failure(change.error) for change in changes if change.error is not None]
-    return c.most_severe([*failed, _rollout(workload, changes=changes, wrong=wrong, ended=ended)])
+        return conditions.invalid_spec(errors)
+    failures = [_error_result(change.error) for change in changes if change.error is not None]
+    return conditions.most_severe(
+        [*failures, _workload_result(workload, changes=changes, problems=problems, ended=ended)]
+    )
 
 
-def _failure(error: Exception) -> c.ReadyResult:
-    return next(build(error) for kind, build in _ERRORS if isinstance(error, kind))
+def _error_result(error: Exception) -> ReadyResult:
+    return next(construct(error) for error_class, construct in _RESULT_BY_ERROR if isinstance(error, error_class))
 
 
-def _rollout(
-    workload: Child | None, *, changes: tuple[Change, ...], wrong: tuple[Problem, ...], ended: TerminalState | None
-) -> c.ReadyResult:
-    """Return how far the workload is; what was written in this run has not been seen yet."""
+def _workload_result(
+    workload: Child | None, *, changes: tuple[Change, ...], problems: tuple[Problem, ...], ended: TerminalState | None
+) -> ReadyResult:
+    """Return the readiness of the workload, with its first problem; progressing while its last write is unobserved."""
     if workload is None or workload.deleting:
-        return _away(workload, changes=changes, ended=ended)
+        return _absent_workload_result(workload, changes=changes, ended=ended)
     if any(change.ref == workload.ref and change.action in WRITTEN for change in changes):
-        return c.progressing(f"{workload.ref.kind} {workload.ref.name} was just written")
-    outcome = READINESS[workload.ref.kind](workload)
-    if not wrong:
-        return outcome
-    first = wrong[0]
-    words = ": ".join(word for word in (first.container, first.reason, first.message) if word)
-    told = f"{outcome.message}; {words}"
-    if (
-        outcome.severity is c.ConditionSeverity.READY and workload.ref.kind != "CronJob"
-    ):  # which is ready for its next run
-        return c.progressing(told)  # a crash is seen in the pod before the workload counts it
-    return replace(outcome, message=told)
+        return conditions.progressing(f"{workload.ref.kind} {workload.ref.name} was just written")
+    result = READINESS[workload.ref.kind](workload)
+    if not problems:
+        return result
+    first = problems[0]
+    details = ": ".join(detail for detail in (first.container, first.reason, first.message) if detail)
+    message = f"{result.message}; {details}"
+    if result.severity is ConditionSeverity.READY and workload.ref.kind != "CronJob":  # ready for its next run
+        return conditions.progressing(message)  # the pod reports a crash before the workload counts it
+    return replace(result, message=message)
 
 
-def _away(workload: Child | None, *, changes: tuple[Change, ...], ended: TerminalState | None) -> c.ReadyResult:
-    """Return what is to say of a workload that is not there, or not much longer: it may have ended, and stay away."""
+def _absent_workload_result(
+    workload: Child | None, *, changes: tuple[Change, ...], ended: TerminalState | None
+) -> ReadyResult:
+    """Return the result for a workload that is absent or terminating: replaced, finished, or not observed yet."""
     replaced = next((change for change in changes if change.action is Action.REPLACED), None)
     if replaced is not None:
-        return c.replacing(f"{replaced.ref} is deleted, and made anew as soon as it is gone: {replaced.note}")
+        return conditions.replacing(f"{replaced.ref} is being deleted and will be recreated: {replaced.note}")
     if workload is not None and not ended:
-        return c.replacing(f"{workload.ref} is on its way out, and made anew as soon as it is gone")
+        return conditions.replacing(f"{workload.ref} is terminating and will be recreated")
     if ended is TerminalState.COMPLETED:
-        return c.ready("Completed; it is gone, and not made again for this spec")
+        return conditions.ready("Completed; the object was deleted and is not recreated for this spec")
     if ended is TerminalState.FAILED:
-        return c.ended_badly("It failed; it is gone, and not made again for this spec: see status.runs")
-    return c.progressing("The workload was not seen yet")
+        return conditions.workload_failed(
+            "Failed; the object was deleted and is not recreated for this spec: see status.runs"
+        )
+    return conditions.progressing("The workload has not been observed yet")
 
 
 def _resources(
-    changes: tuple[Change, ...], former: Iterable[Mapping[str, Any]], unreported: Iterable[Applied]
+    changes: tuple[Change, ...], recorded: Iterable[Mapping[str, Any]], unrecorded: Iterable[Applied]
 ) -> tuple[Resource, ...]:
-    """Return the record of what is applied: of what this run did not reach, the former record stays."""
-    done = [change for change in changes if change.action is not Action.SKIPPED]
-    reached = {_key(change.ref) for change in done}
-    complete = bool(done) and done == list(changes) and all(change.action is not Action.FAILED for change in done)
+    """Return the records of applied objects; an object that this reconcile did not process keeps its former record."""
+    processed = [change for change in changes if change.action is not Action.SKIPPED]
+    processed_keys = {_key(change.ref) for change in processed}
+    complete = (
+        bool(processed)
+        and processed == list(changes)
+        and all(change.action is not Action.FAILED for change in processed)
+    )
     applied = (_resource(change.applied) for change in changes if change.applied is not None)
-    before = () if complete else (*map(Resource.model_validate, former), *map(_resource, unreported))
-    records = {_key(one): one for one in before if _key(one) not in reached} | {_key(one): one for one in applied}
+    former = () if complete else (*map(Resource.model_validate, recorded), *map(_resource, unrecorded))
+    records = {_key(one): one for one in former if _key(one) not in processed_keys} | {
+        _key(one): one for one in applied
+    }
     return tuple(records[key] for key in sorted(records))
 
 
@@ -175,30 +191,30 @@ def _resource(applied: Applied) -> Resource:
         rendered=applied.rendered,
         fields=applied.fields,
         ended=applied.ended.value if applied.ended else None,
-        wish=applied.wish,
+        spec_hash=applied.spec_hash,
     )
 
 
-def _key(one: Resource | Ref) -> tuple[str, str, str]:
-    return one.api_version, one.kind, one.name
+def _key(resource: Resource | Ref) -> tuple[str, str, str]:
+    return resource.api_version, resource.kind, resource.name
 
 
 def _images(pods: Iterable[Child]) -> tuple[Image, ...]:
-    """Return what the newest pod runs, one entry per container."""
+    """Return the images of the newest pod's containers, sorted by container name."""
     alive = [pod for pod in pods if not pod.deleting]
     if not alive:
         return ()
     newest = max(alive, key=lambda pod: (str(pod.status.get("startTime") or ""), pod.ref.name))
-    statuses = [
+    container_statuses = [
         *(newest.status.get("initContainerStatuses") or ()),
         *(newest.status.get("containerStatuses") or ()),
     ]
     images = (
         Image(
-            container=one["name"],
-            image=truncate(one.get("image", ""), limit=MAX_IMAGE),
-            image_id=truncate(one.get("imageID", ""), limit=MAX_IMAGE),
+            container=status["name"],
+            image=truncate(status.get("image", ""), limit=MAX_IMAGE_CHARACTERS),
+            image_id=truncate(status.get("imageID", ""), limit=MAX_IMAGE_CHARACTERS),
         )
-        for one in statuses
+        for status in container_statuses
     )
     return tuple(sorted(images, key=lambda image: image.container))[:MAX_IMAGES]

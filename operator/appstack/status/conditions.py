@@ -1,6 +1,6 @@
-"""Ready, Reconciling and Stalled, as kstatus defines them: one outcome decides all three. PURE.
+"""Ready, Reconciling and Stalled conditions as kstatus defines them, derived from one ReadyResult.
 
-Why Reconciling and Stalled are left out while they are not True: docs/decisions/0007-conditions.md.
+Why Reconciling and Stalled are absent unless they are True: docs/decisions/0007-conditions.md.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Any, Final
 from appstack.api.status import Condition
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed, OwnershipConflict, Severity, ValidationIssue
 from appstack.k8s.metadata import Ref
-from appstack.k8s.text import listed, truncate
-from appstack.planning.drift import CONTESTED
+from appstack.k8s.text import join_messages, truncate
+from appstack.planning.drift import DRIFT_REASON
 
 
 class ConditionSeverity(IntEnum):
-    """What an outcome means, the worst last."""
+    """Severity of a result, in ascending order."""
 
     READY = 0
-    RECONCILING = 1  # on its way: nobody needs to act yet
-    STALLED = 2  # it will not get better by itself
+    RECONCILING = 1  # in progress or retried; no user action is needed
+    STALLED = 2  # it does not recover without a user action
 
 
-_MOST_WAITING: Final = 300  # characters
-_ABNORMAL: Mapping[ConditionSeverity, str] = {
+_MAX_PENDING_CHARACTERS: Final = 300  # for the names of pending objects in the message of a paused stack
+_ABNORMAL_TYPES: Final[Mapping[ConditionSeverity, str]] = {
     ConditionSeverity.RECONCILING: "Reconciling",
     ConditionSeverity.STALLED: "Stalled",
 }
@@ -34,7 +34,7 @@ _ABNORMAL: Mapping[ConditionSeverity, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ReadyResult:
-    """What a look at a stack came to. Build one with the functions below, one for each outcome."""
+    """Result of a reconcile as the conditions report it; each function below constructs one result."""
 
     severity: ConditionSeverity
     reason: str
@@ -42,119 +42,122 @@ class ReadyResult:
 
 
 def ready(message: str) -> ReadyResult:
-    """Everything is applied, and the workload works."""
+    """Return the result for a healthy workload whose objects are all applied."""
     return ReadyResult(ConditionSeverity.READY, "Ready", message)
 
 
 def progressing(message: str) -> ReadyResult:
-    """The workload is on its way to what the spec says."""
+    """Return the result for a workload that has not reached the state of its spec yet."""
     return ReadyResult(ConditionSeverity.RECONCILING, "Progressing", message)
 
 
 def replacing(message: str) -> ReadyResult:
-    """A Job or Pod is deleted, and made anew as soon as it is gone."""
+    """Return the result for a Job or Pod that is deleted and then recreated."""
     return ReadyResult(ConditionSeverity.RECONCILING, "Replaced", message)
 
 
-def missing_kind(error: KindNotServed) -> ReadyResult:
-    """The cluster has no such kind of object."""
+def kind_not_served(error: KindNotServed) -> ReadyResult:
+    """Return the result for an object of a kind that the cluster does not serve."""
     return ReadyResult(ConditionSeverity.STALLED, "MissingKind", str(error))
 
 
 def replica_failure(message: str) -> ReadyResult:
-    """The workload's controller can't make pods; it goes on trying."""
+    """Return the result for a workload whose controller fails to create pods and retries."""
     return ReadyResult(ConditionSeverity.RECONCILING, "ReplicaFailure", message)
 
 
-def retrying(error: ApiUnavailable) -> ReadyResult:
-    """The API server could not answer; AppStack goes on trying."""
-    return ReadyResult(ConditionSeverity.RECONCILING, "Unavailable", f"{error}; tried again soon")
+def api_unavailable(error: ApiUnavailable) -> ReadyResult:
+    """Return the result for a temporary failure of the API server, which AppStack retries."""
+    return ReadyResult(ConditionSeverity.RECONCILING, "Unavailable", f"{error}; AppStack retries")
 
 
-def contested(message: str) -> ReadyResult:
-    """Somebody fights for a child; AppStack puts it right again a little later each time."""
-    return ReadyResult(ConditionSeverity.RECONCILING, CONTESTED, message)
+def drift_backoff(message: str) -> ReadyResult:
+    """Return the result for a child with recurring drift, whose next repair is backed off."""
+    return ReadyResult(ConditionSeverity.RECONCILING, DRIFT_REASON, message)
 
 
-def ended_badly(message: str) -> ReadyResult:
-    """A Job or Pod came to its end, and not to a good one: a changed spec runs anew."""
+def workload_failed(message: str) -> ReadyResult:
+    """Return the result for a failed Job or Pod, which only a changed spec runs again."""
     return ReadyResult(ConditionSeverity.STALLED, "Failed", message)
 
 
 def deadline_exceeded(message: str) -> ReadyResult:
-    """The workload made no progress for as long as it may."""
+    """Return the result for a rollout without progress within its deadline."""
     return ReadyResult(ConditionSeverity.STALLED, "ProgressDeadlineExceeded", message)
 
 
 def invalid_spec(issues: Iterable[ValidationIssue]) -> ReadyResult:
-    """The spec can't be rendered."""
-    return ReadyResult(ConditionSeverity.STALLED, "InvalidSpec", listed([str(issue) for issue in issues]))
+    """Return the result for a spec that cannot be rendered."""
+    return ReadyResult(ConditionSeverity.STALLED, "InvalidSpec", join_messages([str(issue) for issue in issues]))
 
 
-def foreign_object(error: OwnershipConflict) -> ReadyResult:
-    """A child's name is taken by an object of somebody else."""
+def ownership_conflict(error: OwnershipConflict) -> ReadyResult:
+    """Return the result for an object that has the name of a child and another owner."""
     return ReadyResult(ConditionSeverity.STALLED, "ForeignObject", str(error))
 
 
-def refused(error: ApiRejected) -> ReadyResult:
-    """The API server will not take a child as it is rendered."""
+def rejected(error: ApiRejected) -> ReadyResult:
+    """Return the result for a child that the API server rejects."""
     return ReadyResult(ConditionSeverity.STALLED, "Refused", str(error))
 
 
-def failed(error: Exception) -> ReadyResult:
-    """Something else went wrong while a child was applied; AppStack goes on trying."""
-    return ReadyResult(ConditionSeverity.RECONCILING, "Failed", f"{error}; tried again soon")
+def apply_failed(error: Exception) -> ReadyResult:
+    """Return the result for any other error of an apply, which AppStack retries."""
+    return ReadyResult(ConditionSeverity.RECONCILING, "Failed", f"{error}; AppStack retries")
 
 
-def paused(outcome: ReadyResult, waiting: Sequence[Ref]) -> ReadyResult:
-    """Return the same outcome of a stack for which nothing is written, and which objects wait for it."""
-    told = f"{outcome.message}; paused: AppStack writes nothing"
-    if waiting:
-        names = listed([f"{ref.kind} {ref.name}" for ref in waiting], limit=_MOST_WAITING)
-        told = f"{told}, and what has changed waits: {names}"
-    return replace(outcome, reason="Paused", message=told)
+def paused(result: ReadyResult, pending: Sequence[Ref]) -> ReadyResult:
+    """Return the result of a paused stack, with the objects whose changes are pending in its message."""
+    message = f"{result.message}; paused: AppStack writes nothing"
+    if pending:
+        names = join_messages([f"{ref.kind} {ref.name}" for ref in pending], limit=_MAX_PENDING_CHARACTERS)
+        message = f"{message}; pending changes: {names}"
+    return replace(result, reason="Paused", message=message)
 
 
-def most_severe(outcomes: Sequence[ReadyResult]) -> ReadyResult:
-    """Return the outcome that decides: the worst, with the messages of all that share its reason."""
-    chosen = max(outcomes, key=lambda outcome: outcome.severity)
-    same = [o.message for o in outcomes if (o.severity, o.reason) == (chosen.severity, chosen.reason)]
-    return replace(chosen, message=listed(same))
+def most_severe(results: Sequence[ReadyResult]) -> ReadyResult:
+    """Return the first of the most severe results, with the messages of all results that share its reason."""
+    first = max(results, key=lambda result: result.severity)
+    messages = [each.message for each in results if (each.severity, each.reason) == (first.severity, first.reason)]
+    return replace(first, message=join_messages(messages))
 
 
-def with_warnings(outcome: ReadyResult, issues: Iterable[ValidationIssue]) -> ReadyResult:
-    """Return the outcome with the warnings behind its message."""
+def with_warnings(result: ReadyResult, issues: Iterable[ValidationIssue]) -> ReadyResult:
+    """Return the result with the warnings among the issues appended to its message."""
     warnings = [str(issue) for issue in issues if issue.severity is Severity.WARNING]
     if not warnings:
-        return outcome
-    return replace(outcome, message=truncate(f"{outcome.message}. Warning: {listed(warnings)}"))
+        return result
+    return replace(result, message=truncate(f"{result.message}. Warning: {join_messages(warnings)}"))
 
 
-def conditions(
-    outcome: ReadyResult, *, before: Iterable[Mapping[str, Any]], generation: int, now: str
+def build_conditions(
+    result: ReadyResult, *, previous: Iterable[Mapping[str, Any]], generation: int, now: str
 ) -> tuple[Condition, ...]:
-    """Return Ready, and Reconciling or Stalled where one of them holds, each since when it is so."""
-    former = {condition.get("type"): condition for condition in before}
-    is_ready = outcome.severity is ConditionSeverity.READY
-    states = {"Ready": "True" if is_ready else "False"}
+    """Return Ready, and Reconciling or Stalled where the result is not ready.
+
+    `lastTransitionTime` is kept from the previous conditions while the status of a condition stays the same.
+    """
+    previous_by_type = {condition.get("type"): condition for condition in previous}
+    is_ready = result.severity is ConditionSeverity.READY
+    statuses = {"Ready": "True" if is_ready else "False"}
     if not is_ready:
-        states[_ABNORMAL[outcome.severity]] = "True"
+        statuses[_ABNORMAL_TYPES[result.severity]] = "True"
     return tuple(
         Condition.model_validate(
             {
-                "type": kind,
-                "status": state,
-                "reason": outcome.reason,
-                "message": truncate(outcome.message),
-                "lastTransitionTime": _since(former.get(kind), state, now),
+                "type": condition_type,
+                "status": status,
+                "reason": result.reason,
+                "message": truncate(result.message),
+                "lastTransitionTime": _transition_time(previous_by_type.get(condition_type), status, now),
                 "observedGeneration": generation,
             }
         )
-        for kind, state in states.items()
+        for condition_type, status in statuses.items()
     )
 
 
-def _since(former: Mapping[str, Any] | None, state: str, now: str) -> str:
-    if former is None or former.get("status") != state:
+def _transition_time(previous: Mapping[str, Any] | None, status: str, now: str) -> str:
+    if previous is None or previous.get("status") != status:
         return now
-    return str(former.get("lastTransitionTime") or now)
+    return str(previous.get("lastTransitionTime") or now)

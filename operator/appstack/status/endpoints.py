@@ -1,4 +1,4 @@
-"""Where a stack answers: a function for each kind of object that makes it reachable. PURE."""
+"""Endpoints of a stack: its addresses inside the cluster, of single pods, and from outside, one function per kind."""
 
 from __future__ import annotations
 
@@ -10,70 +10,73 @@ from typing import Any, Final
 from appstack.api.status import MAX_ENDPOINTS, Endpoint
 from appstack.k8s.observed import Child, Observed
 
-_SCHEMES: Final = {"http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One object that makes the stack reachable, and what it stands among."""
+class EndpointContext:
+    """A child that exposes the stack, with the context in which its endpoints are computed."""
 
     child: Child
     stack: str
     pods: tuple[Child, ...]
-    usual: str  # how a port is spoken to that does not tell
-    cluster: bool  # whether the Service is the stack's own; a StatefulSet's other one names its pods
+    default_scheme: str  # of a port whose Service does not indicate any
+    is_headless: bool  # the second Service of a StatefulSet, which gives each pod a DNS name
 
 
-def endpoints(observed: Observed, *, stack: str, usual: str) -> tuple[Endpoint, ...]:
-    """Return the addresses by name: within the cluster, of each pod that has a name, from outside."""
+def endpoints(observed: Observed, *, stack: str, default_scheme: str) -> tuple[Endpoint, ...]:
+    """Return the endpoints of Services, then Ingresses, then HTTPRoutes, with unique names."""
     children = [child for _, child in sorted(observed.children.items()) if child.stack == stack]
     found: dict[str, Endpoint] = {}
-    for kind, tell in KINDS.items():
+    for kind, endpoints_of in ENDPOINTS_BY_KIND.items():
         for child in (child for child in children if child.ref.kind == kind and not child.deleting):
-            seen = Seen(child, stack, observed.pods, usual, cluster=child.ref.name == stack)
-            for endpoint in tell(seen):
+            context = EndpointContext(child, stack, observed.pods, default_scheme, is_headless=child.ref.name != stack)
+            for endpoint in endpoints_of(context):
                 found.setdefault(endpoint.name, endpoint)
     return tuple(islice(found.values(), MAX_ENDPOINTS))
 
 
-def _service(seen: Seen) -> Iterator[Endpoint]:
-    """Yield a Service's ports; of the headless one of a StatefulSet, its pods."""
-    ports = seen.child.spec.get("ports") or ()
-    host = f"{seen.child.ref.name}.{seen.child.ref.namespace}.svc"
-    if not seen.cluster:
-        named = sorted(pod.ref.name for pod in seen.pods if not pod.deleting and _ordinal(pod.ref.name, seen.stack))
+def _service(context: EndpointContext) -> Iterator[Endpoint]:
+    """Yield an endpoint for each port of a Service, or for each pod of a headless one."""
+    ports = context.child.spec.get("ports") or ()
+    host = f"{context.child.ref.name}.{context.child.ref.namespace}.svc"
+    if context.is_headless:
+        pods = (pod for pod in context.pods if not pod.deleting)
+        pod_names = sorted(pod.ref.name for pod in pods if _has_ordinal(pod.ref.name, context.stack))
         for port in ports[:1]:
-            for name in named:
-                url = _url(f"{name}.{host}", port, usual=seen.usual)
+            for name in pod_names:
+                url = _url(f"{name}.{host}", port, default_scheme=context.default_scheme)
                 yield Endpoint(name=name, url=url, scope="Pod")
         return
     for port in ports:
-        yield Endpoint(name=_named(port), url=_url(host, port, usual=seen.usual), scope="Cluster")
-    for address in ((seen.child.status.get("loadBalancer") or {}).get("ingress") or ())[:1]:
-        where = address.get("hostname") or address.get("ip") or ""
+        url = _url(host, port, default_scheme=context.default_scheme)
+        yield Endpoint(name=_port_name(port), url=url, scope="Cluster")
+    for address in ((context.child.status.get("loadBalancer") or {}).get("ingress") or ())[:1]:
+        external_host = address.get("hostname") or address.get("ip") or ""
         for port in ports:
-            url = _url(where, port, usual=seen.usual)
-            yield Endpoint(name=f"{_named(port)}-external", url=url, scope="External")
+            url = _url(external_host, port, default_scheme=context.default_scheme)
+            yield Endpoint(name=f"{_port_name(port)}-external", url=url, scope="External")
 
 
-def _ordinal(pod: str, stack: str) -> bool:
+def _has_ordinal(pod: str, stack: str) -> bool:
+    """Return whether a pod has a name that a StatefulSet gives: `shop-0`."""
     name, _, number = pod.rpartition("-")
     return name == stack and number.isdecimal()
 
 
-def _ingress(seen: Seen) -> Iterator[Endpoint]:
-    """Yield the hosts of an Ingress; one without takes every name at its address."""
-    secured = seen.child.spec.get("tls") or ()
-    covered = {host for one in secured for host in one.get("hosts") or ()}
-    for rule in seen.child.spec.get("rules") or ():
+def _ingress(context: EndpointContext) -> Iterator[Endpoint]:
+    """Yield the hosts of an Ingress, and its load balancer's address for a rule without a host."""
+    tls = context.child.spec.get("tls") or ()
+    tls_hosts = {host for entry in tls for host in entry.get("hosts") or ()}
+    for rule in context.child.spec.get("rules") or ():
         host, path = rule.get("host"), _path(rule)
-        scheme = "https" if host in covered or (secured and not covered) else "http"
+        scheme = "https" if host in tls_hosts or (tls and not tls_hosts) else "http"
         if host:
             yield Endpoint(name=host, url=f"{scheme}://{host}{path}", scope="External")
             continue
-        for address in ((seen.child.status.get("loadBalancer") or {}).get("ingress") or ())[:1]:
-            where = address.get("hostname") or address.get("ip")
-            yield Endpoint(name="ingress", url=f"{scheme}://{where}{path}", scope="External")
+        for address in ((context.child.status.get("loadBalancer") or {}).get("ingress") or ())[:1]:
+            external_host = address.get("hostname") or address.get("ip")
+            yield Endpoint(name="ingress", url=f"{scheme}://{external_host}{path}", scope="External")
 
 
 def _path(rule: Mapping[str, Any]) -> str:
@@ -81,35 +84,35 @@ def _path(rule: Mapping[str, Any]) -> str:
     return str(paths[0].get("path") or "").removesuffix("/") if paths else ""
 
 
-def _route(seen: Seen) -> Iterator[Endpoint]:
-    """Yield the host names of an HTTPRoute; whether its Gateway speaks TLS only the Gateway tells."""
-    for host in seen.child.spec.get("hostnames") or ():
+def _http_route(context: EndpointContext) -> Iterator[Endpoint]:
+    """Yield the host names of an HTTPRoute; the scheme is http, because only its Gateway knows of TLS."""
+    for host in context.child.spec.get("hostnames") or ():
         yield Endpoint(name=host, url=f"http://{host}", scope="External")
 
 
-KINDS: Final[Mapping[str, Callable[[Seen], Iterator[Endpoint]]]] = {
+ENDPOINTS_BY_KIND: Final[Mapping[str, Callable[[EndpointContext], Iterator[Endpoint]]]] = {
     "Service": _service,
     "Ingress": _ingress,
-    "HTTPRoute": _route,
+    "HTTPRoute": _http_route,
 }
-"""By kind of object. Two endpoints of one name are one: the first."""
+"""In order of precedence: of several endpoints with one name, the first counts."""
 
 
-def _named(port: Mapping[str, Any]) -> str:
+def _port_name(port: Mapping[str, Any]) -> str:
     return str(port.get("name") or port["port"])
 
 
-def _url(host: str, port: Mapping[str, Any], *, usual: str) -> str:
-    scheme, number = _scheme(port, usual=usual), port["port"]
-    shown = "" if _SCHEMES.get(scheme) == number else f":{number}"
-    return f"{scheme}://{host}{shown}"
+def _url(host: str, port: Mapping[str, Any], *, default_scheme: str) -> str:
+    scheme, number = _scheme(port, default=default_scheme), port["port"]
+    suffix = "" if _DEFAULT_PORTS.get(scheme) == number else f":{number}"
+    return f"{scheme}://{host}{suffix}"
 
 
-def _scheme(port: Mapping[str, Any], *, usual: str) -> str:
-    """Return how to speak to a port, as its Service tells it: by protocol, appProtocol, name, number."""
+def _scheme(port: Mapping[str, Any], *, default: str) -> str:
+    """Return the URL scheme of a Service's port, from its protocol, else its appProtocol, name or number."""
     if port.get("protocol", "TCP") != "TCP":
         return str(port["protocol"]).lower()
-    told = port.get("appProtocol") or (port.get("name") or "").partition("-")[0]
-    if told:
-        return told if told in _SCHEMES else "tcp"
-    return next((scheme for scheme, number in _SCHEMES.items() if number == port["port"]), usual)
+    protocol = port.get("appProtocol") or (port.get("name") or "").partition("-")[0]
+    if protocol:
+        return protocol if protocol in _DEFAULT_PORTS else "tcp"
+    return next((scheme for scheme, number in _DEFAULT_PORTS.items() if number == port["port"]), default)

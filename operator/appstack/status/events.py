@@ -1,4 +1,4 @@
-"""What is worth an Event: what has gone wrong since the status before, and what was replaced. PURE."""
+"""Events of an AppStack: transitions to Stalled, new problems, and replaced objects."""
 
 from __future__ import annotations
 
@@ -9,61 +9,61 @@ from typing import Any, Final
 from appstack.k8s.metadata import API_VERSION, KIND, Manifest, digest
 from appstack.planning.changes import Action, Change
 
-_NOTE: Final = 1024  # characters that the API takes
-_CONTROLLER: Final = "appstack.dev/appstack"
+_MAX_NOTE_CHARACTERS: Final = 1024  # the API's limit
+_REPORTING_CONTROLLER: Final = "appstack.dev/appstack"
 
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """Something that went wrong."""
+    """Reason, note and type of an Event to create."""
 
     reason: str
     note: str
     type: str = "Warning"
 
 
-def transition_events(former: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[EventRecord, ...]:
-    """Return what is wrong in `status` and was not in the `former` one."""
-    return (*_stalls(former, status), *_troubles(former, status))
+def transition_events(previous: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[EventRecord, ...]:
+    """Return an event for each Stalled reason and each problem in `status` that the previous status does not have."""
+    return (*_stalled_events(previous, status), *_problem_events(previous, status))
 
 
 def replacement_events(changes: Iterable[Change]) -> tuple[EventRecord, ...]:
-    """Return what is deleted to be made anew: nobody should wonder where it went."""
+    """Return an event for each object that is deleted and recreated."""
     return tuple(
-        EventRecord("Replaced", f"{change.ref} is deleted and made anew: {change.note}", type="Normal")
+        EventRecord("Replaced", f"{change.ref} is deleted and recreated: {change.note}", type="Normal")
         for change in changes
         if change.action is Action.REPLACED
     )
 
 
-def _stalls(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[EventRecord]:
-    before = {condition["reason"] for condition in _stalled(former)}
-    for condition in _stalled(status):
-        if condition["reason"] not in before:
+def _stalled_events(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[EventRecord]:
+    known = {condition["reason"] for condition in _stalled_conditions(previous)}
+    for condition in _stalled_conditions(status):
+        if condition["reason"] not in known:
             yield EventRecord(condition["reason"], condition.get("message", ""))
 
 
-def _stalled(status: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+def _stalled_conditions(status: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     for condition in status.get("conditions") or ():
         if (condition["type"], condition["status"]) == ("Stalled", "True"):
             yield condition
 
 
-def _troubles(former: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[EventRecord]:
-    before = {_whose(one) for one in former.get("problems") or ()}
-    for one in status.get("problems") or ():
-        if _whose(one) not in before:
-            said = ": ".join(word for word in (one.get("container"), one.get("message")) if word)
-            words = (said, one.get("log", ""), one.get("hint", ""))
-            yield EventRecord(one["reason"], "\n".join(word for word in words if word))
+def _problem_events(previous: Mapping[str, Any], status: Mapping[str, Any]) -> Iterable[EventRecord]:
+    known = {_identity(problem) for problem in previous.get("problems") or ()}
+    for problem in status.get("problems") or ():
+        if _identity(problem) not in known:
+            summary = ": ".join(text for text in (problem.get("container"), problem.get("message")) if text)
+            lines = (summary, problem.get("log", ""), problem.get("hint", ""))
+            yield EventRecord(problem["reason"], "\n".join(line for line in lines if line))
 
 
-def _whose(problem: Mapping[str, Any]) -> tuple[object, ...]:
+def _identity(problem: Mapping[str, Any]) -> tuple[object, ...]:
     return problem.get("container"), problem.get("resource"), problem["reason"]
 
 
-def event(record: EventRecord, *, doc: Mapping[str, Any], now: str, instance: str) -> Manifest:
-    """Return the Event that tells of it; `now` is a MicroTime."""
+def build_event(record: EventRecord, *, doc: Mapping[str, Any], now: str, instance: str) -> Manifest:
+    """Return the manifest of the Event that reports a record on the AppStack `doc`; `now` is a MicroTime."""
     meta = doc["metadata"]
     return {
         "apiVersion": "events.k8s.io/v1",
@@ -75,9 +75,9 @@ def event(record: EventRecord, *, doc: Mapping[str, Any], now: str, instance: st
         "type": record.type,
         "reason": record.reason[:128],
         "action": "Reconcile",
-        "note": record.note[:_NOTE],
+        "note": record.note[:_MAX_NOTE_CHARACTERS],
         "eventTime": now,
-        "reportingController": _CONTROLLER,
+        "reportingController": _REPORTING_CONTROLLER,
         "reportingInstance": instance[:128],
         "regarding": {
             "apiVersion": API_VERSION,

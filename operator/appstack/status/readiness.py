@@ -1,4 +1,4 @@
-"""How far a workload is, told by its own status: one function per kind. PURE."""
+"""Readiness of a workload and its replica counts, from its own status: one function per kind."""
 
 from __future__ import annotations
 
@@ -7,95 +7,104 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from appstack.k8s.observed import Child, TerminalState
-from appstack.status.conditions import ReadyResult, deadline_exceeded, ended_badly, progressing, ready, replica_failure
+from appstack.status.conditions import (
+    ReadyResult,
+    deadline_exceeded,
+    progressing,
+    ready,
+    replica_failure,
+    workload_failed,
+)
 
 
 def deployment(child: Child) -> ReadyResult:
-    """Return how far a Deployment is, as `kubectl rollout status` reads it."""
+    """Return the readiness of a Deployment, by the rules of `kubectl rollout status`."""
     status = child.status
-    wanted = child.spec.get("replicas", 1)
+    desired = child.spec.get("replicas", 1)
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
-    former = status.get("replicas", 0) - updated
+    outdated = status.get("replicas", 0) - updated
     if status.get("observedGeneration", 0) < child.generation:
-        return progressing("The Deployment's controller has not looked at this revision yet")
+        return progressing("The Deployment controller has not observed this revision yet")
     failure = _condition(status, "ReplicaFailure")
-    told = f": {failure.get('message', '')}" if failure.get("status") == "True" else ""
+    details = f": {failure.get('message', '')}" if failure.get("status") == "True" else ""
     if _condition(status, "Progressing").get("reason") == "ProgressDeadlineExceeded":
-        return deadline_exceeded(f"{_of(available, wanted, 'available')}, and no progress within the deadline{told}")
-    if updated < wanted:
-        return (replica_failure if told else progressing)(f"{_of(updated, wanted, 'of this revision')}{told}")
-    if available == wanted and former <= 0:
-        return ready(_of(available, wanted, "available"))
-    ending = f", {_count(former, 'pod')} of the former revision still to end" if former > 0 else ""
-    return progressing(f"{_of(available, wanted, 'available')}{ending}")
+        return deadline_exceeded(
+            f"{_of(available, desired, 'available')}, and no progress within the deadline{details}"
+        )
+    if updated < desired:
+        return (replica_failure if details else progressing)(f"{_of(updated, desired, 'of this revision')}{details}")
+    if available == desired and outdated <= 0:
+        return ready(_of(available, desired, "available"))
+    remaining = f", {_count(outdated, 'pod')} of the former revision still to terminate" if outdated > 0 else ""
+    return progressing(f"{_of(available, desired, 'available')}{remaining}")
 
 
 def stateful_set(child: Child) -> ReadyResult:
-    """Return how far a StatefulSet is; what lies below its partition stays at the former revision on purpose."""
+    """Return the readiness of a StatefulSet; pods below its partition keep the former revision on purpose."""
     status = child.status
-    wanted = child.spec.get("replicas", 1)
+    desired = child.spec.get("replicas", 1)
     strategy = child.spec.get("updateStrategy") or {}
     partition = (strategy.get("rollingUpdate") or {}).get("partition", 0)
     updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
     if status.get("observedGeneration", 0) < child.generation:
-        return progressing("The StatefulSet's controller has not looked at this revision yet")
-    if strategy.get("type") != "OnDelete" and updated < wanted - min(partition, wanted):
-        return progressing(_of(updated, wanted - partition, "of this revision"))
-    if available == wanted and status.get("replicas", 0) == wanted:
-        return ready(_of(available, wanted, "available"))
-    return progressing(_of(available, wanted, "available"))
+        return progressing("The StatefulSet controller has not observed this revision yet")
+    if strategy.get("type") != "OnDelete" and updated < desired - min(partition, desired):
+        return progressing(_of(updated, desired - partition, "of this revision"))
+    if available == desired and status.get("replicas", 0) == desired:
+        return ready(_of(available, desired, "available"))
+    return progressing(_of(available, desired, "available"))
 
 
 def daemon_set(child: Child) -> ReadyResult:
-    """Return how far a DaemonSet is: a pod for each node that takes one."""
+    """Return the readiness of a DaemonSet: it needs an available pod on each eligible node."""
     status = child.status
-    wanted = status.get("desiredNumberScheduled", 0)
+    desired = status.get("desiredNumberScheduled", 0)
     updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
     if status.get("observedGeneration", 0) < child.generation:
-        return progressing("The DaemonSet's controller has not looked at this revision yet")
-    if (child.spec.get("updateStrategy") or {}).get("type") != "OnDelete" and updated < wanted:
-        return progressing(_of(updated, wanted, "of this revision"))
-    return (ready if available >= wanted else progressing)(_of(available, wanted, "available"))
+        return progressing("The DaemonSet controller has not observed this revision yet")
+    if (child.spec.get("updateStrategy") or {}).get("type") != "OnDelete" and updated < desired:
+        return progressing(_of(updated, desired, "of this revision"))
+    return (ready if available >= desired else progressing)(_of(available, desired, "available"))
 
 
 def job(child: Child) -> ReadyResult:
-    """Return how far a Job is: Ready once it completed."""
+    """Return the readiness of a Job: it is ready once it completed."""
     status = child.status
     failed = _condition(status, "Failed")
     if _condition(status, "Complete").get("status") == "True":
         return ready(f"Completed {_at(status.get('completionTime'))}")
     if failed.get("status") == "True":
-        return ended_badly(f"The Job failed: {failed.get('reason', '')}: {failed.get('message', '')}")
+        return workload_failed(f"The Job failed: {failed.get('reason', '')}: {failed.get('message', '')}")
     if _condition(status, "Suspended").get("status") == "True":
         return progressing("The Job is suspended")
-    tried = f", {_count(status['failed'], 'pod')} failed" if status.get("failed") else ""
-    return progressing(f"{_count(status.get('active', 0), 'pod')} at work{tried}")
+    failures = f", {_count(status['failed'], 'pod')} failed" if status.get("failed") else ""
+    return progressing(f"{_count(status.get('active', 0), 'pod')} active{failures}")
 
 
 def cron_job(child: Child) -> ReadyResult:
-    """Return that a CronJob was accepted, and when it last ran."""
+    """Return the readiness of a CronJob: it is always ready, and its message has the times of its last runs."""
     status = child.status
     if not status.get("lastScheduleTime"):
-        return ready("Scheduled; it has not run yet")
+        return ready("Scheduled; no run yet")
     success = status.get("lastSuccessfulTime")
-    told = f", last success {_at(success)}" if success else ", no run has succeeded yet"
-    return ready(f"Last run {_at(status['lastScheduleTime'])}{told}")
+    details = f", last success {_at(success)}" if success else ", no run has succeeded yet"
+    return ready(f"Last run {_at(status['lastScheduleTime'])}{details}")
 
 
 def bare_pod(child: Child) -> ReadyResult:
-    """Return how far a Pod is: Ready while it serves, and once it completed."""
+    """Return the readiness of a Pod: it is ready while its Ready condition is True, and once it completed."""
     phase = child.status.get("phase", "Pending")
     if phase == "Succeeded":
         return ready("Completed")
     if phase == "Failed":
-        return ended_badly(f"The pod failed: {child.status.get('reason') or 'a container ended with an error'}")
+        return workload_failed(f"The pod failed: {child.status.get('reason') or 'a container ended with an error'}")
     if _condition(child.status, "Ready").get("status") == "True":
         return ready("The pod is ready")
     return progressing(f"The pod is {phase}")
 
 
-def ended(kind: str, status: Mapping[str, Any]) -> TerminalState | None:
-    """Return how a Job or Pod came to its end; None while it goes on, and of other kinds."""
+def terminal_state(kind: str, status: Mapping[str, Any]) -> TerminalState | None:
+    """Return the terminal state of a finished Job or Pod; None for an unfinished one and for other kinds."""
     if kind == "Job":
         by_condition = (("Complete", TerminalState.COMPLETED), ("Failed", TerminalState.FAILED))
         return next((end for name, end in by_condition if _condition(status, name).get("status") == "True"), None)
@@ -112,48 +121,49 @@ READINESS: Final[Mapping[str, Callable[[Child], ReadyResult]]] = {
     "CronJob": cron_job,
     "Pod": bare_pod,
 }
-"""By kind of workload."""
+"""Readiness functions by kind of workload."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaCount:
-    """How many pods a workload has, and how many of them are ready."""
+    """Number of a workload's pods, and of those that are ready."""
 
-    pods: int = 0
+    total: int = 0
     ready: int = 0
 
 
-def _counted(pods: str, ready: str) -> Callable[[Mapping[str, Any]], ReplicaCount]:
-    return lambda status: ReplicaCount(status.get(pods) or 0, status.get(ready) or 0)
+def _from_fields(total: str, ready: str) -> Callable[[Mapping[str, Any]], ReplicaCount]:
+    """Return a function that reads the counts from two fields of a status."""
+    return lambda status: ReplicaCount(status.get(total) or 0, status.get(ready) or 0)
 
 
-def _pod_count(status: Mapping[str, Any]) -> ReplicaCount:
+def _from_pod(status: Mapping[str, Any]) -> ReplicaCount:
     alive = status.get("phase") not in ("Succeeded", "Failed")
     return ReplicaCount(int(alive), int(alive and _condition(status, "Ready").get("status") == "True"))
 
 
 REPLICA_COUNTS: Final[Mapping[str, Callable[[Mapping[str, Any]], ReplicaCount]]] = {
-    "Deployment": _counted("replicas", "readyReplicas"),
-    "StatefulSet": _counted("replicas", "readyReplicas"),
-    "DaemonSet": _counted("desiredNumberScheduled", "numberReady"),
-    "Job": _counted("active", "ready"),
+    "Deployment": _from_fields("replicas", "readyReplicas"),
+    "StatefulSet": _from_fields("replicas", "readyReplicas"),
+    "DaemonSet": _from_fields("desiredNumberScheduled", "numberReady"),
+    "Job": _from_fields("active", "ready"),
     "CronJob": lambda status: ReplicaCount(len(status.get("active") or ())),
-    "Pod": _pod_count,
+    "Pod": _from_pod,
 }
-"""By kind of workload, of its status."""
+"""Functions from a workload's status to its replica counts, by kind."""
 
 
 def _at(time: str | None) -> str:
     return f"at {time}" if time else ""
 
 
-def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    return next((c for c in status.get("conditions") or () if c.get("type") == kind), {})
+def _condition(status: Mapping[str, Any], condition_type: str) -> Mapping[str, Any]:
+    return next((each for each in status.get("conditions") or () if each.get("type") == condition_type), {})
 
 
-def _of(some: int, wanted: int, what: str) -> str:
-    return f"{some} of {_count(wanted, 'pod')} {'is' if 1 in (some, wanted) else 'are'} {what}"
+def _of(number: int, total: int, state: str) -> str:
+    return f"{number} of {_count(total, 'pod')} {'is' if 1 in (number, total) else 'are'} {state}"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

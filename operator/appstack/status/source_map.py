@@ -1,4 +1,4 @@
-"""Where in an AppStack a field of a rendered object comes from: messages name what the author wrote. PURE."""
+"""Source map from fields of rendered objects to the fields of the AppStack that define them, for error messages."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from appstack.k8s.metadata import RESERVED_PREFIX, Manifest
 
-# A name in brackets has 317 characters at most, an annotation's; without a bound what quotes brackets takes seconds.
-_FIELD: Final = re.compile(r"\b(?:spec|metadata)(?:\.\w+|\[[^\][\s]{0,320}\])+")
-_LISTED: Final = re.compile(r"(?P<list>initContainers|containers|volumes)\[(?P<index>\d+)\](?P<rest>.*)")
+# A bracketed name has at most 317 characters (an annotation key); without a bound, nested brackets take seconds.
+_FIELD_PATH: Final = re.compile(r"\b(?:spec|metadata)(?:\.\w+|\[[^\][\s]{0,320}\])+")
+_LIST_ITEM: Final = re.compile(r"(?P<list>initContainers|containers|volumes)\[(?P<index>\d+)\](?P<rest>.*)")
 
-_PLACES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+_SOURCES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "Deployment": (("spec.template", ""), ("spec", "spec.workload.deployment")),
     "StatefulSet": (("spec.template", ""), ("spec", "spec.workload.statefulSet")),
     "DaemonSet": (("spec.template", ""), ("spec", "spec.workload.daemonSet")),
@@ -27,53 +27,57 @@ _PLACES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "HorizontalPodAutoscaler": (("spec", "spec.autoscaling"),),
     "PodDisruptionBudget": (("spec", "spec.podDisruptionBudget"),),
 }
-"""By kind: where the object's fields come from, the longest way first; an empty place is the pod, a way of its own."""
+"""By kind: prefixes of rendered fields with their sources, the longest first; an empty source marks a pod template."""
 
-_OWN: Final = ((f"{RESERVED_PREFIX}nginx-check", "spec.proxy"), (f"{RESERVED_PREFIX}cache", "spec.volumes"))
+_GENERATED_CONTAINERS: Final = {
+    f"{RESERVED_PREFIX}nginx-check": "spec.proxy",
+    f"{RESERVED_PREFIX}cache": "spec.volumes",
+}
 
 
 def translate_field_paths(message: str, manifest: Manifest, spec: Mapping[str, Any]) -> str:
-    """Return what the API server says of a manifest with the fields of the AppStack's spec in place of its own."""
-    return _FIELD.sub(lambda found: _source(found[0], manifest, spec) or found[0], message)
+    """Return an API server's message about a manifest with the field paths of the AppStack's spec."""
+    return _FIELD_PATH.sub(lambda match: _source(match[0], manifest, spec) or match[0], message)
 
 
 def _source(field: str, manifest: Manifest, spec: Mapping[str, Any]) -> str:
-    for way, place in _PLACES.get(manifest["kind"], ()):
-        if way and not field.startswith(f"{way}."):
+    """Return the source of a manifest's field; empty where it has none."""
+    for prefix, source in _SOURCES.get(manifest["kind"], ()):
+        if prefix and not field.startswith(f"{prefix}."):
             continue
-        if place:
-            return place + field.removeprefix(way)
+        if source:
+            return source + field.removeprefix(prefix)
         pod = manifest
-        for part in way.split(".") if way else ():
+        for part in prefix.split(".") if prefix else ():
             pod = pod[part]
-        return _of_pod(field.removeprefix(f"{way}."), pod.get("spec") or {}, spec)
+        return _pod_source(field.removeprefix(f"{prefix}."), pod.get("spec") or {}, spec)
     return ""
 
 
-def _of_pod(field: str, pod: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
-    """Return the source of a field of the pod template."""
+def _pod_source(field: str, pod_spec: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+    """Return the source of a field of the pod template; empty where it has none."""
     if not field.startswith("spec."):
         return f"spec.pod.{field}"
-    found = _LISTED.fullmatch(field.removeprefix("spec."))
-    if found is None:
+    item = _LIST_ITEM.fullmatch(field.removeprefix("spec."))
+    if item is None:
         return f"spec.pod.{field.removeprefix('spec.')}"
-    entries: Sequence[Mapping[str, Any]] = pod.get(found["list"]) or ()
-    index = int(found["index"])
+    entries: Sequence[Mapping[str, Any]] = pod_spec.get(item["list"]) or ()
+    index = int(item["index"])
     name = entries[index]["name"] if index < len(entries) else ""
-    if found["list"] == "volumes":
+    if item["list"] == "volumes":
         names = [volume.get("name") for volume in spec.get("volumes") or ()]
-        return f"spec.volumes[{names.index(name)}]{found['rest']}" if name in names else ""
-    source = of_container(name, spec)
-    return f"{source}{found['rest']}" if source else ""
+        return f"spec.volumes[{names.index(name)}]{item['rest']}" if name in names else ""
+    source = container_field_path(name, spec)
+    return f"{source}{item['rest']}" if source else ""
 
 
-def of_container(name: str, spec: Mapping[str, Any]) -> str:
-    """Return where a container's text stands, or for which field AppStack wrote it; empty when nobody knows."""
-    return by_container(spec).get(name) or _own(name)
+def container_field_path(name: str, spec: Mapping[str, Any]) -> str:
+    """Return the field that defines a container, or for which AppStack generates it; empty where there is none."""
+    return container_field_paths(spec).get(name) or _generated_container_source(name)
 
 
-def by_container(spec: Mapping[str, Any]) -> dict[str, str]:
-    """Return where each container's text stands in the AppStack."""
+def container_field_paths(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return the field that defines each container of the AppStack, by container name."""
     fields = {"backend": "spec.backend", "proxy": "spec.proxy"}
     for key in ("initContainers", "sidecars"):
         entries: Sequence[Mapping[str, Any]] = spec.get(key) or ()
@@ -81,9 +85,9 @@ def by_container(spec: Mapping[str, Any]) -> dict[str, str]:
     return fields
 
 
-def _own(container: str) -> str:
-    """Return the field for which AppStack wrote one of its own containers."""
-    static, _, number = container.partition(f"{RESERVED_PREFIX}static-")
-    if not static and number.isdecimal():
+def _generated_container_source(container: str) -> str:
+    """Return the field for which AppStack generates a container of its own."""
+    prefix, _, number = container.partition(f"{RESERVED_PREFIX}static-")
+    if not prefix and number.isdecimal():
         return f"spec.proxy.static[{number}]"
-    return dict(_OWN).get(container, "")
+    return _GENERATED_CONTAINERS.get(container, "")

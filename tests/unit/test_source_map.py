@@ -1,4 +1,4 @@
-"""From what the API server says of a rendered object to the fields that its author wrote."""
+"""Translation of field paths in API server messages to the fields of the AppStack."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ CRON = "workload: {kind: CronJob, cronJob: {schedule: '@daily'}}\nsidecars: []"
 
 def rendered(kind: str, *texts: str) -> dict[str, Any]:
     objects = render(stack(SPEC, *texts), settings=Settings(), namespace_uid="n")
-    return next(one for one in objects if one["kind"] == kind)
+    return next(manifest for manifest in objects if manifest["kind"] == kind)
 
 
 @pytest.mark.parametrize(
-    ("kind", "said", "written"),
+    ("kind", "rendered_path", "path"),
     [
         ("Deployment", "spec.template.spec.containers[0].resources.limits[cpu]", "spec.backend.resources.limits[cpu]"),
         ("Deployment", "spec.template.spec.containers[1].env[0].name", "spec.sidecars[0].env[0].name"),
@@ -50,16 +50,16 @@ def rendered(kind: str, *texts: str) -> dict[str, Any]:
         ("Service", "spec.ports[0].nodePort", "spec.service.ports[0].nodePort"),
     ],
 )
-def test_a_field_is_named_as_its_author_wrote_it(kind: str, said: str, written: str) -> None:
+def test_field_path_of_a_manifest_is_translated_to_the_appstack(kind: str, rendered_path: str, path: str) -> None:
     message = "it is invalid: [{0}: Invalid value: 1, {0}: too]"
 
-    told = translate_field_paths(message.format(said), rendered(kind), yaml.safe_load(SPEC))
+    translated = translate_field_paths(message.format(rendered_path), rendered(kind), yaml.safe_load(SPEC))
 
-    assert message.format(written) == told
+    assert message.format(path) == translated
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "said", "written"),
+    ("kind", "text", "rendered_path", "path"),
     [
         ("CronJob", CRON, "spec.schedule", "spec.workload.cronJob.schedule"),
         ("CronJob", CRON, "spec.jobTemplate.spec.backoffLimit", "spec.workload.job.backoffLimit"),
@@ -68,7 +68,9 @@ def test_a_field_is_named_as_its_author_wrote_it(kind: str, said: str, written: 
         ("Pod", "workload: {kind: Pod}", "spec.priority", "spec.pod.priority"),
     ],
 )
-def test_every_kind_has_its_own_way_to_the_pod(kind: str, text: str, said: str, written: str) -> None:
+def test_each_workload_kind_has_its_own_path_to_the_pod_template(
+    kind: str, text: str, rendered_path: str, path: str
+) -> None:
     spec = yaml.safe_load(SPEC) | yaml.safe_load(text)
 
-    assert written == translate_field_paths(said, rendered(kind, text), spec)
+    assert path == translate_field_paths(rendered_path, rendered(kind, text), spec)

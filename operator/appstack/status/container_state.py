@@ -1,0 +1,110 @@
+"""State of each container of a pod, as the detectors of diagnostics.py read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from appstack.api.status import MAX_LOG_CHARACTERS, Problem
+from appstack.k8s.observed import Child
+from appstack.k8s.text import truncate
+from appstack.status.source_map import container_field_path, container_field_paths
+
+_STATUS_FIELDS: Final = ("initContainerStatuses", "containerStatuses")
+
+SETTLED_SECONDS: Final = 10.0
+"""Seconds for which a restarted container must run until its last termination stops counting as a problem."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """State of one container of one pod, reduced to the fields that detectors read."""
+
+    pod: str
+    container: str
+    field_path: str  # the field of the AppStack that defines the container
+    spec: Mapping[str, Any]  # the AppStack's spec, without defaults
+    waiting: Mapping[str, Any] = field(default_factory=dict)
+    terminated: Mapping[str, Any] = field(default_factory=dict)  # the last termination, unless the container is stable
+    termination_message: str = ""
+    restarting: bool = False  # it terminates repeatedly, whichever state the kubelet reports now
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return the exit code of the last termination."""
+        return self.terminated.get("exitCode")
+
+    @property
+    def start_error(self) -> str:
+        """Return the runtime's message where it could not start the command; empty otherwise."""
+        if self.waiting.get("reason") == "RunContainerError":
+            return str(self.waiting.get("message") or "The command can't be started")
+        return self.termination_message if self.terminated.get("reason") in ("StartError", "ContainerCannotRun") else ""
+
+    def problem(self, reason: str, message: str, *, hint: str, field_path: str = "") -> Problem:
+        """Return a problem of this container, with texts cut to the limits of the CRD."""
+        return Problem(
+            pod=self.pod,
+            container=self.container,
+            reason=reason,
+            exit_code=self.exit_code,
+            message=truncate(message),
+            log="" if self.termination_message == message else self.termination_message[-MAX_LOG_CHARACTERS:],
+            field=field_path or self.field_path,
+            hint=hint,
+        )
+
+
+def container_states(spec: Mapping[str, Any], pod: Child, *, now: str) -> Iterable[ContainerState]:
+    """Yield the states of a pod's containers in the order in which they start."""
+    field_paths = container_field_paths(spec)
+    for key in _STATUS_FIELDS:
+        for status in pod.status.get(key) or ():
+            name = status["name"]
+            long_running = name in field_paths and not field_paths[name].startswith("spec.initContainers")
+            yield _container_state(
+                status,
+                pod=pod.ref.name,
+                field_path=container_field_path(name, spec),
+                spec=spec,
+                long_running=long_running,
+                now=now,
+            )
+
+
+def _container_state(
+    status: Mapping[str, Any], *, pod: str, field_path: str, spec: Mapping[str, Any], long_running: bool, now: str
+) -> ContainerState:
+    """Return the state of a container; every termination of a long-running one counts, even with exit code 0."""
+    state = status.get("state") or {}
+    waiting = state.get("waiting") or {}
+    unstable = bool(waiting) or _has_just_restarted(status, now)
+    last = (status.get("lastState") or {}).get("terminated") if unstable else None
+    terminated = state.get("terminated") or last or {}
+    restarted = bool(terminated) and status.get("restartCount", 0) > 0
+    return ContainerState(
+        pod=pod,
+        container=status["name"],
+        field_path=field_path,
+        spec=spec,
+        waiting=waiting,
+        terminated=terminated,
+        termination_message=str(terminated.get("message") or "").strip(),
+        restarting=waiting.get("reason") == "CrashLoopBackOff"
+        or (restarted and (long_running or terminated["exitCode"] != 0)),
+    )
+
+
+def is_restarting(pods: Iterable[Child], *, now: str) -> bool:
+    """Return whether a container restarted less than SETTLED_SECONDS before `now`; its problem may end soon."""
+    statuses = (status for pod in pods for key in _STATUS_FIELDS for status in pod.status.get(key) or ())
+    return any(_has_just_restarted(status, now) for status in statuses)
+
+
+def _has_just_restarted(status: Mapping[str, Any], now: str) -> bool:
+    started = ((status.get("state") or {}).get("running") or {}).get("startedAt")
+    if not started or not status.get("restartCount"):
+        return False
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(started)).total_seconds() < SETTLED_SECONDS
