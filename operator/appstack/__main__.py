@@ -1,4 +1,4 @@
-"""`python -m appstack`."""
+"""Entry point of `python -m appstack`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Whether the operator lives and is ready, as a kubelet asks."""
+"""Health endpoints as a kubelet requests them, and the event loop's scheduling delay."""
 
 from __future__ import annotations
 
@@ -13,86 +13,86 @@ import pytest
 
 from appstack.settings import Settings
 from appstack.telemetry import health, metrics
-from appstack.telemetry.health import Health, Server
-from tests.api.harness import free_port
+from appstack.telemetry.health import HealthChecks, HealthServer
+from tests.api.operator_process import free_port
 
-WRONG = {"live": "", "ready": ""}
+FAILURES = {"live": "", "ready": ""}
 
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    """Give the port on which it answers."""
+    """Yield the health port."""
     settings = Settings(listen="127.0.0.1", health_port=free_port(), metrics_port=free_port())
-    server = Server(settings, Health(live=lambda: WRONG["live"], ready=lambda: WRONG["ready"]))
+    server = HealthServer(settings, HealthChecks(live=lambda: FAILURES["live"], ready=lambda: FAILURES["ready"]))
     await server.start()
     yield settings.health_port
     await server.stop()
-    WRONG.update(live="", ready="")
+    FAILURES.update(live="", ready="")
 
 
-def ask(port: int, path: str, *, patience: float = 5.0) -> tuple[int, str]:
-    """Return the code of the answer, and what it says."""
+def get(port: int, path: str, *, timeout: float = 5.0) -> tuple[int, str]:
+    """Return the status code and the text of the response."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=patience) as answer:
-            return answer.status, answer.read().decode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout) as response:
+            return response.status, response.read().decode()
     except HTTPError as error:
         with error:
             return error.code, error.read().decode()
 
 
-async def test_what_is_wrong_is_said(port: int) -> None:
-    assert (200, "ok\n") == await asyncio.to_thread(ask, port, "/livez")
+async def test_failed_check_is_a_503_with_its_message(port: int) -> None:
+    assert (200, "ok\n") == await asyncio.to_thread(get, port, "/livez")
 
-    WRONG.update(live="the watch of pods is stuck", ready="the cache of pods is not up to date")
+    FAILURES.update(live="the watch of pods is stuck", ready="the cache of pods is not up to date")
 
-    assert (503, "the watch of pods is stuck\n") == await asyncio.to_thread(ask, port, "/livez")
-    assert (503, "the cache of pods is not up to date\n") == await asyncio.to_thread(ask, port, "/readyz")
+    assert (503, "the watch of pods is stuck\n") == await asyncio.to_thread(get, port, "/livez")
+    assert (503, "the cache of pods is not up to date\n") == await asyncio.to_thread(get, port, "/readyz")
 
 
-async def test_a_stuck_loop_answers_nobody(port: int) -> None:
-    """Hold the loop up from within while a kubelet asks: it must not be told that all is well."""
-    asked = threading.Event()
-    told: list[object] = []
+async def test_probe_times_out_while_the_event_loop_is_blocked(port: int) -> None:
+    """Block the event loop while a kubelet probes: a response from another thread would be wrong."""
+    probed = threading.Event()
+    results: list[object] = []
 
     def kubelet() -> None:
         try:
-            told.append(ask(port, "/livez", patience=0.5))
+            results.append(get(port, "/livez", timeout=0.5))
         except TimeoutError as error:
-            told.append(error)
-        asked.set()
+            results.append(error)
+        probed.set()
 
     threading.Thread(target=kubelet).start()
-    asked.wait(10)  # the loop waits here, and does nothing else
+    probed.wait(10)  # blocks the event loop
 
-    assert [TimeoutError] == [type(each) for each in told]
-    assert (200, "ok\n") == await asyncio.to_thread(ask, port, "/livez")
+    assert [TimeoutError] == [type(each) for each in results]
+    assert (200, "ok\n") == await asyncio.to_thread(get, port, "/livez")
 
 
-async def test_whoever_holds_the_loop_up_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_BEAT", 0.01)
+async def test_blocking_callback_is_observed_as_scheduling_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_LOOP_LAG_INTERVAL_SECONDS", 0.01)
     settings = Settings(listen="127.0.0.1", health_port=free_port(), metrics_port=free_port())
-    server = Server(settings, Health(live=str, ready=str))
+    server = HealthServer(settings, HealthChecks(live=str, ready=str))
     await server.start()
-    late, beats = _late("0.1"), _beats()
+    late, samples = _samples_above("0.1"), _samples()
     async with asyncio.timeout(5):
-        while _beats() < beats + 5:  # noqa: ASYNC110
+        while _samples() < samples + 5:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
-    time.sleep(0.3)  # noqa: ASYNC251  # as a callback that works for so long
+    time.sleep(0.3)  # noqa: ASYNC251  # a callback that blocks the event loop
     await asyncio.sleep(0.05)
     await server.stop()
 
-    assert 1 <= _late("0.1") - late
-    beats = _beats()
+    assert 1 <= _samples_above("0.1") - late
+    samples = _samples()
     await asyncio.sleep(0.05)
-    assert beats == _beats(), "it ends with the server"
+    assert samples == _samples(), "sampling ends with the server"
 
 
-def _beats() -> float:
+def _samples() -> float:
     return metrics.REGISTRY.get_sample_value("appstack_event_loop_lag_seconds_count") or 0.0
 
 
-def _late(bound: str) -> float:
-    """Return how many beats came later than this."""
+def _samples_above(bound: str) -> float:
+    """Return the number of samples above a bound in seconds."""
     within = metrics.REGISTRY.get_sample_value("appstack_event_loop_lag_seconds_bucket", {"le": bound})
-    return _beats() - (within or 0.0)
+    return _samples() - (within or 0.0)

@@ -1,4 +1,4 @@
-"""The exposition keeps Prometheus' conventions, as promtool would check them; the stacks are counted by condition."""
+"""Prometheus naming conventions of the metrics, as promtool checks them, and the count of AppStacks by condition."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_BASE = ("milliseconds", "_ms", "minutes", "hours", "kilobytes", "megabytes",
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_metric_keeps_the_conventions(name: str) -> None:
+def test_metric_follows_the_naming_conventions(name: str) -> None:
     assert re.fullmatch(r"(appstack|process)_[a-z][a-z0-9_]*[a-z0-9]", name)
     assert HELP[name].endswith(".")
     assert not name.removesuffix("_total").endswith(NOT_BASE), "base units"
@@ -27,34 +27,38 @@ def test_a_metric_keeps_the_conventions(name: str) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: str(family.name))
-def test_labels_are_of_a_bounded_set(family: Metric) -> None:
+def test_labels_have_a_bounded_number_of_values(family: Metric) -> None:
     labels = {label for sample in family.samples for label in sample.labels}
 
     known = {"verb", "resource", "code", "result", "action", "kind", "condition", "status", "le"}
     assert labels <= known | {"version", "python_version"}
 
 
-def told(**conditions: str) -> metrics.Conditions:
-    """Return the conditions of a status, each with its state."""
-    return tuple(conditions.items())
+def conditions(**statuses: str) -> metrics.Conditions:
+    """Return conditions by type and status."""
+    return tuple(statuses.items())
 
 
-def test_a_condition_that_is_not_there_does_not_hold() -> None:
-    assert {"Ready": "True", "Reconciling": "False", "Stalled": "False"} == metrics.states(told(Ready="True"))
+def test_absent_condition_is_false() -> None:
+    assert {"Ready": "True", "Reconciling": "False", "Stalled": "False"} == metrics.condition_statuses(
+        conditions(Ready="True")
+    )
 
 
-def test_of_a_stack_that_has_no_status_nothing_is_known() -> None:
-    assert {"Unknown"} == set(metrics.states(()).values())
+def test_conditions_are_unknown_without_a_status() -> None:
+    assert {"Unknown"} == set(metrics.condition_statuses(()).values())
 
 
-def test_stacks_are_counted_by_condition_and_what_no_stack_has_is_0() -> None:
-    counted = metrics.StackCounts()
-    counted.set_function(lambda: [told(Ready="True"), told(Ready="True"), told(Ready="False", Stalled="True"), ()])
+def test_appstacks_are_counted_by_condition_and_absent_statuses_are_zero() -> None:
+    collector = metrics.AppStackCollector()
+    collector.set_function(
+        lambda: [conditions(Ready="True"), conditions(Ready="True"), conditions(Ready="False", Stalled="True"), ()]
+    )
 
-    (family,) = counted.collect()
+    (family,) = collector.collect()
 
     counts = {(sample.labels["condition"], sample.labels["status"]): sample.value for sample in family.samples}
-    assert len(metrics.CONDITIONS) * len(metrics.STATES) == len(counts)
-    assert [2, 1, 1] == [counts["Ready", state] for state in metrics.STATES]
-    assert [1, 2, 1] == [counts["Stalled", state] for state in metrics.STATES]
+    assert len(metrics.CONDITIONS) * len(metrics.CONDITION_STATUSES) == len(counts)
+    assert [2, 1, 1] == [counts["Ready", state] for state in metrics.CONDITION_STATUSES]
+    assert [1, 2, 1] == [counts["Stalled", state] for state in metrics.CONDITION_STATUSES]
     assert 0 == counts["Reconciling", "True"]

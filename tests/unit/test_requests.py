@@ -1,4 +1,4 @@
-"""Requests are values: what goes over the wire is seen without sending it."""
+"""Requests as values, and the errors for responses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 
 from appstack.client import requests
-from appstack.client.resource_kinds import STACK, WATCHED, Kind, ResourceRole
+from appstack.client.resource_kinds import APPSTACKS, WATCHED_KINDS, Kind, ResourceRole
 from appstack.client.responses import is_conflict, is_immutable, to_error
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
 from appstack.k8s.metadata import Ref
@@ -16,21 +16,21 @@ MANIFEST = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": 
 REF = Ref.of(MANIFEST)
 
 
-def test_an_apply_is_forced_and_only_metadata_comes_back() -> None:
+def test_apply_is_forced_and_requests_metadata_only() -> None:
     request = requests.apply(MANIFEST, uid="c1")
 
     assert ("PATCH", "/apis/apps/v1/namespaces/team/deployments/shop") == (request.method, request.path)
     assert {"fieldManager": "appstack", "force": "true"} == request.query
     assert ("application/apply-patch+yaml", requests.METADATA) == (request.content_type, request.accept)
     assert {"name": "shop", "namespace": "team", "uid": "c1"} == request.body["metadata"]
-    assert {"name": "shop", "namespace": "team"} == MANIFEST["metadata"], "the manifest stays as it was"
+    assert {"name": "shop", "namespace": "team"} == MANIFEST["metadata"], "the manifest is unchanged"
 
 
-def test_a_create_can_only_succeed_where_nothing_is() -> None:
+def test_create_has_a_resource_version_that_no_object_has() -> None:
     assert "1" == requests.create(MANIFEST).body["metadata"]["resourceVersion"]
 
 
-def test_a_status_is_of_one_uid() -> None:
+def test_status_write_has_the_uid_as_precondition() -> None:
     request = requests.apply_status(Ref("appstack.dev/v1alpha1", "AppStack", "team", "shop"), uid="u1", status={"a": 1})
 
     assert "/apis/appstack.dev/v1alpha1/namespaces/team/appstacks/shop/status" == request.path
@@ -38,32 +38,35 @@ def test_a_status_is_of_one_uid() -> None:
     assert {"a": 1} == request.body["status"]
 
 
-def test_a_deletion_is_of_one_uid() -> None:
+def test_delete_has_the_uid_as_precondition() -> None:
     request = requests.delete(REF, uid="c1")
 
     assert ("DELETE", {"uid": "c1"}) == (request.method, request.body["preconditions"])
 
 
-@pytest.mark.parametrize("kind", WATCHED, ids=lambda kind: kind.plural)
-def test_only_what_bears_our_label_is_watched_and_only_what_is_needed_travels(kind: Kind) -> None:
-    for request in (requests.list_page(kind, after="x"), requests.watch(kind, version="7", seconds=300)):
+@pytest.mark.parametrize("kind", WATCHED_KINDS, ids=lambda kind: kind.plural)
+def test_watch_selects_labelled_objects_and_requests_metadata_where_that_is_enough(kind: Kind) -> None:
+    for request in (
+        requests.list_page(kind, continue_token="x"),
+        requests.watch(kind, resource_version="7", timeout_seconds=300),
+    ):
         assert ("labelSelector" in request.query) is (kind.role is not ResourceRole.NAMESPACE)
         assert (request.accept == requests.JSON) is (kind.transform is not None)
         assert not request.writes
-    assert {"limit": "500", "continue": "x"}.items() <= requests.list_page(kind, after="x").query.items()
-    assert "true" == requests.watch(kind, version="7", seconds=300).query["allowWatchBookmarks"]
+    assert {"limit": "500", "continue": "x"}.items() <= requests.list_page(kind, continue_token="x").query.items()
+    assert "true" == requests.watch(kind, resource_version="7", timeout_seconds=300).query["allowWatchBookmarks"]
 
 
-def test_no_kind_reads_secrets() -> None:
-    assert "secrets" not in {kind.plural for kind in WATCHED}
+def test_secrets_are_not_watched() -> None:
+    assert "secrets" not in {kind.plural for kind in WATCHED_KINDS}
 
 
-def _status(code: int, reason: str, message: str, **more: object) -> bytes:
-    return json.dumps({"kind": "Status", "code": code, "reason": reason, "message": message, **more}).encode()
+def _status(code: int, reason: str, message: str, **members: object) -> bytes:
+    return json.dumps({"kind": "Status", "code": code, "reason": reason, "message": message, **members}).encode()
 
 
 @pytest.mark.parametrize("code", [401, 408, 429, 500, 503, 504])
-def test_what_passes_is_tried_again(code: int) -> None:
+def test_temporary_error_is_api_unavailable(code: int) -> None:
     error = to_error(requests.get_metadata(REF), status=code, headers={"Retry-After": "3"}, body=b"<html>busy</html>")
 
     assert isinstance(error, ApiUnavailable)
@@ -71,7 +74,7 @@ def test_what_passes_is_tried_again(code: int) -> None:
     assert "Deployment team/shop: <html>busy</html>" == str(error)
 
 
-def test_how_long_to_wait_may_stand_in_the_answer() -> None:
+def test_retry_after_may_be_in_the_status_object() -> None:
     body = _status(429, "TooManyRequests", "slow down", details={"retryAfterSeconds": 7})
     error = to_error(requests.get_metadata(REF), status=429, headers={}, body=body)
 
@@ -80,24 +83,24 @@ def test_how_long_to_wait_may_stand_in_the_answer() -> None:
 
 
 @pytest.mark.parametrize("code", [400, 403, 404, 409, 410, 422])
-def test_what_does_not_pass_is_said_as_the_server_said_it(code: int) -> None:
-    error = to_error(requests.get_metadata(REF), status=code, headers={}, body=_status(code, "Because", "it is so"))
+def test_rejection_has_the_reason_and_message_of_the_server(code: int) -> None:
+    error = to_error(requests.get_metadata(REF), status=code, headers={}, body=_status(code, "Invalid", "is invalid"))
 
     assert isinstance(error, ApiRejected)
-    assert (REF, code, "Because", "it is so") == (error.ref, error.status, error.reason, error.message)
+    assert (REF, code, "Invalid", "is invalid") == (error.ref, error.status, error.reason, error.message)
 
 
-def test_of_a_message_that_quotes_all_that_was_written_both_ends_are_kept() -> None:
+def test_long_message_keeps_both_ends() -> None:
     long = "spec[" * 50_000
     body = _status(422, "Invalid", long, details={"causes": [{"message": long}]})
     error = to_error(requests.get_metadata(REF), status=422, headers={}, body=body)
 
     assert isinstance(error, ApiRejected)
-    truncate = f"{long[:4_000]} … {long[-4_000:]}"
-    assert (truncate, (truncate,)) == (error.message, error.causes)
+    shortened = f"{long[:4_000]} … {long[-4_000:]}"
+    assert (shortened, (shortened,)) == (error.message, error.causes)
 
 
-def test_the_end_of_a_long_message_still_says_that_a_field_is_immutable() -> None:
+def test_immutable_field_is_recognised_in_a_long_message() -> None:
     causes = [{"message": f"Invalid value: core.PodTemplateSpec{{{'x' * 50_000}}}: field is immutable"}]
     body = _status(422, "Invalid", "is invalid", details={"causes": causes})
     error = to_error(requests.get_metadata(REF), status=422, headers={}, body=body)
@@ -115,21 +118,21 @@ def test_the_end_of_a_long_message_still_says_that_a_field_is_immutable() -> Non
         (403, "exceeded quota", False),
     ],
 )
-def test_a_conflict_is_told_from_a_refusal(code: int, message: str, conflict: bool) -> None:
+def test_conflict_is_a_failed_precondition(code: int, message: str, conflict: bool) -> None:
     assert conflict is is_conflict(ApiRejected(REF, status=code, reason="", message=message))
 
 
-def test_the_stack_itself_is_listed_whole() -> None:
-    assert {"limit": "1"} == requests.list_page(STACK, limit=1).query
+def test_appstacks_are_listed_without_a_label_selector() -> None:
+    assert {"limit": "1"} == requests.list_page(APPSTACKS, limit=1).query
 
 
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "shop", "namespace": "team"}}
 ROUTE = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": JOB["metadata"]}
-FIXED = "Invalid value: {}: field is immutable"
-POD_FIXED = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`"
+IMMUTABLE = "Invalid value: {}: field is immutable"
+IMMUTABLE_POD = "Forbidden: pod updates may not change fields other than `spec.containers[*].image`"
 
 
-def test_a_rehearsal_makes_nothing_and_asks_for_a_free_name() -> None:
+def test_dry_run_create_has_a_generated_name() -> None:
     request = requests.dry_run_create(JOB)
 
     assert ("POST", "/apis/batch/v1/namespaces/team/jobs") == (request.method, request.path)
@@ -137,30 +140,30 @@ def test_a_rehearsal_makes_nothing_and_asks_for_a_free_name() -> None:
     assert {"generateName": "shop-", "namespace": "team"} == request.body["metadata"]
 
 
-def test_a_number_is_kept_by_another_manager_and_never_by_force() -> None:
-    request = requests.keep_replicas(REF, uid="c1", replicas=3)
+def test_replicas_are_held_by_the_handover_manager_without_force() -> None:
+    request = requests.hold_replicas(REF, uid="c1", replicas=3)
 
     assert {"fieldManager": "appstack-handover"} == request.query
     assert {"replicas": 3} == request.body["spec"]
     assert "c1" == request.body["metadata"]["uid"]
 
 
-def test_what_is_made_anew_goes_when_its_pods_have_gone() -> None:
-    assert "Foreground" == requests.delete(REF, uid="c1", last=True).body["propagationPolicy"]
+def test_foreground_deletion_waits_for_dependents() -> None:
+    assert "Foreground" == requests.delete(REF, uid="c1", foreground=True).body["propagationPolicy"]
     assert "Background" == requests.delete(REF, uid="c1").body["propagationPolicy"]
 
 
 @pytest.mark.parametrize(
     ("sentence", "causes", "immutable"),
     [
-        ("a Job's template", [FIXED], True),
-        ("a pod's spec", [POD_FIXED], True),
-        ("one of two is simply wrong", [FIXED, "Required value"], False),
-        ("simply wrong", ["Unsupported value"], False),
-        ("nobody says what", [], False),
+        ("a Job's template", [IMMUTABLE], True),
+        ("a pod's spec", [IMMUTABLE_POD], True),
+        ("one of two causes is a missing value", [IMMUTABLE, "Required value"], False),
+        ("an unsupported value", ["Unsupported value"], False),
+        ("no causes", [], False),
     ],
 )
-def test_a_field_that_cannot_be_changed_is_told_from_one_that_is_wrong(
+def test_immutable_field_is_distinguished_from_an_invalid_field(
     sentence: str, causes: list[str], immutable: bool
 ) -> None:
     details = {"causes": [{"message": cause} for cause in causes]}
@@ -174,12 +177,12 @@ def test_a_field_that_cannot_be_changed_is_told_from_one_that_is_wrong(
 @pytest.mark.parametrize(
     ("sentence", "manifest", "body", "missing"),
     [
-        ("the path leads nowhere", ROUTE, b"404 page not found\n", True),
-        ("its namespace is gone", ROUTE, b'{"kind": "Status", "reason": "NotFound", "message": "no"}', False),
-        ("a kind that every cluster has", JOB, b"404 page not found\n", False),
+        ("the path is not served", ROUTE, b"404 page not found\n", True),
+        ("the namespace does not exist", ROUTE, b'{"kind": "Status", "reason": "NotFound", "message": "no"}', False),
+        ("a built-in kind", JOB, b"404 page not found\n", False),
     ],
 )
-def test_a_missing_kind_is_told_from_a_missing_object(
+def test_missing_kind_is_distinguished_from_a_missing_object(
     sentence: str, manifest: dict[str, object], body: bytes, missing: bool
 ) -> None:
     error = to_error(requests.apply(manifest), status=404, headers={}, body=body)

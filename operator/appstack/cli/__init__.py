@@ -1,4 +1,4 @@
-"""The command `appstack`: one module for each word of it."""
+"""Command line interface: one module per command."""
 
-UNUSABLE = 2
-"""The exit code where somebody must act first."""
+EXIT_ERROR = 2
+"""Exit code if a command could not run, as opposed to 1 for an AppStack with validation errors."""

@@ -1,4 +1,4 @@
-"""The command line: one word each for render, validate, crd, run and version."""
+"""Entry point of the `appstack` command: dispatch to the commands, errors as one line, exit codes."""
 
 from __future__ import annotations
 
@@ -8,66 +8,71 @@ import os
 import sys
 from collections.abc import Sequence
 
-from appstack.cli import UNUSABLE, crd, render, run, validate, version
+from appstack.cli import EXIT_ERROR, crd, render, run, validate, version
 from appstack.errors import AppStackError
 
-WORDS = {"render": render, "validate": validate, "crd": crd, "run": run, "version": version}
-ABOUT = "AppStack: one short resource becomes the workload that its author meant."
+COMMANDS = {"render": render, "validate": validate, "crd": crd, "run": run, "version": version}
+DESCRIPTION = "AppStack: declare a workload with its proxy, volumes and network in one Kubernetes resource."
 EXAMPLES = """\
 examples:
-  appstack validate -f stack.yaml      what is wrong with it
-  appstack render -f stack.yaml        what it becomes
-  appstack run                         the operator, against the current kubeconfig
+  appstack validate -f stack.yaml      report every problem in the file
+  appstack render -f stack.yaml        print the Kubernetes objects of the AppStack
+  appstack run                         run the operator against the current kubeconfig
 """
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the words say; an error that can be told in a sentence is one sentence."""
+    """Run a command and return its exit code. Print an expected error as one line on standard error."""
     args = _parser().parse_args(argv)
     try:
         code = int(args.run(args))
         sys.stdout.flush()
     except BrokenPipeError:
-        return _gone()
-    except (AppStackError, OSError) as error:
-        print(f"appstack: {_told(error)}", file=sys.stderr)
-        return _gone(UNUSABLE) if isinstance(error, OSError) else UNUSABLE
+        _discard_output()
+        return 0
+    except AppStackError as error:
+        print(f"appstack: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except OSError as error:
+        print(f"appstack: {_describe(error)}", file=sys.stderr)
+        _discard_output()
+        return EXIT_ERROR
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     return code
 
 
-def _told(error: Exception) -> str:
-    if not isinstance(error, OSError):
-        return str(error)
+def _describe(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
-        return "there is no space left to write to. Make room, or write elsewhere"
-    where = f" {error.filename}" if error.filename else ""
-    return f"the system refused{where}: {error.strerror or error}"
+        return "No space left on the output device. Free some space, or write the output elsewhere"
+    path = f"{error.filename}: " if error.filename else ""
+    return f"{path}{error.strerror or error}"
 
 
-def _gone(code: int = 0) -> int:
-    """Leave without another attempt to write: whoever read our output reads no more."""
+def _discard_output() -> None:
+    """Redirect standard output to /dev/null, so that the flush at exit does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="appstack", description=ABOUT, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="appstack",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    words = parser.add_subparsers(title="words", metavar="WORD", required=True)
-    for name, module in WORDS.items():
-        word = words.add_parser(
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
             name,
             help=module.HELP,
             description=f"{module.HELP[0].upper()}{module.HELP[1:]}.",
             epilog=module.EXAMPLES,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add_arguments(word)
-        word.set_defaults(run=module.run)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""`appstack crd`: the CustomResourceDefinition."""
+"""Command `appstack crd`: print the CustomResourceDefinition."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: it has no flags."""
+    """Add nothing: the command has no flags."""
 
 
 def run(_args: argparse.Namespace) -> int:
-    """Print it."""
+    """Print the CustomResourceDefinition as YAML."""
     sys.stdout.write(documents.dump([definition()]))
     return 0

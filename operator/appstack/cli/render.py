@@ -1,4 +1,4 @@
-"""`appstack render`: what a stack becomes, without a cluster."""
+"""Command `appstack render`: print the Kubernetes objects of the AppStacks in a file, without a cluster."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import argparse
 import re
 import sys
 
-from appstack import render as rendering
+from appstack import render as renderer
 from appstack.cli import documents, settings, stacks, validate
 
-HELP = "print the objects that a stack becomes, without a cluster"
+HELP = "print the Kubernetes objects of an AppStack, without a cluster"
 EXAMPLES = """\
 examples:
   appstack render -f stack.yaml
@@ -19,39 +19,41 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's flags."""
-    parser.add_argument("-f", "--filename", metavar="FILE", required=True, help="a YAML file, or - for standard input")
-    parser.add_argument("-n", "--namespace", help="render as if the stack were in this namespace")
+    """Add the flags of the command."""
+    parser.add_argument("-f", "--filename", metavar="FILE", required=True, help="YAML file, or - for standard input")
+    parser.add_argument("-n", "--namespace", help="render for this namespace")
     parser.add_argument(
         "--namespace-uid",
         metavar="UID",
         type=_uid,
-        help="the namespace's uid, which is part of a node cache's path; a visible placeholder without it",
+        help="UID of the namespace, a part of node cache paths (default: a placeholder)",
     )
     settings.add_flag(parser)
 
 
 def _uid(text: str) -> str:
-    """Return a uid as it is; it becomes part of a path on the nodes, so it may not be one itself."""
+    """Return the UID unchanged. Raise ArgumentTypeError for other text, since it becomes part of a host path."""
     if not re.fullmatch(r"[0-9A-Za-z-]{1,64}", text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no uid: kubectl get namespace NAME -o jsonpath={{.metadata.uid}}"
+            f"{text!r} is not a UID: kubectl get namespace NAME -o jsonpath={{.metadata.uid}}"
         )
     return text
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the objects; say on standard error what is wrong instead, if something is."""
-    chosen = settings.load(args.settings)
-    looked = stacks.look(args.filename, settings=chosen, namespace=args.namespace)
-    for one in looked:
-        for line in validate.lines(one):
+    """Print the objects as YAML. Print issues on standard error; return 1 without objects if an AppStack is invalid."""
+    operator_settings = settings.load(args.settings)
+    results = stacks.validate_file(args.filename, settings=operator_settings, namespace=args.namespace)
+    for result in results:
+        for line in validate.lines(result):
             print(line, file=sys.stderr)
-    valid = [one.stack for one in looked if one.stack is not None and one.valid]
-    if len(valid) < len(looked):
+    valid = [result.stack for result in results if result.stack is not None and result.valid]
+    if len(valid) < len(results):
         return 1
-    objects = [
-        thing for stack in valid for thing in rendering.render(stack, settings=chosen, namespace_uid=args.namespace_uid)
+    manifests = [
+        manifest
+        for stack in valid
+        for manifest in renderer.render(stack, settings=operator_settings, namespace_uid=args.namespace_uid)
     ]
-    sys.stdout.write(documents.dump(objects))
+    sys.stdout.write(documents.dump(manifests))
     return 0

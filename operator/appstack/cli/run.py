@@ -1,4 +1,4 @@
-"""`appstack run`: the operator itself."""
+"""Command `appstack run`: run the operator."""
 
 from __future__ import annotations
 
@@ -8,47 +8,59 @@ import os
 
 from pydantic.alias_generators import to_camel
 
-from appstack.cli import UNUSABLE, settings
+from appstack.cli import EXIT_ERROR, settings
 from appstack.errors import AppStackError
 
-HELP = "run the operator: in a pod, or from a shell against the current kubeconfig"
+HELP = "run the operator, in a pod or against the current kubeconfig"
 EXAMPLES = """\
 examples:
   appstack run --namespaces 'dev-*' team-a
   appstack run --settings settings.yaml --kubeconfig ~/.kube/staging --log-level debug
 """
-_OWN = "namespaces exclude_namespaces listen health_port metrics_port log_format log_level"
+_SETTINGS_FLAGS = (
+    "namespaces",
+    "exclude_namespaces",
+    "listen",
+    "health_port",
+    "metrics_port",
+    "log_format",
+    "log_level",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's flags: what is given here wins over the file."""
+    """Add the flags of the command."""
     settings.add_flag(parser)
-    parser.add_argument("--kubeconfig", metavar="FILE", help="instead of $KUBECONFIG and ~/.kube/config")
-    own = parser.add_argument_group("settings", "win over those of the file")
-    own.add_argument("--namespaces", nargs="+", metavar="PATTERN", help="reconcile these only")
-    own.add_argument("--exclude-namespaces", nargs="+", metavar="PATTERN", help="leave these alone")
-    own.add_argument("--listen", metavar="ADDRESS", help="where health and metrics answer; from a shell 127.0.0.1")
-    own.add_argument("--health-port", type=int, metavar="PORT", help="the port of /livez and /readyz")
-    own.add_argument("--metrics-port", type=int, metavar="PORT", help="the port of /metrics")
-    own.add_argument("--log-format", metavar="FORMAT", help="text or json")
-    own.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
+    parser.add_argument("--kubeconfig", metavar="FILE", help="kubeconfig file (default: $KUBECONFIG or ~/.kube/config)")
+    group = parser.add_argument_group("settings", "These flags take precedence over the settings file.")
+    group.add_argument("--namespaces", nargs="+", metavar="PATTERN", help="namespaces to reconcile (default: all)")
+    group.add_argument("--exclude-namespaces", nargs="+", metavar="PATTERN", help="namespaces to leave out")
+    group.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        help="listen address of both ports (default: 0.0.0.0 in a pod, else 127.0.0.1)",
+    )
+    group.add_argument("--health-port", type=int, metavar="PORT", help="port of /livez and /readyz")
+    group.add_argument("--metrics-port", type=int, metavar="PORT", help="port of /metrics")
+    group.add_argument("--log-format", metavar="FORMAT", help="text or json")
+    group.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run until told to stop."""
-    given = {to_camel(name): getattr(args, name) for name in _OWN.split() if getattr(args, name) is not None}
-    chosen = settings.load(args.settings, instead=given)
-    if "listen" not in chosen.model_fields_set and "KUBERNETES_SERVICE_HOST" not in os.environ:
-        chosen = chosen.model_copy(update={"listen": "127.0.0.1"})  # a shell: nobody else needs to ask
+    """Run the operator until SIGTERM or SIGINT."""
+    overrides = {to_camel(flag): getattr(args, flag) for flag in _SETTINGS_FLAGS if getattr(args, flag) is not None}
+    operator_settings = settings.load(args.settings, overrides=overrides)
+    if "listen" not in operator_settings.model_fields_set and "KUBERNETES_SERVICE_HOST" not in os.environ:
+        operator_settings = operator_settings.model_copy(update={"listen": "127.0.0.1"})
     if args.kubeconfig:
         os.environ["KUBECONFIG"] = args.kubeconfig
-    from appstack.operator import run as operate  # noqa: PLC0415  # the operator is imported by this command only
+    from appstack.operator import run as run_operator  # noqa: PLC0415  # the other commands start without kopf
 
     try:
-        operate(chosen)
+        run_operator(operator_settings)
     except AppStackError as error:
-        if chosen.log_format == "text":
+        if operator_settings.log_format == "text":
             raise
         logging.getLogger("appstack").critical("%s", error)
-        return UNUSABLE
+        return EXIT_ERROR
     return 0

@@ -1,4 +1,4 @@
-"""The operator's settings from a file."""
+"""Operator settings from a file and from flags."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ from appstack.settings import Settings
 
 def add_flag(parser: argparse.ArgumentParser) -> None:
     """Add `--settings`."""
-    parser.add_argument("--settings", metavar="FILE", help="the operator's settings, as the chart's `settings:`")
+    parser.add_argument(
+        "--settings", metavar="FILE", help="settings of the operator, the `settings` of the chart's values"
+    )
 
 
-def load(path: str | None, *, instead: Mapping[str, Any] | None = None) -> Settings:
-    """Return the settings of a file, the defaults where there is none; `instead` wins over both."""
-    written = _mapping(path) if path else {}
+def load(path: str | None, *, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings: overrides, then the file, then the defaults. Raise OperatorError for invalid settings."""
+    document = _load_file(path) if path else {}
     try:
-        return Settings.model_validate({**written, **(instead or {})})
+        return Settings.model_validate({**document, **(overrides or {})})
     except pydantic.ValidationError as error:
-        wrong = "; ".join(f"{_path(one['loc'])}: {_what(one['type'], one['msg'])}" for one in error.errors())
-        source = f"{documents.shown(path)}: " if path else ""
-        raise OperatorError(f"{source}{wrong}", "docs/reference.md lists the settings") from None
+        problems = "; ".join(f"{_path(one['loc'])}: {_message(one['type'], one['msg'])}" for one in error.errors())
+        source = f"{documents.display_name(path)}: " if path else ""
+        raise OperatorError(f"{source}{problems}", "docs/reference.md lists the settings") from None
 
 
-def _mapping(path: str) -> documents.Document:
-    found = documents.read(path)
+def _load_file(path: str) -> documents.Document:
+    found = documents.load(path)
     if len(found) > 1:
-        raise OperatorError(f"{documents.shown(path)} holds {len(found)} documents", "Settings are one")
+        message = f"{documents.display_name(path)} holds {len(found)} YAML documents"
+        raise OperatorError(message, "Write all settings into one document")
     return found[0] if found else {}
 
 
@@ -40,7 +43,7 @@ def _path(location: tuple[int | str, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
 
 
-def _what(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
+def _message(error_type: str, message: str) -> str:
+    if error_type == "extra_forbidden":
         return "unknown setting"
     return message.replace("Input should be", "must be", 1)

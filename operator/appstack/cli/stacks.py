@@ -1,4 +1,4 @@
-"""The AppStacks of a file, each with everything that can be said of it without a cluster."""
+"""Validation of the AppStacks in a file, without a cluster."""
 
 from __future__ import annotations
 
@@ -8,64 +8,71 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from appstack.api import AppStack, parse
-from appstack.api.parsing import rest
+from appstack.api.parsing import parse_lenient
 from appstack.cli import documents
 from appstack.errors import InvalidSpec, OperatorError, Severity, ValidationIssue
 from appstack.k8s.metadata import GROUP, KIND
 from appstack.planning.desired import compute_desired_state
 from appstack.settings import Settings
-from appstack.validation import check
-from appstack.validation.unknown_fields import UNKNOWN, unknown_fields
+from appstack.validation import validate
+from appstack.validation.unknown_fields import UNKNOWN_FIELD, unknown_fields
 
-_ENTRY = re.compile(r"spec\.\w+\[\d+\]")  # of a list: one volume, one sidecar
+_LIST_ITEM = re.compile(r"spec\.\w+\[\d+\]")  # one volume, one sidecar
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """An AppStack of a file, with its faults."""
+class ValidationResult:
+    """An AppStack from a file with its validation issues."""
 
-    source: str  # the file, and the stack's name where the file has several
-    stack: AppStack | None
+    source: str  # the file name, followed by the name of the AppStack if the file has several
+    stack: AppStack | None  # None if it cannot be parsed
     issues: tuple[ValidationIssue, ...]
 
     @property
     def valid(self) -> bool:
-        """Tell whether it can be carried out."""
+        """Whether the AppStack can be rendered: it has no issues except warnings."""
         return self.stack is not None and all(issue.severity is Severity.WARNING for issue in self.issues)
 
 
-def _meant(document: documents.Document, group: str) -> bool:
-    """Tell whether somebody meant an AppStack and misspelt it: parsing says what is wrong."""
-    return group == GROUP or str(document.get("kind", "")).lower() == KIND.lower()
+def validate_file(path: str, *, settings: Settings, namespace: str | None = None) -> list[ValidationResult]:
+    """Return a result for each AppStack in a file. Report skipped objects on standard error.
 
-
-def look(path: str, *, settings: Settings, namespace: str | None = None) -> list[Looked]:
-    """Return the AppStacks of a file; say on standard error what else is in it."""
-    ours = list(_ours(path))
-    if not ours:
-        hint = f"One begins with apiVersion: {GROUP}/… and kind: {KIND}"
-        raise OperatorError(f"{documents.shown(path)} holds no AppStack", hint)
+    Raise OperatorError if there is no AppStack. A namespace replaces the namespace of every AppStack.
+    """
+    appstacks = list(_appstacks(path))
+    if not appstacks:
+        hint = f"An AppStack begins with apiVersion: {GROUP}/… and kind: {KIND}"
+        raise OperatorError(f"{documents.display_name(path)} holds no AppStack", hint)
+    only = len(appstacks) == 1
     return [
-        _look(document, source=_source(path, document, alone=len(ours) == 1), settings=settings, namespace=namespace)
-        for document in ours
+        _validate(document, source=_source(path, document, only=only), settings=settings, namespace=namespace)
+        for document in appstacks
     ]
 
 
-def _ours(path: str) -> Iterator[documents.Document]:
-    found = documents.read(path)
-    if not found:
-        raise OperatorError(f"{documents.shown(path)} is empty", "An AppStack begins with apiVersion and kind")
-    for document in found:
+def _appstacks(path: str) -> Iterator[documents.Document]:
+    loaded = documents.load(path)
+    if not loaded:
+        hint = "An AppStack begins with apiVersion and kind"
+        raise OperatorError(f"{documents.display_name(path)} is empty", hint)
+    for document in loaded:
         group = str(document.get("apiVersion", "")).partition("/")[0]
-        if (document.get("kind") == KIND and group in (GROUP, "")) or _meant(document, group):
+        if (document.get("kind") == KIND and group in (GROUP, "")) or _is_misspelt(document, group):
             yield document
         else:
-            what = f"{document.get('apiVersion', 'no apiVersion')} {document.get('kind', 'no kind')}"
-            print(f"{documents.shown(path)}: skipped {what} {_name(document)}".rstrip(), file=sys.stderr)
+            kind = f"{document.get('apiVersion', 'no apiVersion')} {document.get('kind', 'no kind')}"
+            line = f"{documents.display_name(path)}: skipped {kind} {_name(document)}"
+            print(line.rstrip(), file=sys.stderr)
 
 
-def _source(path: str, document: documents.Document, *, alone: bool) -> str:
-    return documents.shown(path) if alone else f"{documents.shown(path)}: {_name(document) or 'a stack without a name'}"
+def _is_misspelt(document: documents.Document, group: str) -> bool:
+    """Return whether an object is an AppStack with a wrong group or kind, which parsing then reports."""
+    return group == GROUP or str(document.get("kind", "")).lower() == KIND.lower()
+
+
+def _source(path: str, document: documents.Document, *, only: bool) -> str:
+    file = documents.display_name(path)
+    return file if only else f"{file}: {_name(document) or 'AppStack without a name'}"
 
 
 def _name(document: documents.Document) -> str:
@@ -73,31 +80,33 @@ def _name(document: documents.Document) -> str:
     return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
 
 
-def _look(document: documents.Document, *, source: str, settings: Settings, namespace: str | None) -> Looked:
+def _validate(
+    document: documents.Document, *, source: str, settings: Settings, namespace: str | None
+) -> ValidationResult:
     if namespace and isinstance(document.get("metadata"), dict):
         document = {**document, "metadata": {**document["metadata"], "namespace": namespace}}
     unknown = unknown_fields(document)
     try:
         stack = parse(document)
     except InvalidSpec as error:
-        beyond = _beyond(rest(document), error.issues, settings)
-        return Looked(source, None, _together(unknown, (*error.issues, *beyond)))
-    return Looked(source, stack, _together(unknown, compute_desired_state(stack, settings=settings).issues))
+        further = _further_issues(parse_lenient(document), error.issues, settings)
+        return ValidationResult(source, None, _merge(unknown, (*error.issues, *further)))
+    return ValidationResult(source, stack, _merge(unknown, compute_desired_state(stack, settings=settings).issues))
 
 
-def _beyond(
+def _further_issues(
     stack: AppStack | None, issues: tuple[ValidationIssue, ...], settings: Settings
 ) -> Iterator[ValidationIssue]:
-    """Yield what else is wrong, as far as that does not hang on the fields of wrong shape."""
-    judged = [(_ENTRY.match(issue.field) or [issue.field])[0] for issue in issues]
-    for issue in check(stack, settings) if stack else ():
-        if issue.severity is Severity.ERROR and not any(issue.field.startswith(path) for path in judged):
+    """Yield the errors of a leniently parsed AppStack, except in the parts that failed to parse."""
+    failed_paths = [(_LIST_ITEM.match(issue.field) or [issue.field])[0] for issue in issues]
+    for issue in validate(stack, settings) if stack else ():
+        if issue.severity is Severity.ERROR and not any(issue.field.startswith(path) for path in failed_paths):
             yield issue
 
 
-def _together(unknown: tuple[ValidationIssue, ...], then: tuple[ValidationIssue, ...]) -> tuple[ValidationIssue, ...]:
-    """Return both, one fault a field: why it can't be set says more than that it is unknown."""
-    said = {issue.field for issue in then if issue.message != UNKNOWN}
-    first = [issue for issue in unknown if issue.field not in said]
-    named = {issue.field for issue in first}
-    return (*first, *(issue for issue in then if issue.field not in named))
+def _merge(unknown: tuple[ValidationIssue, ...], issues: tuple[ValidationIssue, ...]) -> tuple[ValidationIssue, ...]:
+    """Return all issues, but only one of the two sources per field: any reason is better than "unknown field"."""
+    explained = {issue.field for issue in issues if issue.message != UNKNOWN_FIELD}
+    kept = [issue for issue in unknown if issue.field not in explained]
+    unknown_paths = {issue.field for issue in kept}
+    return (*kept, *(issue for issue in issues if issue.field not in unknown_paths))

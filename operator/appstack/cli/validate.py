@@ -1,4 +1,4 @@
-"""`appstack validate`: everything that is wrong with a stack, without a cluster."""
+"""Command `appstack validate`: report every validation issue of the AppStacks in a file, without a cluster."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from collections.abc import Iterator
 from appstack.cli import settings, stacks
 from appstack.errors import Severity
 
-HELP = "say what is wrong with a stack, without a cluster"
+HELP = "report every problem in an AppStack, without a cluster"
 EXAMPLES = """\
 examples:
   appstack validate -f stack.yaml
   kustomize build . | appstack validate -f - --strict
 
-Prints one line for each fault: the field's path, what is wrong, what to do. Ends with 1 if there are any.
+Prints one line per problem: the path of the field, the problem, and a hint. The exit code is 1 if there are errors.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's flags."""
-    parser.add_argument("-f", "--filename", metavar="FILE", required=True, help="a YAML file, or - for standard input")
-    parser.add_argument("--strict", action="store_true", help="a warning fails as well")
+    """Add the flags of the command."""
+    parser.add_argument("-f", "--filename", metavar="FILE", required=True, help="YAML file, or - for standard input")
+    parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     settings.add_flag(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the faults; 1 when there are any that matter."""
-    looked = stacks.look(args.filename, settings=settings.load(args.settings))
-    for one in looked:
-        for line in lines(one):
+    """Print the issues. Return 1 if an AppStack is invalid, or has a warning and `--strict` is given."""
+    results = stacks.validate_file(args.filename, settings=settings.load(args.settings))
+    for result in results:
+        for line in lines(result):
             print(line)
-    bad = [one for one in looked if not one.valid or (args.strict and one.issues)]
-    return 1 if bad else 0
+    failed = [result for result in results if not result.valid or (args.strict and result.issues)]
+    return 1 if failed else 0
 
 
-def lines(looked: stacks.Looked) -> Iterator[str]:
-    """Yield a line for each fault of a stack."""
-    for issue in looked.issues:
-        mark = "warning: " if issue.severity is Severity.WARNING else ""
-        yield f"{looked.source}: {mark}{issue}"
+def lines(result: stacks.ValidationResult) -> Iterator[str]:
+    """Yield one line per issue."""
+    for issue in result.issues:
+        severity = "warning: " if issue.severity is Severity.WARNING else ""
+        yield f"{result.source}: {severity}{issue}"

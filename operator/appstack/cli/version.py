@@ -1,4 +1,4 @@
-"""`appstack version`: which AppStack this is."""
+"""Command `appstack version`: print the version of AppStack and of its API."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ EXAMPLES = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add nothing: it has no flags."""
+    """Add nothing: the command has no flags."""
 
 
 def run(_args: argparse.Namespace) -> int:
-    """Print it."""
+    """Print the version."""
     print(f"appstack {__version__} ({KIND} {API_VERSION})")
     return 0

@@ -1,1 +1,1 @@
-"""The API server: requests, responses, credentials, and limits on requests in flight."""
+"""Client of the API server: requests, responses, credentials, and the limit on requests in flight."""

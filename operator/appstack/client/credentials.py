@@ -1,4 +1,4 @@
-"""Where the API server is, and who we are to it: kubeconfig as kubectl reads it, else the pod's ServiceAccount."""
+"""Address and credentials of the API server, from a kubeconfig or from the ServiceAccount of the pod."""
 
 from __future__ import annotations
 
@@ -18,73 +18,73 @@ from kubernetes.client import Configuration
 
 from appstack.errors import OperatorError
 
-_FRESH: Final = 60.0  # seconds for which a token is used before it is looked up again
-_HINT: Final = "Set KUBECONFIG to a working kubeconfig, or run the operator as a pod with a ServiceAccount"
+_TOKEN_REFRESH_SECONDS: Final = 60.0
+_HINT: Final = "Set KUBECONFIG to a working kubeconfig, or run the operator in a pod with a ServiceAccount"
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterConfig:
-    """What a connection needs."""
+    """Connection parameters of a cluster."""
 
     server: str
     tls: ssl.SSLContext | None
     server_name: str | None
     proxy: str | None
-    authorization: Callable[[], str | None]  # may read a file or run a plug-in: not for the event loop
+    authorization: Callable[[], str | None]  # may read a file or run a credential plugin: call it in a thread
 
 
 def load() -> ClusterConfig:
-    """Read the credentials; raise OperatorError when there are none."""
-    found = Configuration()
+    """Return the connection parameters that kubectl would use. Raise OperatorError if there are none."""
+    configuration = Configuration()
     try:
-        _read(found)
-    except (TypeError, KeyError, AttributeError) as error:  # what the client makes of a file of another shape
+        _load(configuration)
+    except (TypeError, KeyError, AttributeError) as error:  # the kubernetes client does not validate the file
         raise OperatorError(f"{os.environ.get('KUBECONFIG', '~/.kube/config')} is not a kubeconfig", _HINT) from error
     except (config.ConfigException, yaml.YAMLError, OSError) as error:
-        raise OperatorError(f"No cluster to talk to: {_one_line(error).rstrip('.')}", _HINT) from error
+        raise OperatorError(f"No cluster configured: {_one_line(error).rstrip('.')}", _HINT) from error
     return ClusterConfig(
-        server=found.host.rstrip("/"),
-        tls=_tls(found),
-        server_name=getattr(found, "tls_server_name", None),
-        proxy=found.proxy,
-        authorization=lambda: _authorization(found),
+        server=configuration.host.rstrip("/"),
+        tls=_tls(configuration),
+        server_name=getattr(configuration, "tls_server_name", None),
+        proxy=configuration.proxy,
+        authorization=lambda: _authorization(configuration),
     )
 
 
-def _read(found: Configuration) -> None:
+def _load(configuration: Configuration) -> None:
     kubeconfig = os.environ.get("KUBECONFIG") or str(Path.home() / ".kube/config")
     if any(Path(path).expanduser().is_file() for path in kubeconfig.split(os.pathsep)):
-        config.load_kube_config(config_file=kubeconfig, client_configuration=found)  # type: ignore[no-untyped-call]
+        config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
     elif os.environ.get("KUBECONFIG"):
         raise config.ConfigException(f"KUBECONFIG names no file: {kubeconfig}")
     elif not os.environ.get("KUBERNETES_SERVICE_HOST"):
-        raise config.ConfigException(f"there is no {kubeconfig}, and this is not a pod")
+        raise config.ConfigException(f"{kubeconfig} does not exist, and this process does not run in a pod")
     else:
-        config.load_incluster_config(client_configuration=found)  # type: ignore[no-untyped-call]
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
 
 
-def _tls(found: Configuration) -> ssl.SSLContext | None:
-    if not found.host.startswith("https:"):
+def _tls(configuration: Configuration) -> ssl.SSLContext | None:
+    if not configuration.host.startswith("https:"):
         return None
     try:
-        context = ssl.create_default_context(cafile=found.ssl_ca_cert)
-        if found.cert_file:
-            context.load_cert_chain(found.cert_file, found.key_file)
+        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+        if configuration.cert_file:
+            context.load_cert_chain(configuration.cert_file, configuration.key_file)
     except OSError as error:
-        raise OperatorError(f"The certificates of the kubeconfig can't be used: {_one_line(error)}", _HINT) from error
-    if not found.verify_ssl:
+        raise OperatorError(f"Cannot load the certificates of the kubeconfig: {_one_line(error)}", _HINT) from error
+    if not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def _authorization(found: Configuration) -> str | None:
-    token = found.get_api_key_with_prefix("BearerToken", alias="authorization")
+def _authorization(configuration: Configuration) -> str | None:
+    token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
     if token:
         scheme, _, secret = token.strip().rpartition(" ")
         return f"{scheme.capitalize() or 'Bearer'} {secret}"
-    if found.username and found.password:
-        return "Basic " + base64.b64encode(f"{found.username}:{found.password}".encode()).decode()
+    if configuration.username and configuration.password:
+        return "Basic " + base64.b64encode(f"{configuration.username}:{configuration.password}".encode()).decode()
     return None
 
 
@@ -93,28 +93,31 @@ def _one_line(error: Exception) -> str:
 
 
 class Credentials:
-    """The present value of the Authorization header: looked up again each minute, and after a 401."""
+    """The Authorization header of requests. It is read again every minute and after a 401, since tokens rotate."""
 
-    def __init__(self, login: ClusterConfig, *, now: Callable[[], float] = time.monotonic) -> None:
-        self.login = login
+    def __init__(self, cluster: ClusterConfig, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.cluster = cluster
         self._now = now
         self._header: str | None = None
-        self._since = float("-inf")
+        self._refreshed_at = float("-inf")
         self._lock = asyncio.Lock()
 
     async def header(self) -> str | None:
-        """Return the header's value."""
-        if self._now() - self._since > _FRESH:
+        """Return the value of the Authorization header; None for a client certificate or no authentication."""
+        if self._is_due():
             async with self._lock:
-                if self._now() - self._since > _FRESH:
-                    await self._look_up()
+                if self._is_due():
+                    await self._refresh()
         return self._header
 
     def expire(self, header: str | None) -> None:
-        """Look up again, if this is still the value: the API server did not like it."""
+        """Read the credentials again before the next request, unless a newer header than this one is in use."""
         if header == self._header:
-            self._since = float("-inf")
+            self._refreshed_at = float("-inf")
 
-    async def _look_up(self) -> None:
-        self._header = await asyncio.to_thread(self.login.authorization)
-        self._since = self._now()
+    def _is_due(self) -> bool:
+        return self._now() - self._refreshed_at > _TOKEN_REFRESH_SECONDS
+
+    async def _refresh(self) -> None:
+        self._header = await asyncio.to_thread(self.cluster.authorization)
+        self._refreshed_at = self._now()

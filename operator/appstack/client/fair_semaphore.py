@@ -1,4 +1,4 @@
-"""Slots for requests that namespaces share: one whose requests hang leaves some to all others."""
+"""Semaphore that limits requests in flight, with a fair share for each tenant (a namespace)."""
 
 from __future__ import annotations
 
@@ -14,61 +14,64 @@ Waiter: TypeAlias = "asyncio.Future[None]"
 
 
 class FairSemaphore:
-    """A semaphore of which each group has its share; those that wait take turns, group by group."""
+    """A semaphore that no tenant can exhaust: a tenant whose holders hang leaves free slots to the other tenants.
 
-    def __init__(self, number: int) -> None:
-        self._shares = FairShare(number)
+    Waiting tenants are served round robin, the waiters of one tenant in order of arrival.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._share = FairShare(capacity)
         self._waiting: OrderedDict[Hashable, deque[Waiter]] = OrderedDict()
-        self._unused = asyncio.Event()
-        self._unused.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @asynccontextmanager
-    async def one(self, group: Hashable) -> AsyncIterator[None]:
-        """Hold one for as long as the block lasts; wait for it."""
-        await self._get(group)
+    async def acquire(self, tenant: Hashable) -> AsyncIterator[None]:
+        """Wait for a slot and hold it until the block ends."""
+        await self._acquire(tenant)
         try:
             yield
         finally:
-            self._give_back(group)
+            self._release(tenant)
 
-    async def unused(self) -> None:
-        """Wait until nobody holds any, and so nobody waits for one."""
-        await self._unused.wait()
+    async def wait_idle(self) -> None:
+        """Wait until no slot is held. No tenant is waiting then either."""
+        await self._idle.wait()
 
-    async def _get(self, group: Hashable) -> None:
-        if self._shares.may(group):  # of those who wait nobody may, so nobody is passed over
-            self._take(group)
+    async def _acquire(self, tenant: Hashable) -> None:
+        if self._share.may_acquire(tenant):  # does not overtake a waiter: a tenant with waiters is at its share
+            self._take(tenant)
             return
         waiter: Waiter = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(group, deque()).append(waiter)
+        self._waiting.setdefault(tenant, deque()).append(waiter)
         try:
             await waiter
         except asyncio.CancelledError:
-            if not waiter.cancelled():  # it was given one at this very moment
-                self._give_back(group)
+            if not waiter.cancelled():  # a slot was granted in the same iteration of the event loop
+                self._release(tenant)
             raise
 
-    def _take(self, group: Hashable) -> None:
-        self._shares.take(group)
-        self._unused.clear()
+    def _take(self, tenant: Hashable) -> None:
+        self._share.acquire(tenant)
+        self._idle.clear()
 
-    def _give_back(self, group: Hashable) -> None:
-        self._shares.give_back(group)
-        while (now := self._next()) is not None:
-            self._hand_on(now)
-        if self._shares.unused():
-            self._unused.set()
+    def _release(self, tenant: Hashable) -> None:
+        self._share.release(tenant)
+        while (next_tenant := self._next_tenant()) is not None:
+            self._grant(next_tenant)
+        if self._share.is_idle():
+            self._idle.set()
 
-    def _next(self) -> Hashable | None:
-        return next((group for group in self._waiting if self._shares.may(group)), None)
+    def _next_tenant(self) -> Hashable | None:
+        return next((tenant for tenant in self._waiting if self._share.may_acquire(tenant)), None)
 
-    def _hand_on(self, group: Hashable) -> None:
-        """Give a slot to the first of a group, who may have given up waiting."""
-        waiters = self._waiting[group]
+    def _grant(self, tenant: Hashable) -> None:
+        """Grant a slot to the first waiter of a tenant, unless that waiter was cancelled."""
+        waiters = self._waiting[tenant]
         waiter = waiters.popleft()
-        self._waiting.move_to_end(group)
+        self._waiting.move_to_end(tenant)
         if not waiters:
-            del self._waiting[group]
+            del self._waiting[tenant]
         if not waiter.done():
-            self._take(group)
+            self._take(tenant)
             waiter.set_result(None)

@@ -1,33 +1,62 @@
-"""The last thing before the network: while the fence is shut, no byte leaves this process."""
+"""Fencing of a former leader at the socket: it can send no byte once its send deadline has passed."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import Any
+import time
+from typing import Any, Final
+
+_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def elapsed() -> float:
+    """Return the seconds of a monotonic clock that continues while the process is paused or the machine suspended."""
+    return time.clock_gettime(_CLOCK)
+
+
+class Fence:
+    """The send deadline of a leader, which the Lease extends with each renewal.
+
+    A process without a deadline, such as a standby, may send requests: it only reads.
+    """
+
+    def __init__(self) -> None:
+        self._deadline: float | None = None
+
+    def may_send(self) -> bool:
+        """Return whether a request may be sent at this moment."""
+        return self._deadline is None or elapsed() < self._deadline
+
+    def set_deadline(self, deadline: float) -> None:
+        """Forbid requests from this time of the `elapsed` clock on."""
+        self._deadline = deadline
+
+    def clear_deadline(self) -> None:
+        """Permit requests without a deadline."""
+        self._deadline = None
 
 
 class FencedSocket(socket.socket):
-    """Asks before each piece of data, when nothing but the system call is left to do.
+    """A TCP socket that checks the fence immediately before every `send` system call.
 
-    A check any earlier leaves a gap: a process may be paused while a request waits for a slot, for a connection or
-    for a handshake, and would send it when it wakes. asyncio writes with `send` and `sendmsg` alone.
+    An earlier check leaves a gap: the process may be suspended while a request waits for a slot, a connection or a
+    TLS handshake, and would send the request after it resumes. asyncio writes with `send` and `sendmsg` only.
     """
 
-    def __init__(self, family: int, kind: int, protocol: int, *, passes: Callable[[], bool]) -> None:
+    def __init__(self, family: int, kind: int, protocol: int, *, fence: Fence) -> None:
         super().__init__(family, kind, protocol)
-        self._passes = passes
+        self._fence = fence
 
     def send(self, *args: Any) -> int:
-        """Send data, or raise an OSError: to asyncio a connection that broke."""
+        """Send data. Raise ConnectionAbortedError when fenced; asyncio closes the connection."""
         self._check()
         return super().send(*args)
 
     def sendmsg(self, *args: Any) -> int:
-        """Send several pieces of data, or raise an OSError."""
+        """Send several buffers. Raise ConnectionAbortedError when fenced."""
         self._check()
         return super().sendmsg(*args)
 
     def _check(self) -> None:
-        if not self._passes():
-            raise ConnectionAbortedError("nothing may be sent any more")
+        if not self._fence.may_send():
+            raise ConnectionAbortedError("fenced: this process is no longer the leader")

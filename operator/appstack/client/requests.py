@@ -1,4 +1,4 @@
-"""What is asked of the API server, as values: built here, sent by the client. PURE."""
+"""Builders of API requests as values. The client sends them."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from appstack.client.resource_kinds import STACK, Kind, ResourceRole, of
+from appstack.client.resource_kinds import APPSTACKS, Kind, ResourceRole, kind_of
 from appstack.k8s.metadata import API_VERSION, FIELD_MANAGER, KIND, STACK_LABEL, Manifest, Ref
 
 JSON: Final = "application/json"
-HANDOVER: Final = "appstack-handover"
-"""A second field manager: it holds a number of replicas that we let go of, until an autoscaler takes it."""
+HANDOVER_MANAGER: Final = "appstack-handover"
+"""Field manager that owns `spec.replicas` from the last apply that sets it until an autoscaler takes it over."""
 
 METADATA: Final = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
 
-SILENCE: Final = 90.0
-"""Seconds after which a stream that brings nothing is given up: a healthy one brings a bookmark each minute."""
+WATCH_SILENCE_SECONDS: Final = 90.0
+"""Seconds without data after which a watch is closed. A healthy watch receives a bookmark every minute."""
 
-PAGE: Final = 500
-NO_OBJECT: Final = "1"
-"""A resourceVersion that no object has. An apply that carries it is refused wherever an object is, and makes one
-where none is: tests/api/test_guard.py holds the API server to that, for every kind that is applied."""
+PAGE_SIZE: Final = 500
+CREATE_ONLY_VERSION: Final = "1"
+"""A resourceVersion that no object has. An apply with it creates an object, and conflicts with an existing one.
+
+tests/api/test_api_server_guarantees.py checks this against a real API server for every kind that is applied.
+"""
 
 LEASES: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
 EVENTS: Final = Kind("events.k8s.io/v1", "Event", "events")
@@ -32,9 +34,9 @@ EVENTS: Final = Kind("events.k8s.io/v1", "Event", "events")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, complete but for the server and the credentials."""
+    """One API request, complete except for the server and the credentials."""
 
-    verb: str  # as metrics call it
+    verb: str  # the value of the metrics label `verb`
     kind: Kind
     ref: Ref
     method: str
@@ -43,31 +45,31 @@ class Request:
     accept: str = JSON
     content_type: str = JSON
     body: Any = None
-    urgent: bool = False  # does not queue behind the others
+    urgent: bool = False  # sent without waiting for a slot of the semaphore
 
     @property
     def writes(self) -> bool:
-        """Whether it changes anything."""
+        """Whether the request changes an object."""
         return self.method != "GET"
 
     @property
     def target(self) -> str:
-        """The path with the query, as it is sent."""
+        """The request target: path and query."""
         return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
     @property
     def resource(self) -> str:
-        """What it is about, as metrics and RBAC call it."""
+        """The resource as RBAC and metrics name it, for example `appstacks/status`."""
         status = self.path == self.kind.path(self.ref.namespace, self.ref.name, "status")
         return f"{self.kind.plural}/status" if status else self.kind.plural
 
 
 def apply(manifest: Manifest, *, resource_version: str = "", uid: str = "") -> Request:
-    """Apply an object server-side, on condition that what is there has this resourceVersion or uid."""
+    """Apply an object server-side. A resourceVersion or uid is a precondition: 409 where the live object differs."""
     ref = Ref.of(manifest)
-    kind = of(ref)
-    conditions = {"resourceVersion": resource_version, "uid": uid}
-    metadata = manifest["metadata"] | {key: value for key, value in conditions.items() if value}
+    kind = kind_of(ref)
+    preconditions = {"resourceVersion": resource_version, "uid": uid}
+    metadata = manifest["metadata"] | {key: value for key, value in preconditions.items() if value}
     return Request(
         verb="apply",
         kind=kind,
@@ -82,16 +84,16 @@ def apply(manifest: Manifest, *, resource_version: str = "", uid: str = "") -> R
 
 
 def create(manifest: Manifest) -> Request:
-    """Apply an object where none is: refused with a conflict where one is, whoever's it may be."""
-    return apply(manifest, resource_version=NO_OBJECT)
+    """Create an object by server-side apply. The answer is 409 if an object of this name exists."""
+    return apply(manifest, resource_version=CREATE_ONLY_VERSION)
 
 
-def keep_replicas(ref: Ref, *, uid: str, replicas: int) -> Request:
-    """Hold the present number as another manager, so that it stays when ours no longer applies it.
+def hold_replicas(ref: Ref, *, uid: str, replicas: int) -> Request:
+    """Apply the current number of replicas as the handover manager, so that it survives our own release of the field.
 
-    Not forced: if somebody has scaled at this moment it is refused, for then the number is theirs already.
+    The apply is not forced: it conflicts if an autoscaler or a user has changed the number, and owns it already.
     """
-    kind = of(ref)
+    kind = kind_of(ref)
     body = {
         "apiVersion": ref.api_version,
         "kind": ref.kind,
@@ -99,29 +101,29 @@ def keep_replicas(ref: Ref, *, uid: str, replicas: int) -> Request:
         "spec": {"replicas": replicas},
     }
     path = kind.path(ref.namespace, ref.name)
-    query = {"fieldManager": HANDOVER}
+    query = {"fieldManager": HANDOVER_MANAGER}
     return Request("apply", kind, ref, "PATCH", path, query=query, accept=METADATA, content_type=APPLY, body=body)
 
 
 def dry_run_create(manifest: Manifest) -> Request:
-    """Ask whether the API server would take an object, under a name that is free: nothing is made."""
+    """Create an object as a server-side dry run, under a generated name that cannot conflict."""
     ref = Ref.of(manifest)
-    kind = of(ref)
-    kept = {key: value for key, value in manifest["metadata"].items() if key != "name"}
-    body = manifest | {"metadata": kept | {"generateName": f"{ref.name}-"}}
+    kind = kind_of(ref)
+    metadata = {key: value for key, value in manifest["metadata"].items() if key != "name"}
+    body = manifest | {"metadata": metadata | {"generateName": f"{ref.name}-"}}
     return Request(
         "create", kind, ref, "POST", kind.path(ref.namespace), query={"dryRun": "All"}, accept=METADATA, body=body
     )
 
 
 def apply_status(ref: Ref, *, uid: str, status: Mapping[str, Any]) -> Request:
-    """Apply the whole status of this very AppStack, and of no later one of its name."""
+    """Apply the whole status of the AppStack with this uid. The answer is 409 for a later AppStack of the same name."""
     return Request(
         verb="apply",
-        kind=STACK,
+        kind=APPSTACKS,
         ref=ref,
         method="PATCH",
-        path=STACK.path(ref.namespace, ref.name, "status"),
+        path=APPSTACKS.path(ref.namespace, ref.name, "status"),
         query={"fieldManager": FIELD_MANAGER, "force": "true"},
         accept=METADATA,
         content_type=APPLY,
@@ -136,78 +138,79 @@ def apply_status(ref: Ref, *, uid: str, status: Mapping[str, Any]) -> Request:
 
 def get_metadata(ref: Ref) -> Request:
     """Get the metadata of one object."""
-    kind = of(ref)
+    kind = kind_of(ref)
     return Request("get", kind, ref, "GET", kind.path(ref.namespace, ref.name), accept=METADATA)
 
 
 def get(ref: Ref) -> Request:
     """Get one whole object."""
-    kind = of(ref)
+    kind = kind_of(ref)
     return Request("get", kind, ref, "GET", kind.path(ref.namespace, ref.name))
 
 
-def delete(ref: Ref, *, uid: str, last: bool = False) -> Request:
-    """Delete this very object, and in the background what it owns; or the object last, when that is gone."""
-    kind = of(ref)
+def delete(ref: Ref, *, uid: str, foreground: bool = False) -> Request:
+    """Delete the object with this uid. With `foreground` it stays until its dependents are deleted."""
+    kind = kind_of(ref)
     options = {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
-        "propagationPolicy": "Foreground" if last else "Background",
+        "propagationPolicy": "Foreground" if foreground else "Background",
         "preconditions": {"uid": uid},
     }
     return Request("delete", kind, ref, "DELETE", kind.path(ref.namespace, ref.name), accept=METADATA, body=options)
 
 
 def discover() -> Request:
-    """Ask what the group and version of AppStacks serve."""
-    return Request("get", STACK, _whole(STACK), "GET", f"/apis/{API_VERSION}")
+    """Get the resources that the API server serves in the AppStack API version."""
+    return Request("get", APPSTACKS, _collection(APPSTACKS), "GET", f"/apis/{API_VERSION}")
 
 
-def list_appstacks(namespace: str, *, after: str = "") -> Request:
-    """List one page of the whole AppStacks of a namespace."""
-    ref = Ref(STACK.api_version, STACK.kind, namespace, "")
-    return Request("list", STACK, ref, "GET", STACK.path(namespace), query=_page(PAGE, after))
+def list_appstacks(namespace: str, *, continue_token: str = "") -> Request:
+    """List one page of the AppStacks of a namespace."""
+    ref = Ref(APPSTACKS.api_version, APPSTACKS.kind, namespace, "")
+    return Request("list", APPSTACKS, ref, "GET", APPSTACKS.path(namespace), query=_page(PAGE_SIZE, continue_token))
 
 
-def list_page(kind: Kind, *, limit: int = PAGE, after: str = "") -> Request:
-    """List one page of a kind in the whole cluster."""
-    query = _page(limit, after) | _selection(kind)
+def list_page(kind: Kind, *, limit: int = PAGE_SIZE, continue_token: str = "") -> Request:
+    """List one page of a kind in all namespaces."""
+    query = _page(limit, continue_token) | _label_selector(kind)
     accept = JSON if kind.transform else METADATA_LIST
-    return Request("list", kind, _whole(kind), "GET", kind.path(), query=query, accept=accept)
+    return Request("list", kind, _collection(kind), "GET", kind.path(), query=query, accept=accept)
 
 
-def watch(kind: Kind, *, version: str, seconds: int) -> Request:
-    """Watch a kind in the whole cluster from a resourceVersion on, for so long."""
+def watch(kind: Kind, *, resource_version: str, timeout_seconds: int) -> Request:
+    """Watch a kind in all namespaces from a resourceVersion on. The server ends the watch after the timeout."""
     query = {
         "watch": "true",
         "allowWatchBookmarks": "true",
-        "resourceVersion": version,
-        "timeoutSeconds": str(seconds),
+        "resourceVersion": resource_version,
+        "timeoutSeconds": str(timeout_seconds),
     }
     accept = JSON if kind.transform else METADATA
-    return Request("watch", kind, _whole(kind), "GET", kind.path(), query=query | _selection(kind), accept=accept)
+    query |= _label_selector(kind)
+    return Request("watch", kind, _collection(kind), "GET", kind.path(), query=query, accept=accept)
 
 
 def create_event(manifest: Manifest) -> Request:
-    """Tell the world."""
+    """Create an Event."""
     ref = Ref.of(manifest)
     return Request("create", EVENTS, ref, "POST", EVENTS.path(ref.namespace), accept=METADATA, body=manifest)
 
 
-def leases(selector: str, *, after: str = "") -> Request:
-    """List one page of the Leases in the whole cluster that bear a label."""
-    query = _page(PAGE, after) | {"labelSelector": selector}
-    return Request("list", LEASES, _whole(LEASES), "GET", LEASES.path(), query=query, urgent=True)
+def list_leases(selector: str, *, continue_token: str = "") -> Request:
+    """List one page of the Leases in all namespaces that match a label selector."""
+    query = _page(PAGE_SIZE, continue_token) | {"labelSelector": selector}
+    return Request("list", LEASES, _collection(LEASES), "GET", LEASES.path(), query=query, urgent=True)
 
 
-def lease(ref: Ref) -> Request:
+def get_lease(ref: Ref) -> Request:
     """Get a Lease."""
     return Request("get", LEASES, ref, "GET", LEASES.path(ref.namespace, ref.name), urgent=True)
 
 
-def watch_lease(ref: Ref, *, version: str) -> Request:
+def watch_lease(ref: Ref, *, resource_version: str) -> Request:
     """Watch one Lease from a resourceVersion on."""
-    query = {"watch": "true", "fieldSelector": f"metadata.name={ref.name}", "resourceVersion": version}
+    query = {"watch": "true", "fieldSelector": f"metadata.name={ref.name}", "resourceVersion": resource_version}
     return Request("watch", LEASES, ref, "GET", LEASES.path(ref.namespace), query=query)
 
 
@@ -218,20 +221,20 @@ def create_lease(manifest: Manifest) -> Request:
 
 
 def update_lease(manifest: Manifest) -> Request:
-    """Replace a Lease, on condition that it still has the resourceVersion in the manifest."""
+    """Replace a Lease. The answer is 409 if its resourceVersion is not the one in the manifest."""
     ref = Ref.of(manifest)
     path = LEASES.path(ref.namespace, ref.name)
     return Request("update", LEASES, ref, "PUT", path, body=manifest, urgent=True)
 
 
-def _whole(kind: Kind) -> Ref:
+def _collection(kind: Kind) -> Ref:
     return Ref(kind.api_version, kind.kind, "", "")
 
 
-def _page(limit: int, after: str) -> dict[str, str]:
-    return {"limit": str(limit)} | ({"continue": after} if after else {})
+def _page(limit: int, continue_token: str) -> dict[str, str]:
+    return {"limit": str(limit)} | ({"continue": continue_token} if continue_token else {})
 
 
-def _selection(kind: Kind) -> dict[str, str]:
+def _label_selector(kind: Kind) -> dict[str, str]:
     selected = kind.role not in (ResourceRole.STACK, ResourceRole.NAMESPACE)
     return {"labelSelector": STACK_LABEL} if selected else {}

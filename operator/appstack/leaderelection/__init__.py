@@ -1,1 +1,1 @@
-"""The Lease: one operator for each namespace, and fencing of the requests of a former leader."""
+"""Leader election with a Lease: one operator per namespace, and fencing of the requests of a former leader."""

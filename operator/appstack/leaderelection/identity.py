@@ -1,4 +1,4 @@
-"""Which process holds a Lease, and whether it can still be running."""
+"""Identity of the process that holds a Lease, and detection of holders that no longer run."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
-    """A process, told from every other: the same machine knows whether it still runs."""
+class HolderIdentity:
+    """The `holderIdentity` of a Lease. It identifies one process among all machines, containers and restarts."""
 
     host: str
-    boot: str  # of the machine, and in which of its namespaces processes are counted
+    boot: str  # boot ID of the machine and its PID namespace: a PID is unique within both
     pid: int
     nonce: str
 
     def __str__(self) -> str:
-        """As the Lease has it."""
+        """Return the value of `holderIdentity`."""
         return f"{self.host}_{self.boot}_{self.pid}_{self.nonce}"
 
     @classmethod
-    def me(cls) -> Holder:
-        """Return this process."""
+    def current(cls) -> HolderIdentity:
+        """Return the identity of this process. Each call returns another nonce."""
         return cls(socket.gethostname(), _boot(), os.getpid(), secrets.token_hex(4))
 
-    def outlived(self, other: str) -> bool:
-        """Tell whether `other` is certainly dead: we would see it run, and there is no such process, or it is we."""
-        host, _, rest = other.partition(f"_{self.boot}_")
-        number = rest.partition("_")[0]
-        if host != self.host or not number.isdecimal():
+    def is_dead(self, holder: str) -> bool:
+        """Return whether a holder has certainly ended: its process would be visible here and does not exist.
+
+        A holder with the PID of this process is an earlier process, whose PID was reused.
+        """
+        host, _, rest = holder.partition(f"_{self.boot}_")
+        pid = rest.partition("_")[0]
+        if host != self.host or not pid.isdecimal():
             return False
-        return int(number) == self.pid or not _runs(int(number))
+        return int(pid) == self.pid or not _is_running(int(pid))
 
 
 def _boot() -> str:
@@ -41,10 +44,10 @@ def _boot() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:13]
         return f"{boot}-{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:
-        return secrets.token_hex(6)  # nothing to tell machines apart: nobody is ever outlived
+        return secrets.token_hex(6)  # not Linux: no other process has this value, so no holder counts as dead
 
 
-def _runs(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,7 +1,7 @@
-"""The operator's claim: a Lease of its own that says what it reconciles, so that no two ever meet.
+"""Lease of this operator: leader election among operators of one identity, and the send deadline of the leader.
 
-Operators of one identity share a Lease: one works, the others stand by. Operators of different identities must have
-scopes that can't overlap; who comes later and does not fit is refused with a sentence.
+Operators with the same `identity` share a Lease: one is the leader, the others are standbys. Operators with different
+identities must have scopes that cannot overlap; the one that starts later refuses to start otherwise.
 """
 
 from __future__ import annotations
@@ -10,272 +10,182 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from appstack.client import requests
-from appstack.client.client import Client, said
-from appstack.client.responses import decode
+from appstack.client.client import Client, describe
+from appstack.client.fencing import Fence, elapsed
 from appstack.errors import ApiRejected, ApiUnavailable, OperatorError
 from appstack.k8s.metadata import Manifest, Ref
-from appstack.leaderelection.identity import Holder
-from appstack.leaderelection.lease_record import LABEL, Claim, Times, Watched, elapsed, notes
-from appstack.leaderelection.scope import Scope, overlap
+from appstack.k8s.text import micro_time
+from appstack.leaderelection.conflict_check import ConflictCheck
+from appstack.leaderelection.identity import HolderIdentity
+from appstack.leaderelection.lease_client import LeaseClient
+from appstack.leaderelection.lease_record import (
+    LABEL,
+    LeaseObserver,
+    LeaseRecord,
+    LeaseTimings,
+    scope_annotations,
+)
+from appstack.leaderelection.scope import Scope
 from appstack.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 
 class Lease:
-    """Ours."""
+    """Acquires, renews and releases the Lease, in this order and once: a process that loses its Lease exits."""
 
-    def __init__(self, settings: Settings, client: Client) -> None:
-        self._client = client
+    def __init__(self, settings: Settings, client: Client, fence: Fence) -> None:
         self.scope = Scope(settings.namespaces, settings.exclude_namespaces, settings.namespace_selector)
-        self._stands_by = bool(settings.identity)
+        self.identity = HolderIdentity.current()
         name = settings.identity or _slug(f"run-{socket.gethostname()}")
         self.ref = Ref(requests.LEASES.api_version, "Lease", settings.operator_namespace, name)
-        self.me = Holder.me()
-        self._times = Times(settings.lease_duration)
-        self._watched = Watched(self.me)
-        self._held: Manifest | None = None  # as we last wrote it
-        self._alone = False  # nobody who may meet us was found: only then do we work
-        self._won = False  # until it is given up: who loses it ends
-        self._renewed = float("-inf")
+        self._may_be_standby = bool(settings.identity)
+        self._timings = LeaseTimings(settings.lease_duration)
+        self._fence = fence
+        self._client = LeaseClient(client, self.ref, retry_interval=self._timings.retry_interval)
+        self._conflicts = ConflictCheck(self._client, ref=self.ref, scope=self.scope, identity=self.identity)
+        self._observer = LeaseObserver(self.identity)
+        self._lease: Manifest | None = None  # as last read or written; its resourceVersion guards the next write
+        self._is_unopposed = False
+        self._renewed_at = float("-inf")
 
-    def holds(self) -> bool:
-        """Tell whether nobody else can hold it at this moment."""
-        return elapsed() - self._renewed < self._times.fence
-
-    def passes(self) -> bool:
-        """Tell whether anything may be sent at this moment: whoever stands by only looks, whoever has won must hold it.
-
-        A process that was paused past its Lease finds this shut when it wakes, for the Lease's own renewal, too.
-        """
-        return not self._won or self.holds()
+    def is_leader(self) -> bool:
+        """Return whether no other process can hold the Lease at this moment."""
+        return elapsed() - self._renewed_at < self._timings.send_deadline
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours; raise OperatorError where it never will be."""
-        told = False
-        while (claim := await self._insist(self._try)) is not None:
-            if not told:
-                logger.info("Standing by: Lease %s is held by %s", self.ref.name, claim.holder)
-                self._watched.see(
-                    await self._insist(self._rivals)
-                )  # who stays silent from now on is known to be dead by then
-                told = True
-            if not self._stands_by and self._watched.seen_renewed(self.ref):
-                raise self._twice(claim)
-            await self._change(claim)
+        """Wait until this process is the leader. Raise OperatorError if that is impossible."""
+        is_standby = False
+        while (record := await self._client.retry_until_available(self._try_acquire)) is not None:
+            if not is_standby:
+                logger.info("Standby: Lease %s is held by %s", self.ref.name, record.holder)
+                await self._conflicts.observe()
+                is_standby = True
+            if not self._may_be_standby and self._observer.was_renewed(self.ref):
+                raise _already_running(record)
+            await self._client.wait_for_change(record, within=max(self._observer.remaining(record), 0))
 
-    async def alone(self) -> None:
-        """Make sure that no other operator may meet us; raise OperatorError where one may."""
-        watched = Watched(self.me)
-        began = elapsed()
-        while True:
-            rivals = [claim for claim in await self._insist(self._rivals) if not self._watched.dead(claim)]
-            watched.see(rivals)
-            doubtful = [claim for claim in rivals if not watched.dead(claim)]
-            for claim in doubtful:
-                if claim.recent(datetime.now(UTC)) or watched.seen_renewed(claim.ref):
-                    raise self._rival(claim)
-            if all(elapsed() - began > claim.times.renew + 1 for claim in doubtful):
-                self._alone = True
-                return
-            await asyncio.sleep(self._times.retry)
+    async def check_conflicts(self) -> None:
+        """Check that no other operator reconciles a namespace of this one. Raise OperatorError if one may."""
+        await self._conflicts.run(self._timings)
+        self._is_unopposed = True
 
-    async def keep(self) -> None:
-        """Renew until cancelled; raise OperatorError when the Lease is lost."""
+    async def renew_forever(self) -> None:
+        """Renew the Lease until cancelled. Raise OperatorError when it is lost."""
         while True:
-            await asyncio.sleep(self._times.renew if self._fresh() else self._times.retry)
-            if not self.holds():
-                raise self._lost("was not renewed in time")
+            is_fresh = elapsed() - self._renewed_at < self._timings.renew_after
+            await asyncio.sleep(self._timings.renew_after if is_fresh else self._timings.retry_interval)
+            if not self.is_leader():
+                raise self._end_leadership("was not renewed in time")
             try:
-                async with asyncio.timeout(self._times.patience):
+                async with asyncio.timeout(self._timings.request_timeout):
                     await self._renew()
             except (ApiUnavailable, TimeoutError) as error:
-                logger.warning("Lease %s is not renewed: %s", self.ref.name, said(error))
+                logger.warning("Lease %s: renewal failed, retrying: %s", self.ref.name, describe(error))
 
     async def release(self) -> None:
-        """Give the Lease up, so that another need not wait for its end."""
-        if not self._won or not self.holds():
+        """Release the Lease, so that a standby becomes leader without waiting for its expiry."""
+        if not self.is_leader():
             return
         try:
-            await self._put_down()
-            logger.log(logging.INFO if self._alone else logging.DEBUG, "Lease %s is released", self.ref.name)
+            await self._release()
+            logger.log(logging.INFO if self._is_unopposed else logging.DEBUG, "Lease %s is released", self.ref.name)
         except (ApiRejected, ApiUnavailable) as error:
-            logger.warning("Lease %s is not released: %s", self.ref.name, error)
-        self._won, self._renewed = False, float("-inf")
+            logger.warning("Lease %s: release failed, it expires by itself: %s", self.ref.name, error)
+        self._renewed_at = float("-inf")
+        self._fence.clear_deadline()
 
-    async def _put_down(self) -> None:
-        """Write that nobody holds it, also over a renewal of ours that landed while its answer was not waited for."""
+    async def _release(self) -> None:
+        """Write an empty holder. A conflict may be a renewal of this process that timed out and succeeded later."""
         try:
-            await self._put(None)
+            await self._write(None)
         except ApiRejected as error:
-            found = await self._get() if error.status == 409 else None
-            if found is None or Claim.of(found).holder != str(self.me):
+            lease = await self._client.get() if error.status == 409 else None
+            if lease is None or LeaseRecord.of(lease).holder != str(self.identity):
                 raise
-            self._held = found
-            await self._put(None)
+            self._lease = lease
+            await self._write(None)
 
-    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask until the API server can answer."""
-        while True:
-            try:
-                return await ask()
-            except ApiUnavailable as error:
-                logger.debug("Lease %s: %s", self.ref.name, error)
-            await asyncio.sleep(self._times.retry)
+    async def _try_acquire(self) -> LeaseRecord | None:
+        """Acquire the Lease if it is free or expired. Return its record if it is held by another process.
 
-    def _fresh(self) -> bool:
-        return elapsed() - self._renewed < self._times.renew
-
-    async def _try(self) -> Claim | None:
-        """Take the Lease where nobody holds it; return whose it is where somebody does.
-
-        Whoever held one that was deleted may still write: it is theirs until it would have been over.
+        A deleted Lease counts as held until it would have expired, because its holder may still send requests.
         """
         while True:
-            lease = await self._get()
-            claim = self._watched.last(self.ref) if lease is None else Claim.of(lease)
-            if claim is not None:
-                self._watched.see([claim])
-                if claim.holder and not self._watched.dead(claim):
-                    return claim
-            self._held = lease
+            lease = await self._client.get()
+            record = self._observer.latest(self.ref) if lease is None else LeaseRecord.of(lease)
+            if record is not None:
+                self._observer.observe([record])
+                if record.holder and not self._observer.is_expired(record):
+                    return record
+            self._lease = lease
             try:
-                await self._put(self.me)
+                await self._write(self.identity)
             except ApiRejected as error:
-                if error.status != 409:  # else another was faster
-                    raise self._denied(error) from error
+                if error.status != 409:  # a 409 means that another process was faster: read the Lease again
+                    raise self._client.denied(error) from error
             else:
                 return None
 
-    async def _change(self, claim: Claim) -> None:
-        """Wait until the Lease is another's, renewed or over: a watch shows it at once, else we ask again soon."""
-        left = max(self._watched.left(claim), 0)
+    async def _renew(self) -> None:
         try:
-            async with (
-                asyncio.timeout(left),
-                aclosing(self._client.lines(requests.watch_lease(self.ref, version=claim.version))) as lines,
-            ):
-                async for line in lines:
-                    if decode(line).type not in ("ERROR", "DELETED"):
-                        return
-                    break  # too old a version, or a Lease that is gone: every watch would begin with that
-        except TimeoutError:
-            return
-        except (ApiRejected, ApiUnavailable) as error:
-            logger.debug("Watch of Lease %s: %s", self.ref.name, error)
-        await asyncio.sleep(min(left, self._times.retry))
-
-    async def _get(self) -> Manifest | None:
-        try:
-            return await self._client.send(requests.lease(self.ref))
+            await self._write(self.identity)
         except ApiRejected as error:
-            if error.status == 404:
-                return None
-            raise self._denied(error) from error
+            if error.status not in (404, 409):
+                logger.warning("Lease %s: renewal rejected, retrying: %s", self.ref.name, error)
+                return
+            lease = await self._client.get()
+            if lease is not None and (holder := LeaseRecord.of(lease).holder) != str(self.identity):
+                cause = f"was taken over by {holder}" if holder else "was released by another client"
+                raise self._end_leadership(cause) from error
+            self._lease = lease
 
-    async def _put(self, holder: Holder | None) -> None:
-        """Write the Lease over the one that we know, or make it."""
-        before = self._held
-        sent = elapsed()
-        manifest = self._manifest(holder, before=before)
-        request = requests.create_lease(manifest) if before is None else requests.update_lease(manifest)
-        self._held = await self._client.send(request)
+    async def _write(self, holder: HolderIdentity | None) -> None:
+        """Write the Lease with this holder, on condition that it has not changed since it was last read or written."""
+        sent_at = elapsed()
+        self._lease = await self._client.write(self._manifest(holder))
         if holder is not None:
-            self._won, self._renewed = True, sent
+            self._renewed_at = sent_at
+            self._fence.set_deadline(sent_at + self._timings.send_deadline)
 
-    def _manifest(self, holder: Holder | None, *, before: Manifest | None) -> Manifest:
-        now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        former: Mapping[str, Any] = (before or {}).get("spec") or {}
-        same = former.get("holderIdentity") == str(holder)
+    def _manifest(self, holder: HolderIdentity | None) -> Manifest:
+        now = micro_time(datetime.now(UTC))
+        previous: Mapping[str, Any] = (self._lease or {}).get("spec") or {}
+        is_transition = holder is not None and previous.get("holderIdentity") != str(holder)
         metadata: Manifest = {
             "name": self.ref.name,
             "namespace": self.ref.namespace,
             "labels": {LABEL: self.ref.name},
-            "annotations": notes(self.scope),
+            "annotations": scope_annotations(self.scope),
         }
-        if before is not None:
-            metadata["resourceVersion"] = before["metadata"]["resourceVersion"]
+        if self._lease is not None:
+            metadata["resourceVersion"] = self._lease["metadata"]["resourceVersion"]
         spec: Manifest = {
             "holderIdentity": str(holder) if holder else "",
-            "leaseDurationSeconds": self._times.duration,
-            "acquireTime": former.get("acquireTime") if same or not holder else now,
+            "leaseDurationSeconds": self._timings.duration,
+            "acquireTime": now if is_transition else previous.get("acquireTime"),
             "renewTime": now,
-            "leaseTransitions": (former.get("leaseTransitions") or 0) + (0 if same or not holder else 1),
+            "leaseTransitions": (previous.get("leaseTransitions") or 0) + int(is_transition),
         }
         return {"apiVersion": self.ref.api_version, "kind": "Lease", "metadata": metadata, "spec": spec}
 
-    async def _renew(self) -> None:
-        try:
-            await self._put(self.me)
-        except ApiRejected as error:
-            await self._reread(error)
+    def _end_leadership(self, cause: str) -> OperatorError:
+        """Forbid further requests, also the release of the Lease, and return the error to raise."""
+        self._renewed_at = float("-inf")
+        self._fence.set_deadline(float("-inf"))
+        return OperatorError(f"{self.ref} {cause}: this operator has stopped writing", "Restart the operator")
 
-    async def _reread(self, error: ApiRejected) -> None:
-        """Find out whether a Lease that could not be renewed is still ours."""
-        if error.status not in (404, 409):
-            logger.warning("Lease %s is not renewed: %s", self.ref.name, error)
-            return
-        lease = await self._get()
-        if lease is not None and Claim.of(lease).holder != str(self.me):
-            raise self._lost(f"was taken over by {Claim.of(lease).holder or 'nobody'}")
-        self._held = lease
 
-    async def _rivals(self) -> list[Claim]:
-        found: list[Claim] = []
-        after = ""
-        while True:
-            try:
-                page = await self._client.send(requests.leases(LABEL, after=after))
-            except ApiRejected as error:
-                if error.status == 410:  # it took too long: from the first page again
-                    raise ApiUnavailable(error.message) from error
-                raise self._denied(error) from error
-            for lease in page["items"]:
-                claim = Claim.of(lease)
-                if claim.ref != self.ref and claim.holder and overlap(self.scope, claim.scope):
-                    found.append(claim)
-                await asyncio.sleep(0)  # whoever may write Leases may write many
-            after = (page.get("metadata") or {}).get("continue", "")
-            if not after:
-                return found
-
-    def _rival(self, claim: Claim) -> OperatorError:
-        return OperatorError(
-            f"Another operator reconciles {claim.scope} ({claim.ref}, held by {claim.holder}), "
-            f"and this one would reconcile {self.scope}: two must not meet in one namespace",
-            "Set `namespaces` or `excludeNamespaces` so that they can't, or give both a `namespaceSelector` with "
-            "other values of one label, or stop the other; "
-            f"if it is dead already, wait {claim.times.duration} seconds",
-        )
-
-    def _twice(self, claim: Claim) -> OperatorError:
-        return OperatorError(
-            f"This operator runs already: {claim.ref} is held by {claim.holder}",
-            "Stop that one first, or give both the same `identity` to let one stand by for the other",
-        )
-
-    def _lost(self, how: str) -> OperatorError:
-        self._renewed = float("-inf")  # there is nothing to release
-        return OperatorError(f"{self.ref} {how}: nothing is written any more", "Start the operator again")
-
-    def _denied(self, error: ApiRejected) -> OperatorError:
-        if error.status == 404:
-            return OperatorError(
-                f"The namespace {self.ref.namespace} for the operator's Lease does not exist",
-                f"Run `kubectl create namespace {self.ref.namespace}`, or set `operatorNamespace`",
-            )
-        return OperatorError(
-            f"The operator may not keep its Lease: {error.message}",
-            f"Grant get, watch, create and update of leases in {self.ref.namespace}, and list of leases in the cluster",
-        )
+def _already_running(record: LeaseRecord) -> OperatorError:
+    return OperatorError(
+        f"This operator is already running: {record.ref} is held by {record.holder}",
+        "Stop the other process, or give both the same `identity` to run one of them as standby",
+    )
 
 
 def _slug(text: str) -> str:

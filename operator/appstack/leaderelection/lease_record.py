@@ -1,64 +1,61 @@
-"""What Leases say, and what is seen of them over time."""
+"""Content of Leases, and observation of their renewals over time."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from appstack.client.fencing import elapsed
 from appstack.client.requests import LEASES
-from appstack.k8s.lenient_json import read
+from appstack.k8s.lenient_json import loads
 from appstack.k8s.metadata import GROUP, Manifest, Ref
-from appstack.leaderelection.identity import Holder
+from appstack.leaderelection.identity import HolderIdentity
 from appstack.leaderelection.scope import Scope
-from appstack.settings import LONGEST_LEASE, LONGEST_SELECTOR, MANY, WIDEST
+from appstack.settings import MAX_LEASE_SECONDS, MAX_NAMESPACE_PATTERNS, MAX_PATTERN_LENGTH, MAX_SELECTOR_LENGTH
 
 LABEL: Final = f"{GROUP}/operator"
 _NAMESPACES: Final = f"{GROUP}/namespaces"
 _EXCLUDED: Final = f"{GROUP}/exclude-namespaces"
 _SELECTOR: Final = f"{GROUP}/namespace-selector"
 
-_DURATION: Final = 15  # seconds for which a Lease holds that doesn't say so
-_CLOCK: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def elapsed() -> float:
-    """Return seconds of a clock that nobody sets, and that goes on while we are paused or the machine sleeps."""
-    return time.clock_gettime(_CLOCK)
+_DEFAULT_LEASE_SECONDS: Final = 15  # of a Lease without leaseDurationSeconds
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """What a holder makes of the seconds for which its Lease holds."""
+class LeaseTimings:
+    """Intervals and deadlines that follow from the duration of a Lease, all in seconds."""
 
     duration: int
 
     @property
-    def renew(self) -> float:
-        """After how long it renews the Lease."""
+    def renew_after(self) -> float:
+        """Interval between two renewals."""
         return self.duration / 3
 
     @property
-    def fence(self) -> float:
-        """For how long after it sent a renewal that succeeded it may send anything: others take over later."""
+    def send_deadline(self) -> float:
+        """Time after the start of the last successful renewal during which the leader may send requests.
+
+        It ends before the Lease expires, so that the next leader never sends at the same time.
+        """
         return self.duration * 0.8
 
     @property
-    def patience(self) -> float:
-        """How long it waits for the answer to a renewal: a second try fits in before the fence."""
+    def request_timeout(self) -> float:
+        """Timeout of a renewal. A second attempt fits in before the send deadline."""
         return self.duration / 5
 
     @property
-    def retry(self) -> float:
-        """How long it waits after a renewal that failed."""
+    def retry_interval(self) -> float:
+        """Pause after a failed request."""
         return self.duration / 15
 
 
-def notes(scope: Scope) -> dict[str, str]:
-    """Return how a Lease says what its holder reconciles."""
+def scope_annotations(scope: Scope) -> dict[str, str]:
+    """Return the annotations that publish the scope of an operator on its Lease."""
     return {
         _NAMESPACES: json.dumps(list(scope.namespaces)),
         _EXCLUDED: json.dumps(list(scope.excluded)),
@@ -67,88 +64,91 @@ def notes(scope: Scope) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What a Lease says."""
+class LeaseRecord:
+    """Content of a Lease. Records are equal if the holder has not renewed the Lease between them."""
 
     ref: Ref
-    holder: str
-    renewed: str
-    times: Times
+    holder: str  # empty when the Lease is released
+    renew_time: str
+    timings: LeaseTimings
     scope: Scope
-    version: str = field(default="", compare=False)  # the Lease's resourceVersion
+    resource_version: str = field(default="", compare=False)
 
     @classmethod
-    def of(cls, lease: Manifest) -> Claim:
-        """Read a Lease."""
+    def of(cls, lease: Manifest) -> LeaseRecord:
+        """Return the content of a Lease, which may have been written by any API client."""
         spec = lease.get("spec") or {}
-        said = lease["metadata"].get("annotations") or {}
         ref = Ref(LEASES.api_version, "Lease", lease["metadata"]["namespace"], lease["metadata"]["name"])
         return cls(
             ref,
             holder=spec.get("holderIdentity") or "",
-            renewed=spec.get("renewTime") or "",
-            times=Times(min(spec.get("leaseDurationSeconds") or _DURATION, LONGEST_LEASE)),  # it may say a lifetime
-            scope=_scope(said),
-            version=lease["metadata"]["resourceVersion"],
+            renew_time=spec.get("renewTime") or "",
+            timings=LeaseTimings(min(spec.get("leaseDurationSeconds") or _DEFAULT_LEASE_SECONDS, MAX_LEASE_SECONDS)),
+            scope=_scope(lease["metadata"].get("annotations") or {}),
+            resource_version=lease["metadata"]["resourceVersion"],
         )
 
-    def recent(self, now: datetime) -> bool:
-        """Tell whether it was renewed of late, by our clock."""
+    def was_renewed_recently(self, now: datetime) -> bool:
+        """Return whether `renewTime` is less than one Lease duration away from the local clock."""
         try:
-            return abs((now - datetime.fromisoformat(self.renewed)).total_seconds()) < self.times.duration
+            return abs((now - datetime.fromisoformat(self.renew_time)).total_seconds()) < self.timings.duration
         except ValueError:
             return False
 
 
-def _scope(said: Mapping[str, str]) -> Scope:
-    """Return what a Lease says that its holder reconciles, and more where to compare that would take long."""
-    selector = said.get(_SELECTOR, "")
-    labelled = selector if len(selector) <= LONGEST_SELECTOR else ""
-    return Scope(_patterns(said, _NAMESPACES), _patterns(said, _EXCLUDED), labelled)
+def _scope(values: Mapping[str, str]) -> Scope:
+    """Return the scope in the annotations. A part that is malformed or costly to compare counts as unrestricted."""
+    selector = values.get(_SELECTOR, "")
+    bounded = selector if len(selector) <= MAX_SELECTOR_LENGTH else ""
+    return Scope(_patterns(values, _NAMESPACES), _patterns(values, _EXCLUDED), bounded)
 
 
-def _patterns(said: Mapping[str, str], key: str) -> tuple[str, ...]:
+def _patterns(values: Mapping[str, str], key: str) -> tuple[str, ...]:
     try:
-        patterns = tuple(str(pattern) for pattern in read(said.get(key, "[]").encode()))
+        patterns = tuple(str(pattern) for pattern in loads(values.get(key, "[]").encode()))
     except (ValueError, TypeError):
-        return ()  # as if it reconciled everything
-    return patterns if len(patterns) <= MANY and all(len(each) <= WIDEST for each in patterns) else ()
+        return ()
+    bounded = len(patterns) <= MAX_NAMESPACE_PATTERNS and all(len(one) <= MAX_PATTERN_LENGTH for one in patterns)
+    return patterns if bounded else ()
 
 
-class Watched:
-    """Leases of others over time: whether one is renewed is seen, not computed from somebody else's clock."""
+class LeaseObserver:
+    """Latest records of Leases, with the local time at which each of them changed.
 
-    def __init__(self, me: Holder, *, now: Callable[[], float] = elapsed) -> None:
-        self._me = me
+    A renewal is recognised by a change between two records. The clock of the holder is not used.
+    """
+
+    def __init__(self, identity: HolderIdentity, *, now: Callable[[], float] = elapsed) -> None:
+        self._identity = identity
         self._now = now
-        self._claims: dict[Ref, Claim] = {}
-        self._since: dict[Ref, float] = {}
+        self._records: dict[Ref, LeaseRecord] = {}
+        self._changed_at: dict[Ref, float] = {}
         self._renewed: set[Ref] = set()
 
-    def see(self, claims: Iterable[Claim]) -> None:
-        """Take in what is there now."""
-        for claim in claims:
-            before = self._claims.get(claim.ref)
-            if before == claim:
+    def observe(self, records: Iterable[LeaseRecord]) -> None:
+        """Store the current records."""
+        for record in records:
+            previous = self._records.get(record.ref)
+            if previous == record:
                 continue
-            if before is not None and before.holder == claim.holder:
-                self._renewed.add(claim.ref)
-            self._claims[claim.ref] = claim
-            self._since[claim.ref] = self._now()
+            if previous is not None and previous.holder == record.holder:
+                self._renewed.add(record.ref)
+            self._records[record.ref] = record
+            self._changed_at[record.ref] = self._now()
 
-    def last(self, ref: Ref) -> Claim | None:
-        """Return what a Lease said when it was last seen."""
-        return self._claims.get(ref)
+    def latest(self, ref: Ref) -> LeaseRecord | None:
+        """Return the latest record of a Lease, also of one that has been deleted since."""
+        return self._records.get(ref)
 
-    def seen_renewed(self, ref: Ref) -> bool:
-        """Tell whether its holder has renewed it before our eyes."""
+    def was_renewed(self, ref: Ref) -> bool:
+        """Return whether a holder has renewed the Lease between two observations."""
         return ref in self._renewed
 
-    def left(self, claim: Claim) -> float:
-        """Return for how many seconds its holder may still live."""
-        return self._since[claim.ref] + claim.times.duration - self._now()
+    def remaining(self, record: LeaseRecord) -> float:
+        """Return the seconds until the Lease of an observed record expires; negative after that."""
+        return self._changed_at[record.ref] + record.timings.duration - self._now()
 
-    def dead(self, claim: Claim) -> bool:
-        """Tell whether its holder is gone for sure: not the least renewal for as long as the Lease held."""
-        silent = self._claims.get(claim.ref) == claim and self.left(claim) < 0
-        return silent or self._me.outlived(claim.holder)
+    def is_expired(self, record: LeaseRecord) -> bool:
+        """Return whether the holder cannot send requests any more: its Lease has expired, or its process is dead."""
+        expired = self._records.get(record.ref) == record and self.remaining(record) < 0
+        return expired or self._identity.is_dead(record.holder)

@@ -1,4 +1,4 @@
-"""Which namespaces an operator reconciles, and whether two operators could meet in one. PURE."""
+"""The namespaces that an operator reconciles, and whether two such scopes overlap."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Final
 
 from appstack.k8s.selectors import Selector, disjoint, parse
 
-_SINGLE: Final = ""  # a token for any one character
+_ANY_CHARACTER: Final = ""  # the token of `?` and `[…]`
 _STAR: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Patterns of namespaces, as the settings have them: no `namespaces` means all."""
+    """Namespace patterns and label selector from the settings. An empty `namespaces` selects all namespaces."""
 
     namespaces: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
-    selector: str = ""  # of the namespaces' labels
+    selector: str = ""  # label selector for namespaces
 
     def __str__(self) -> str:
-        """The scope as a part of a sentence."""
+        """Return the scope as a noun phrase for messages."""
         names = ", ".join(self.namespaces) if self.namespaces else "all namespaces"
         named = f"{names} except {', '.join(self.excluded)}" if self.excluded else names
         return f"{named} labelled {self.selector}" if self.selector else named
 
     @property
     def labels(self) -> Selector:
-        """The selector; one that can't be read selects everything."""
+        """The parsed selector. An invalid selector selects every namespace, so that a conflict is not overlooked."""
         try:
             return parse(self.selector)
         except ValueError:
@@ -37,29 +37,32 @@ class Scope:
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """At least one pattern."""
+        """The name patterns, at least one."""
         return self.namespaces or (_STAR,)
 
 
 def overlap(one: Scope, other: Scope) -> bool:
-    """Tell whether a namespace may exist that both reconcile; in doubt, yes."""
+    """Return whether a namespace could be in both scopes. Scopes overlap unless it is certain that they do not."""
     if disjoint(one.labels, other.labels):
         return False
     excluded = (*one.excluded, *other.excluded)
     return any(
-        meet(left, right) and not _covered(left, excluded) and not _covered(right, excluded)
+        patterns_overlap(left, right) and not _is_excluded(left, excluded) and not _is_excluded(right, excluded)
         for left in one.patterns
         for right in other.patterns
     )
 
 
-def _covered(pattern: str, by: Iterable[str]) -> bool:
-    """Tell whether all that `pattern` matches is excluded: for sure, not perhaps."""
-    return any(exclusion == pattern or _contains(exclusion, pattern) for exclusion in by)
+def _is_excluded(pattern: str, exclusions: Iterable[str]) -> bool:
+    """Return whether it is certain that every name that matches the pattern is excluded."""
+    return any(exclusion == pattern or _contains(exclusion, pattern) for exclusion in exclusions)
 
 
 def _contains(outer: str, inner: str) -> bool:
-    """Tell whether `outer` matches whatever `inner` does: its stars swallow the text of the other, stars too."""
+    """Return whether `outer` matches every name that `inner` matches; False if that is uncertain.
+
+    The text of `inner` is matched as if it were a name: a star of `outer` covers any part of it, including its stars.
+    """
     if "?" in outer or "[" in outer:
         return False
     return _matches(outer.split(_STAR), inner)
@@ -71,43 +74,43 @@ def _matches(parts: Sequence[str], text: str) -> bool:
     first, *middle, last = parts
     if not text.startswith(first) or not text.endswith(last) or len(text) < len(first) + len(last):
         return False
-    place, end = len(first), len(text) - len(last)
+    position, end = len(first), len(text) - len(last)
     for part in middle:
-        found = text.find(part, place, end)
+        found = text.find(part, position, end)
         if found < 0:
             return False
-        place = found + len(part)
+        position = found + len(part)
     return True
 
 
-def meet(one: str, other: str) -> bool:
-    """Tell whether a name may exist that both patterns match; a `[…]` counts as any one character."""
+def patterns_overlap(one: str, other: str) -> bool:
+    """Return whether a name could match both patterns. A `[…]` counts as any one character."""
     left, right = _tokens(one), _tokens(other)
 
     @cache
-    def meets(i: int, j: int) -> bool:
+    def tails_overlap(i: int, j: int) -> bool:
         if i == len(left) and j == len(right):
             return True
         if i < len(left) and left[i] == _STAR:
-            return meets(i + 1, j) or (j < len(right) and meets(i, j + 1))
+            return tails_overlap(i + 1, j) or (j < len(right) and tails_overlap(i, j + 1))
         if j < len(right) and right[j] == _STAR:
-            return meets(i, j + 1) or (i < len(left) and meets(i + 1, j))
+            return tails_overlap(i, j + 1) or (i < len(left) and tails_overlap(i + 1, j))
         if i == len(left) or j == len(right):
             return False
-        same = left[i] == right[j] or _SINGLE in (left[i], right[j])
-        return same and meets(i + 1, j + 1)
+        same = left[i] == right[j] or _ANY_CHARACTER in (left[i], right[j])
+        return same and tails_overlap(i + 1, j + 1)
 
-    return meets(0, 0)
+    return tails_overlap(0, 0)
 
 
 def _tokens(pattern: str) -> list[str]:
-    tokens, place = [], 0
-    while place < len(pattern):
-        end = pattern.find("]", place + 2) if pattern[place] == "[" else -1
-        if end > 0 or pattern[place] == "?":
-            tokens.append(_SINGLE)
-            place = max(end, place)
+    tokens, position = [], 0
+    while position < len(pattern):
+        end = pattern.find("]", position + 2) if pattern[position] == "[" else -1
+        if end > 0 or pattern[position] == "?":
+            tokens.append(_ANY_CHARACTER)
+            position = max(end, position)
         else:
-            tokens.append(pattern[place])
-        place += 1
+            tokens.append(pattern[position])
+        position += 1
     return tokens

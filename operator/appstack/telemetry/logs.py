@@ -1,78 +1,106 @@
-"""Log lines: text for people, JSON for programs; whatever is said during a look names its stack."""
+"""Structured log lines: text for a terminal, JSON for a log store, with the object, action and reason as fields."""
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from appstack.k8s.metadata import Ref
 from appstack.settings import Settings
 
+_FIELDS: Final = {
+    "object_kind": "kind",
+    "object_namespace": "namespace",
+    "object_name": "name",
+    "action": "action",
+    "reason": "reason",
+}
+"""Attributes of a log record that are printed as fields, and the field names. `name` is reserved on a LogRecord."""
 
-@dataclass(frozen=True, slots=True)
-class _Stack:
-    namespace: str
-    name: str
+_CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)  # the last two are line breaks of Unicode
+_ESCAPES: Final = {code: repr(chr(code))[1:-1] for code in _CONTROLS}
+_NEEDS_QUOTES: Final = re.compile(r'[\s"=\x00-\x1f\x7f-\x9f]')
 
-
-_LOOKED_AT: Final[ContextVar[_Stack | None]] = ContextVar("looked_at", default=None)
+_STACK: Final[ContextVar[str]] = ContextVar("appstack", default="")
 
 
 @contextmanager
-def about(namespace: str, name: str) -> Iterator[None]:
-    """Let every line of the block, and of the tasks that it starts, be about this stack."""
-    token = _LOOKED_AT.set(_Stack(namespace, name))
+def stack_context(namespace: str, name: str) -> Iterator[None]:
+    """Add the field `appstack` to every line of the block, and of the asyncio tasks that it creates."""
+    token = _STACK.set(f"{namespace}/{name}")
     try:
         yield
     finally:
-        _LOOKED_AT.reset(token)
+        _STACK.reset(token)
 
 
-class _Text(logging.Formatter):
-    """Time, level, the stack, and what there is to say."""
+def fields(ref: Ref, *, action: str = "", reason: str = "") -> dict[str, str]:
+    """Return the `extra=` mapping of a log line about an object. Empty fields are not printed."""
+    return {
+        "object_kind": ref.kind,
+        "object_namespace": ref.namespace,
+        "object_name": ref.name,
+        "action": action,
+        "reason": reason,
+    }
+
+
+def configure(settings: Settings) -> None:
+    """Log to standard error: AppStack's own lines from `logLevel` up, those of libraries from WARNING up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonFormatter() if settings.log_format == "json" else _TextFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    logging.getLogger("appstack").setLevel(settings.log_level.upper())
+
+
+class _TextFormatter(logging.Formatter):
+    """Time, level and message, then the fields as `key=value`.
+
+    Line breaks of messages and values are escaped: the text of another API client must not look like a line of ours.
+    """
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(stack)s%(message)s")
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line without a traceback."""
+        message = super().formatMessage(record).rstrip().translate(_ESCAPES)
+        return " ".join([message, *(f"{key}={_quoted(value)}" for key, value in _fields_of(record).items())])
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object per line. The fields are members beside `ts`, `level`, `logger` and `msg`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        stack = _stack(record)
-        record.stack = f"{stack.namespace}/{stack.name}: " if stack else ""
-        return super().format(record)
-
-
-class _Json(logging.Formatter):
-    """One object per line."""
-
-    def format(self, record: logging.LogRecord) -> str:
+        """Return the object."""
         entry = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "msg": record.getMessage(),
-        }
-        if stack := _stack(record):
-            entry |= {"namespace": stack.namespace, "name": stack.name}
+        } | _fields_of(record)
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry, ensure_ascii=False)
 
 
-def _stack(record: logging.LogRecord) -> _Stack | None:
-    """Return which stack a line is about; kopf has a word of its own for it."""
-    ref = getattr(record, "k8s_ref", None)
-    return _Stack(ref["namespace"], ref["name"]) if ref else _LOOKED_AT.get()
+def _fields_of(record: logging.LogRecord) -> dict[str, str]:
+    """Return the fields of a record that have a value, and the AppStack being reconciled as `appstack`."""
+    found = {field: str(getattr(record, attribute, "")) for attribute, field in _FIELDS.items()}
+    kopf_ref = getattr(record, "k8s_ref", None) or {}  # kopf's loggers of an object
+    found |= {field: str(kopf_ref[field]) for field in ("kind", "namespace", "name") if kopf_ref.get(field)}
+    found["appstack"] = _STACK.get()
+    return {field: value for field, value in found.items() if value}
 
 
-def configure(settings: Settings) -> None:
-    """Write our lines, and of the libraries' only what is wrong, to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if settings.log_format == "json" else _Text())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.captureWarnings(True)
-    logging.getLogger("appstack").setLevel(settings.log_level.upper())
+def _quoted(value: str) -> str:
+    """Return a value unchanged if it has no spaces, quotes or control characters, otherwise as a JSON string."""
+    return json.dumps(value, ensure_ascii=False).translate(_ESCAPES) if _NEEDS_QUOTES.search(value) else value

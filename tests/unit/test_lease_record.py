@@ -1,4 +1,4 @@
-"""What the Leases of others say, whoever wrote them."""
+"""Lease records, also of Leases that another API client has written."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import json
 import pytest
 
 from appstack.k8s.metadata import Manifest
-from appstack.leaderelection.lease_record import Claim
+from appstack.leaderelection.lease_record import LeaseRecord
 from appstack.leaderelection.scope import Scope, overlap
 
-OURS = Scope(("*a*b*c*",))
+OWN_SCOPE = Scope(("*a*b*c*",))
 
 
 def lease(*, names: str = "[]", excluded: str = "[]", selector: str = "", seconds: int = 15) -> Manifest:
-    """Return a Lease whose annotations say this."""
-    said = {"namespaces": names, "exclude-namespaces": excluded, "namespace-selector": selector}
-    annotations = {f"appstack.dev/{key}": value for key, value in said.items()}
+    """Return the Lease of another operator with these annotations."""
+    values = {"namespaces": names, "exclude-namespaces": excluded, "namespace-selector": selector}
+    annotations = {f"appstack.dev/{key}": value for key, value in values.items()}
     metadata = {"name": "other", "namespace": "team", "resourceVersion": "1", "annotations": annotations}
     return {"metadata": metadata, "spec": {"holderIdentity": "other", "leaseDurationSeconds": seconds}}
 
 
-def test_a_lease_says_which_namespaces_are_whose() -> None:
-    scope = Claim.of(lease(names='["team-*"]', excluded='["team-a"]', selector="shard=a")).scope
+def test_annotations_are_the_scope() -> None:
+    scope = LeaseRecord.of(lease(names='["team-*"]', excluded='["team-a"]', selector="shard=a")).scope
 
     assert Scope(("team-*",), ("team-a",), "shard=a") == scope
 
 
 @pytest.mark.parametrize(
-    "made_up",
+    "forged",
     [
         lease(names="["),
         lease(names="[" * 200_000),
@@ -41,13 +41,13 @@ def test_a_lease_says_which_namespaces_are_whose() -> None:
     ],
     ids=range(8),
 )
-def test_what_can_not_be_read_or_compared_is_everything(made_up: Manifest) -> None:
-    scope = Claim.of(made_up).scope
+def test_annotation_that_is_malformed_or_too_long_counts_as_unrestricted(forged: Manifest) -> None:
+    scope = LeaseRecord.of(forged).scope
 
     assert (Scope().patterns, Scope().excluded, Scope().labels) == (scope.patterns, scope.excluded, scope.labels)
-    assert overlap(OURS, scope)
+    assert overlap(OWN_SCOPE, scope)
 
 
-def test_nobodys_lease_holds_for_a_lifetime() -> None:
-    assert 15 == Claim.of(lease()).times.duration
-    assert 300 == Claim.of(lease(seconds=2**31 - 1)).times.duration
+def test_lease_duration_is_limited() -> None:
+    assert 15 == LeaseRecord.of(lease()).timings.duration
+    assert 300 == LeaseRecord.of(lease(seconds=2**31 - 1)).timings.duration
