@@ -1,4 +1,4 @@
-"""The operator as a process: what starts when, what stops when, and what it says when it can't."""
+"""The operator process: its parts, wired together, its start and its end."""
 
 from __future__ import annotations
 
@@ -6,263 +6,231 @@ import asyncio
 import gc
 import logging
 import signal
-import time
-from collections.abc import Container, Coroutine
-from functools import partial
+from collections.abc import Container, Coroutine, Sized
 from typing import Any, Final
 
-from appstack.client import requests
 from appstack.client.client import Client
 from appstack.client.credentials import Credentials, load
-from appstack.client.resource_kinds import STACK, WATCHED, Kind, ResourceRole
-from appstack.controller.namespace_filter import NamespaceFilter
+from appstack.client.fencing import Fence
+from appstack.client.resource_kinds import APPSTACKS, WATCHED_KINDS, Kind
+from appstack.controller.namespace_filter import LabelledNamespaceFilter
+from appstack.controller.object_handler import ObjectEventHandler
 from appstack.controller.reconciler import Reconciler
 from appstack.controller.shard_handover import ShardHandover
 from appstack.controller.status_writer import StatusWriter
 from appstack.controller.workers import Workers
 from appstack.errors import ApiRejected, ApiUnavailable, OperatorError
-from appstack.informers.appstack_store import AppStackStore, key_of
+from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.informer import Informer
-from appstack.informers.object_store import Key, Keys, ObjectStore
+from appstack.informers.object_store import Key, ObjectStore
 from appstack.informers.watch_health import WatchHealth
-from appstack.k8s.metadata import API_VERSION, Manifest
+from appstack.kopf_adapter.handler import AppStackEventHandler
 from appstack.kopf_adapter.relist import RelistTracker
-from appstack.kopf_adapter.source import KopfSource, end_others
+from appstack.kopf_adapter.source import KopfSource, check_appstacks_served
 from appstack.leaderelection.lease import Lease
 from appstack.settings import Settings
-from appstack.telemetry import logs as log
-from appstack.telemetry import metrics
-from appstack.telemetry.health import Health, Server
+from appstack.telemetry import logs, metrics
+from appstack.telemetry.health import HealthChecks, HealthServer
+from appstack.workqueue.fair_queue import Priority
 from appstack.workqueue.queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-_DRAIN: Final = 0.4  # seconds for looks under way when we are told to stop: another waits for the Lease
-_LAND: Final = 15.0  # seconds for requests under way, after which no other is sent
-_END: Final = 2.0  # seconds for the rest
+RECONCILE_DRAIN_SECONDS: Final = 0.4
+"""Time for reconciles to finish after SIGTERM: a standby waits for the Lease."""
+
+REQUEST_DRAIN_SECONDS: Final = 15.0
+"""Time for requests in flight to finish, after which none is sent."""
+
+_TASK_END_SECONDS: Final = 2.0
 
 
 def run(settings: Settings) -> None:
-    """Run the operator until it is told to stop; raise OperatorError when it can't."""
-    log.configure(settings)
-    gc.freeze()  # what is loaded by now stays: the collector need not look through it each time
-    gc.set_threshold(5_000, 5, 320)  # a little at once, and all of it seldom: a collection holds everything up
+    """Run the operator until SIGTERM or SIGINT. Raise OperatorError when it cannot run."""
+    logs.configure(settings)
+    gc.freeze()  # imported modules stay, so collections need not visit them
+    gc.set_threshold(5_000, 5, 320)  # small collections often and full ones seldom: a full one delays every task
     asyncio.run(_run(settings))
 
 
-def _complaint(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Take in what the loop can hand to nobody: kopf's watch, left half-way when we stop, is no error."""
-    handle = _at_the_end if "asyncgen" in context else asyncio.AbstractEventLoop.default_exception_handler
-    handle(loop, context)
-
-
-def _at_the_end(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Take in what kopf's own tasks come to when it closes the session that they use."""
-    logger.debug("At the end: %s", context["message"])
-
-
 async def _run(settings: Settings) -> None:
-    asyncio.get_running_loop().set_exception_handler(_complaint)
-    client = Client(Credentials(load()), in_flight=settings.requests)
-    operator = Operator(settings, client)
-    server = Server(settings, Health(live=operator.dead, ready=operator.unready))
+    asyncio.get_running_loop().set_exception_handler(_handle_loop_error)
+    operator = Operator(settings, Credentials(load()))
+    server = HealthServer(settings, HealthChecks(live=operator.liveness_error, ready=operator.readiness_error))
     try:
         await server.start()
         await operator.run()
     finally:
         await server.stop()
-        await end_others(within=_END)
-        await client.close()
+        await _cancel_remaining_tasks()
+        await operator.close()
 
 
 class Operator:
-    """Everything that runs, wired together."""
+    """The parts of the operator. `run` starts them in order, and ends them in order."""
 
-    def __init__(self, settings: Settings, client: Client) -> None:
+    def __init__(self, settings: Settings, credentials: Credentials) -> None:
         loop = asyncio.get_running_loop()
         self._settings = settings
-        self._client = client
         self._stop = asyncio.Event()
-        self._queue: WorkQueue[Key] = WorkQueue(loop, group=lambda key: key.namespace, workers=settings.workers)
-        self._stacks = AppStackStore()
-        self._namespace_filter = NamespaceFilter(settings, loop)
-        self._cache = ObjectStore(
-            accepts=self._namespace_filter.owns,
-            labelled=self._namespace_filter.show,
-            vanished=self._namespace_filter.gone,
+        self._queue: WorkQueue[Key] = WorkQueue(loop, tenant=lambda key: key.namespace, workers=settings.workers)
+        self._appstacks = AppStackStore()
+        appstack_watch = WatchHealth(APPSTACKS.plural)
+        objects_handler = ObjectEventHandler(
+            queue=self._queue, appstacks=self._appstacks, appstack_watch=appstack_watch
         )
-        self._watches = [
-            Informer(
-                kind,
-                client=client,
-                cache=self._cache,
-                stacks=self._stacks,
-                touched=self._touched,
-                lost=self._lost if kind.role is ResourceRole.CHILD else self._touched,
-            )
-            for kind in WATCHED
+        namespaces = LabelledNamespaceFilter(settings, loop, handler=self)
+        fence = Fence()
+        self._client = Client(credentials, in_flight=settings.requests, fence=fence, namespaces=namespaces)
+        objects = ObjectStore(namespaces)
+        self._informers = [
+            Informer(kind, client=self._client, objects=objects, appstacks=self._appstacks, handler=objects_handler)
+            for kind in WATCHED_KINDS
         ]
-        moves = ShardHandover(client, watches=self._watches, cache=self._cache, stacks=self._stacks, doubt=self._doubt)
-        self._namespace_filter.follow(entered=moves.entered, left=moves.left)
-        self._lease = Lease(settings, client)
-        self._leads = False
-        client.fence, client.owns = self._lease.passes, self._namespace_filter.owns
-        self._relist_tracker = RelistTracker(
-            loop, known=lambda: self._stacks, doubt=self._doubt, resume=partial(self._queue.add, later=True)
+        self._handover = ShardHandover(
+            self._client,
+            namespaces=namespaces,
+            informers=self._informers,
+            objects=objects,
+            appstacks=self._appstacks,
+            handler=objects_handler,
         )
-        self._status_writer = StatusWriter(client=client, stacks=self._stacks, instance=self._lease.me.host)
-        self._reconciler = Reconciler(
-            settings=settings,
-            client=client,
-            cache=self._cache,
-            stacks=self._stacks,
-            status_writer=self._status_writer,
-            caught_up=self._queue.caught_up,
-            ask=self._ask,
+        self._lease = Lease(settings, self._client, fence)
+        self._status_writer = StatusWriter(
+            loop,
+            client=self._client,
+            appstacks=self._appstacks,
+            queue=self._queue,
+            instance=self._lease.identity.host,
+            max_in_flight=settings.workers,
+        )
+        self._workers = Workers(self._queue, self._create_reconciler(objects))
+        self._relist = RelistTracker(
+            loop,
+            known=self._appstacks,
+            handler=objects_handler,
+            resume=lambda key: self._queue.add(key, Priority.LOW),
+        )
+        self._appstack_handler = AppStackEventHandler(
+            namespaces=namespaces, appstacks=self._appstacks, queue=self._queue, relist=self._relist
         )
         self._kopf_source = KopfSource(
-            client, seen=self._seen, served=self._find_appstacks, beside=self._relist_tracker.watch
+            self._client,
+            health=appstack_watch,
+            on_event=self._appstack_handler.on_event,
+            relist=self._relist,
         )
+        self._watches = [*(informer.health for informer in self._informers), appstack_watch]
         self._background: list[asyncio.Task[None]] = []
-        self._workers: list[asyncio.Task[None]] = []
-        metrics.QUEUE_DEPTH.set_function(lambda: len(self._queue) + len(self._relist_tracker))
-        metrics.QUEUE_AGE.set_function(self._queue.age)
-        metrics.STACKS.set_function(lambda: (stack.conditions for stack in self._stacks.values()))
-        metrics.LEADER.set_function(lambda: float(self._lease.holds()))
+        self._worker_tasks: list[asyncio.Task[None]] = []
+        self._register_metrics()
 
-    def dead(self) -> str:
-        """Return what no longer works and will not by itself; empty when all does."""
-        stuck = [health.resource for health in self._watch_healths() if not health.alive]
+    def _create_reconciler(self, objects: ObjectStore) -> Reconciler:
+        return Reconciler(
+            settings=self._settings,
+            client=self._client,
+            appstacks=self._appstacks,
+            objects=objects,
+            queue=self._queue,
+            status_writer=self._status_writer,
+            discover=self._discover,
+        )
+
+    def _register_metrics(self) -> None:
+        queues: tuple[Sized, ...] = (self._queue, self._relist, self._status_writer)
+        metrics.QUEUE_DEPTH.set_function(lambda: sum(len(queue) for queue in queues))
+        metrics.QUEUE_AGE.set_function(lambda: max(self._queue.longest_wait(), self._status_writer.longest_wait()))
+        metrics.STACKS.set_function(lambda: (stack.conditions for stack in self._appstacks.values()))
+        metrics.LEADER.set_function(lambda: float(self._lease.is_leader()))
+
+    def liveness_error(self) -> str:
+        """Return the watches that are stuck and will not recover without a restart; empty if there are none."""
+        stuck = [health.resource for health in self._watches if not health.is_alive]
         return f"the watch of {', '.join(stuck)} is stuck" if stuck else ""
 
-    def unready(self) -> str:
-        """Return why the caches may not be true; empty when they are."""
-        stale = [health.resource for health in self._watch_healths() if not health.fresh]
-        if not stale and self._relist_tracker.handing_out:
-            stale = [self._kopf_source.health.resource]
+    def readiness_error(self) -> str:
+        """Return the caches that are not up to date; empty if all are."""
+        stale = [health.resource for health in self._watches if not health.is_fresh]
+        if not stale and self._relist.is_handing_out:
+            stale = [APPSTACKS.plural]
         return f"the cache of {', '.join(stale)} is not up to date" if stale else ""
 
-    def _watch_healths(self) -> list[WatchHealth]:
-        """Return every watch that should run, whether we work or stand by."""
-        return [*(watch.health for watch in self._watches), self._kopf_source.health]
+    def namespace_added(self, namespace: str) -> None:
+        """Handle a namespace that this shard takes over."""
+        self._handover.namespace_added(namespace)
+
+    def namespace_removed(self, namespace: str) -> None:
+        """Handle a namespace that another shard takes over."""
+        self._handover.namespace_removed(namespace)
 
     async def run(self) -> None:
-        """Fill the caches and keep them true; claim the scope; work until told to stop; leave in order."""
-        self._on_signals()
+        """Fill the caches, wait for the Lease, reconcile until stopped, and end in order."""
+        self._handle_signals()
         try:
-            await self._unless_stopped(self._fill())
-            self._start(self._kopf_source.run(self._stop, started=self._on_signals))
-            await self._unless_stopped(self._claim())
+            await self._until_stopped(self._fill_caches())
+            self._start(self._kopf_source.run(self._stop, on_start=self._handle_signals))
+            await self._until_stopped(self._become_leader())
             if not self._stop.is_set():
-                self._work()
+                self._start_workers()
                 await self._stop.wait()
         finally:
-            await self._leave()
+            await self._shut_down()
         self._raise_failures()
 
-    async def _fill(self) -> None:
-        """List everything once: whether the cluster answers, knows AppStacks and lets us see is found out here."""
+    def stop(self) -> None:
+        """Let `run` end."""
+        self._stop.set()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    async def _fill_caches(self) -> None:
+        """List every kind once. Raise OperatorError if the cluster does not answer, serve AppStacks or permit lists."""
         try:
-            await self._find_appstacks()
-            namespaces, *rest = self._watches
-            await self._begin(namespaces)  # first, for they tell whose all the others are
-            await asyncio.gather(*(self._begin(watch) for watch in rest))
+            await check_appstacks_served(self._client)
+            namespaces, *others = self._informers
+            await self._start_informer(namespaces)  # first: its labels decide which objects of other kinds are stored
+            await asyncio.gather(*(self._start_informer(informer) for informer in others))
         except ApiUnavailable as error:
             raise OperatorError(
                 f"The API server does not answer: {error}",
-                "Check that the cluster runs and that KUBECONFIG leads to it",
+                "Check that the cluster is running and that KUBECONFIG points to it",
             ) from error
         except ApiRejected as error:
             raise OperatorError(
-                f"The operator may not see what it works on: {error.message}",
+                f"The operator may not read the objects that it manages: {error.message}",
                 "Install the Helm chart's ClusterRole and bind it to this user: "
-                f"list and watch of {', '.join(kind.plural for kind in (STACK, *WATCHED))}",
+                f"list and watch of {', '.join(kind.plural for kind in (APPSTACKS, *WATCHED_KINDS))}",
             ) from error
 
-    async def _begin(self, watch: Informer) -> None:
-        """List a kind, and follow it from then on: till the slowest is listed it would have grown stale."""
-        await watch.fill()
-        self._start(watch.run())
+    async def _start_informer(self, informer: Informer) -> None:
+        """List a kind, and watch it from then on: by the time that the slowest is listed it would be stale."""
+        await informer.initial_list()
+        self._start(informer.run())
 
-    async def _find_appstacks(self) -> None:
-        try:
-            served = await self._client.send(requests.discover())
-        except ApiRejected as error:
-            if error.status != 404:
-                raise
-            served = {"resources": []}
-        if not any(resource["name"] == STACK.plural for resource in served["resources"]):
-            raise OperatorError(
-                f"The cluster at {self._client.server} does not know AppStacks ({API_VERSION})",
-                "Run `appstack crd | kubectl apply --server-side -f -`, or install the Helm chart",
-            )
-        await self._client.send(requests.list_page(STACK, limit=1))
-
-    async def _claim(self) -> None:
-        """Wait for the Lease, with warm caches."""
+    async def _become_leader(self) -> None:
         await self._lease.acquire()
-        self._start(self._lease.keep())
-        await self._lease.alone()
-        await self._ask(WATCHED)  # whoever stands by does not: it has no looks that want anything
+        self._start(self._lease.renew_forever())
+        await self._lease.check_conflicts()
+        await self._discover(WATCHED_KINDS)  # a standby has no reconciles that would do it
 
-    async def _ask(self, kinds: Container[Kind]) -> None:
-        """Find out which of these kinds the cluster knows by now, where it did not."""
-        await asyncio.gather(*(watch.ask() for watch in self._watches if watch.kind in kinds))
+    async def _discover(self, kinds: Container[Kind]) -> None:
+        """Find out which of these kinds the cluster serves by now."""
+        await asyncio.gather(*(informer.discover() for informer in self._informers if informer.kind in kinds))
 
-    def _work(self) -> None:
-        """Have a look at every stack, and from now on at each that something happens to."""
-        self._leads = True
-        for key in self._stacks:
-            self._wake(key, settled=self._stacks.told(key))
-        workers = Workers(self._queue, self._reconciler, self._status_writer)
-        self._workers = workers.start(self._settings.workers, ended=self._stop.set)
+    def _start_workers(self) -> None:
+        self._queue.open()
+        self._appstack_handler.enqueue_all()
+        self._worker_tasks = self._workers.start(self._settings.workers, on_exit=self.stop)
         logger.info("Reconciling %s at %s", self._lease.scope, self._client.server)
 
-    def _seen(self, event: str | None, doc: Manifest) -> None:
-        """Take in an AppStack from kopf."""
-        key = key_of(doc)
-        if not self._namespace_filter.owns(key.namespace):
-            return
-        self._relist_tracker.saw(key, listing=event is None)
-        if event == "DELETED":
-            self._stacks.forget(key, uid=doc["metadata"]["uid"])
-            if self._stacks.get(key) is None:
-                self._queue.forget(key)
-        elif self._stacks.show(doc):
-            self._wake(key, settled=event is None and self._stacks.told(key))
-
-    def _touched(self, keys: Keys) -> None:
-        """Take in that something of these stacks has changed."""
-        for key in keys:
-            if self._stacks.get(key) is not None:
-                self._wake(key)
-
-    def _lost(self, keys: Keys) -> None:
-        """Take in that these stacks have lost a child."""
-        for key in keys:
-            self._stacks.lost(key, at=time.monotonic())
-            if not self._kopf_source.health.steady:
-                self._stacks.doubt(key)  # it may have gone itself, and kopf has yet to notice
-        self._touched(keys)
-
-    def _doubt(self, keys: Keys) -> None:
-        for key in keys:
-            self._stacks.doubt(key)
-            self._wake(key)
-
-    def _wake(self, key: Key, *, settled: bool = False) -> None:
-        """Have a look at a stack, if we lead: who stands by looks at every stack when its time has come."""
-        if self._leads and settled:
-            self._relist_tracker.put_off(key)
-        elif self._leads:
-            self._queue.add(key)
-
-    def _on_signals(self) -> None:
+    def _handle_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it, or as much of it as is done when we are told to stop."""
+    async def _until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run to the end, or until `stop`."""
         if self._stop.is_set():
             work.close()
             return
@@ -276,30 +244,51 @@ class Operator:
             task.result()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run it in the background; when it ends, everything does."""
+        """Run a part in the background; its end stops the operator."""
         task = asyncio.create_task(work)
-        task.add_done_callback(lambda _: self._stop.set())
+        task.add_done_callback(lambda _: self.stop())
         self._background.append(task)
 
-    async def _leave(self) -> None:
-        """Bring what is under way to its end, then let go of the Lease at once: another waits for it."""
-        self._stop.set()
-        asyncio.get_running_loop().set_exception_handler(_at_the_end)
+    async def _shut_down(self) -> None:
+        """Finish what is in flight, then release the Lease at once: a standby waits for it."""
+        self.stop()
+        asyncio.get_running_loop().set_exception_handler(_log_loop_error)
         self._queue.close()
-        landed = await self._land()
-        for task in (*self._background, *self._workers):
+        self._status_writer.close()
+        drained = await self._drain()
+        for task in (*self._background, *self._worker_tasks):
             task.cancel()
-        if landed:  # else the Lease ends by itself: till then what may still land is ours
+        if drained:  # else the Lease must cover the requests that may still arrive, and expires by itself
             await self._lease.release()
         if self._background:
-            await asyncio.wait(self._background, timeout=_END)
+            await asyncio.wait(self._background, timeout=_TASK_END_SECONDS)
 
-    async def _land(self) -> bool:
-        """End all looks, in the middle where they take longer; tell whether no request of theirs is under way."""
-        _, late = await asyncio.wait(self._workers, timeout=_DRAIN) if self._workers else ((), ())
-        return not late or await self._client.halt(within=_LAND)
+    async def _drain(self) -> bool:
+        """Wait for reconciles, then for requests; return whether no request is in flight."""
+        work = (*self._worker_tasks, *self._status_writer.tasks())
+        _, late = await asyncio.wait(work, timeout=RECONCILE_DRAIN_SECONDS) if work else ((), ())
+        return not late or await self._client.drain(within=REQUEST_DRAIN_SECONDS)
 
     def _raise_failures(self) -> None:
-        for task in (*self._background, *self._workers):
+        for task in (*self._background, *self._worker_tasks):
             if task.done() and not task.cancelled():
                 task.result()
+
+
+async def _cancel_remaining_tasks() -> None:
+    """Cancel the tasks that kopf leaves behind: they would go on with closed connections."""
+    remaining = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in remaining:
+        task.cancel()
+    if remaining:
+        await asyncio.wait(remaining, timeout=_TASK_END_SECONDS)
+
+
+def _handle_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that no task can receive. kopf's watch, abandoned half-way at a restart, is not an error."""
+    handle = _log_loop_error if "asyncgen" in context else asyncio.AbstractEventLoop.default_exception_handler
+    handle(loop, context)
+
+
+def _log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    logger.debug("Ignored during shutdown: %s", context["message"])

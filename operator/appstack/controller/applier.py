@@ -1,8 +1,9 @@
-"""Carries a plan out: sends what it says, looks where it could not know, and tells what became of each child."""
+"""Applies a plan: sends the writes, resolves conflicts, and returns the change of each child."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Final
@@ -10,14 +11,14 @@ from typing import Final
 from appstack.client import requests
 from appstack.client.client import Client
 from appstack.client.requests import Request
-from appstack.client.resource_kinds import of
-from appstack.client.responses import is_conflict, is_gone, is_immutable
+from appstack.client.resource_kinds import kind_of
+from appstack.client.responses import is_already_deleted, is_conflict, is_immutable
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed, OwnershipConflict
 from appstack.informers.object_store import ObjectStore
 from appstack.informers.transform import child_of
 from appstack.k8s.observed import Child, Owner
 from appstack.planning.changes import WRITTEN, Action, Applied, Change
-from appstack.planning.drift import cause
+from appstack.planning.drift import drift_cause
 from appstack.planning.plan import (
     Apply,
     ApplyReason,
@@ -31,8 +32,12 @@ from appstack.planning.plan import (
     Step,
     decide,
 )
+from appstack.telemetry import logs, metrics
 
-_SHOWN_WITHIN: Final = 2.0  # seconds that a watch may lag behind our own write before we go on without it
+logger = logging.getLogger(__name__)
+
+WATCH_LAG_SECONDS: Final = 2.0
+"""Time that an informer has to show our own writes; after it the reconcile goes on without."""
 
 _ACTIONS: Final[Mapping[ApplyReason, Action]] = {
     ApplyReason.CREATE: Action.CREATED,
@@ -40,133 +45,138 @@ _ACTIONS: Final[Mapping[ApplyReason, Action]] = {
     ApplyReason.REPAIR: Action.REPAIRED,
     ApplyReason.ADOPT: Action.CONFIGURED,
 }
+_SILENT: Final = frozenset({Action.UNCHANGED, Action.TERMINATING, Action.BACKING_OFF, Action.SKIPPED})
 
 
 class Applier:
-    """Does what a plan says."""
+    """Applies plans with server-side apply, under the field manager of AppStack."""
 
-    def __init__(self, *, client: Client, cache: ObjectStore) -> None:
+    def __init__(self, *, client: Client, objects: ObjectStore) -> None:
         self._client = client
-        self._cache = cache
+        self._objects = objects
 
     async def apply(self, plan: Plan, owner: Owner) -> tuple[Change, ...]:
-        """Apply wave by wave, each after the one before it has succeeded; prune after the last."""
+        """Apply wave after wave, each once the one before it has succeeded, then prune; errors are in the changes.
+
+        After a failure the remaining steps write nothing, but ownership conflicts are still found: a status reports
+        them together.
+        """
         changes: list[Change] = []
         for _, wave in groupby(sorted(plan.steps, key=_wave), key=_wave):
             steps = tuple(wave)
-            act = self._peek if _failed(changes) else self._do
-            acting = [act(step, owner) for step in steps if isinstance(step, Apply | Replace)]
-            changes += [_untouched(step) for step in steps if not isinstance(step, Apply | Replace)]
-            changes += await asyncio.gather(*acting) if acting else ()
-        if not _failed(changes) and all(change.action is not Action.REPLACED for change in changes):
+            handle = self._check_ownership if _has_failed(changes) else self._carry_out
+            pending = [handle(step, owner) for step in steps if isinstance(step, Apply | Replace)]
+            changes += [_unwritten(step) for step in steps if not isinstance(step, Apply | Replace)]
+            changes += await asyncio.gather(*pending) if pending else ()
+        if not _has_failed(changes) and all(change.action is not Action.REPLACED for change in changes):
             changes += await asyncio.gather(*(self._prune(child) for child in plan.prune))
+        _report(changes)
         return tuple(changes)
 
-    async def settle(self, changes: Sequence[Change]) -> bool:
-        """Wait until the watches have shown what was written; tell whether they have."""
-        written = [(of(change.ref), self._cache.version(change.ref)) for change in changes if change.action in WRITTEN]
+    async def wait_for_cache(self, changes: Sequence[Change]) -> bool:
+        """Wait until the informers have shown the writes; return whether they have."""
+        written = [change.ref for change in changes if change.action in WRITTEN]
+        versions = [(kind_of(ref), self._objects.version(ref)) for ref in written]
         try:
-            async with asyncio.timeout(_SHOWN_WITHIN):
-                for kind, version in written:
-                    await self._cache.shown(kind, version)
+            async with asyncio.timeout(WATCH_LAG_SECONDS):
+                for kind, version in versions:
+                    await self._objects.wait_for(kind, version)
         except TimeoutError:
             return False
         return True
 
-    async def _do(self, step: Step, owner: Owner) -> Change:
+    async def _carry_out(self, step: Step, owner: Owner) -> Change:
         match step:
             case Apply():
                 return await self._apply(step, owner)
             case Replace():
                 return await self._replace(step)
             case _:
-                return _untouched(step)
+                return _unwritten(step)
 
-    async def _peek(self, step: Step, owner: Owner) -> Change:
-        """Write nothing, as what came before has failed; but find out who has the name, to tell all at once."""
+    async def _check_ownership(self, step: Step, owner: Owner) -> Change:
+        """Write nothing; return the conflict where the name of the child is taken."""
         if not isinstance(step, Apply) or step.live is not None:
-            return _untouched(step)
+            return _unwritten(step)
         try:
-            child = await self._look(step)
+            child = await self._get_child(step)
         except (ApiRejected, ApiUnavailable):
-            return _untouched(step)  # what has failed already is told
-        return _untouched(decide(owner, manifest=step.manifest, child=child, last_applied=step.last_applied))
+            return _unwritten(step)  # the first failure is reported already
+        return _unwritten(decide(owner, manifest=step.manifest, child=child, last_applied=step.last_applied))
 
     async def _apply(self, step: Apply, owner: Owner) -> Change:
         try:
             return await self._send(step)
         except ApiRejected as error:
             if step.live is not None and step.replaceable and is_immutable(error):
-                reason = "what the spec changes can't be changed in an object that is there"
+                reason = "the spec changes a field that is immutable"
                 return await self._replace(Replace(step.ref, step.manifest, step.live, step.last_applied, reason))
             if not is_conflict(error):
                 return Change(step.ref, Action.FAILED, step.last_applied, error)
         except ApiUnavailable as error:
             return Change(step.ref, Action.FAILED, step.last_applied, error)
-        return await self._meet(step, owner)
+        return await self._resolve_conflict(step, owner)
 
     async def _replace(self, step: Replace) -> Change:
-        """Delete what is to be made anew, once the API server has said that it would take the new one."""
+        """Delete an object to recreate it, once a dry run has shown that the API server accepts the new one."""
         try:
-            await self._rehearse(step)
-            await self._delete(requests.delete(step.ref, uid=step.child.uid, last=True))
+            await self._dry_run_create(step)
+            await self._delete(requests.delete(step.ref, uid=step.live.uid, foreground=True))
         except (ApiRejected, ApiUnavailable) as error:
             return Change(step.ref, Action.FAILED, step.last_applied, error)
-        self._cache.doomed(step.child)
+        self._objects.mark_deleting(step.live)
         return Change(step.ref, Action.REPLACED, step.last_applied, note=step.reason)
 
-    async def _rehearse(self, step: Replace) -> None:
+    async def _dry_run_create(self, step: Replace) -> None:
         try:
             await self._client.send(requests.dry_run_create(step.manifest))
         except ApiRejected as error:
-            if "exceeded quota" not in error.message:  # what goes makes room for what comes
+            if "exceeded quota" not in error.message:  # the deletion makes room for the new object
                 raise
 
     async def _send(self, step: Apply) -> Change:
-        request = (
-            requests.create(step.manifest) if step.live is None else requests.apply(step.manifest, uid=step.live.uid)
-        )
-        if step.relinquishes_replicas and step.live is not None:
-            await self._keep_replicas(step.live)
-        child = self._cache.wrote(request.kind, await self._client.send(request))
+        if step.live is None:
+            request = requests.create(step.manifest)
+        else:
+            request = requests.apply(step.manifest, uid=step.live.uid)
+            if step.relinquishes_replicas:
+                await self._hold_replicas(step.live)
+        child = self._objects.record_write(request.kind, await self._client.send(request))
         same = step.last_applied is not None and step.last_applied.rendered == step.rendered
-        lost = step.reason is ApplyReason.CREATE and same
-        ended = step.last_applied.ended if step.last_applied is not None and same and not lost else None
+        recreated = step.reason is ApplyReason.CREATE and same
+        ended = step.last_applied.ended if step.last_applied is not None and same and not recreated else None
         return Change(
             step.ref,
-            Action.REPAIRED if lost else _ACTIONS[step.reason],
-            Applied(step.ref, step.rendered, child.fields, ended, step.wish),
-            cause=cause(step.live, step.manifest),
+            Action.REPAIRED if recreated else _ACTIONS[step.reason],
+            Applied(step.ref, step.rendered, child.fields, ended, step.spec_hash),
+            cause=drift_cause(step.live, step.manifest),
         )
 
-    async def _keep_replicas(self, child: Child) -> None:
-        """Have the present number held by a second manager: an apply without it would fall back to one."""
-        there = await self._client.send(requests.get(child.ref))
-        await self._client.send(
-            requests.keep_replicas(child.ref, uid=child.uid, replicas=there["spec"].get("replicas", 1))
-        )
+    async def _hold_replicas(self, child: Child) -> None:
+        """Have a second field manager own the present number of replicas: an apply without it would reset it to one."""
+        live = await self._client.send(requests.get(child.ref))
+        replicas = live["spec"].get("replicas", 1)
+        await self._client.send(requests.hold_replicas(child.ref, uid=child.uid, replicas=replicas))
 
-    async def _meet(self, step: Apply, owner: Owner) -> Change:
-        """Decide again with what is there: the cache did not show it, or shows what is no longer there."""
+    async def _resolve_conflict(self, step: Apply, owner: Owner) -> Change:
+        """Decide again with the live object: the cache lacked it, or held one that no longer exists."""
         try:
-            child = await self._look(step)
+            child = await self._get_child(step)
             if child is not None and child.deleting:
-                return Change(
-                    step.ref, Action.FAILED, step.last_applied, ApiUnavailable(f"{step.ref} is still being deleted")
-                )
+                return Change(step.ref, Action.FAILED, step.last_applied, ApiUnavailable(f"{step.ref} is terminating"))
             again = decide(owner, manifest=step.manifest, child=child, last_applied=step.last_applied)
-            return await self._send(again) if isinstance(again, Apply) else await self._do(again, owner)
+            return await self._send(again) if isinstance(again, Apply) else await self._carry_out(again, owner)
         except ApiRejected as error:
             if is_conflict(error):
-                changed = ApiUnavailable(f"{step.ref} was changed by others at this moment")
+                changed = ApiUnavailable(f"{step.ref} was changed by another writer at the same time")
                 return Change(step.ref, Action.FAILED, step.last_applied, changed)
             return Change(step.ref, Action.FAILED, step.last_applied, error)
         except ApiUnavailable as error:
             return Change(step.ref, Action.FAILED, step.last_applied, error)
 
-    async def _look(self, step: Apply) -> Child | None:
+    async def _get_child(self, step: Apply) -> Child | None:
         try:
-            return child_of(of(step.ref), await self._client.send(requests.get_metadata(step.ref)))
+            return child_of(kind_of(step.ref), await self._client.send(requests.get_metadata(step.ref)))
         except ApiRejected as error:
             if error.status == 404:
                 return None
@@ -177,36 +187,51 @@ class Applier:
             await self._delete(requests.delete(child.ref, uid=child.uid))
         except (ApiRejected, ApiUnavailable) as error:
             return Change(child.ref, Action.FAILED, error=error)
-        self._cache.doomed(child)
+        self._objects.mark_deleting(child)
         return Change(child.ref, Action.PRUNED)
 
     async def _delete(self, request: Request) -> None:
         try:
             await self._client.send(request)
         except ApiRejected as error:
-            if not is_gone(error):
+            if not is_already_deleted(error):
                 raise
 
 
 def _wave(step: Step) -> int:
-    return of(step.ref).wave
+    return kind_of(step.ref).wave
 
 
-def _failed(changes: Iterable[Change]) -> bool:
+def _has_failed(changes: Iterable[Change]) -> bool:
     return any(change.action is Action.FAILED for change in changes)
 
 
+def _report(changes: Iterable[Change]) -> None:
+    """Log and count the changes."""
+    for change in changes:
+        if change.action in _SILENT:
+            continue
+        ref, action = change.ref, change.action.value
+        metrics.CHANGES.labels(action, ref.kind).inc()
+        if change.action is Action.REPAIRED:
+            metrics.DRIFT_REPAIRED.inc()
+        if change.action is Action.FAILED:
+            logger.warning("%s %s: %s", ref.kind, ref.name, change.error, extra=logs.fields(ref, action=action))
+        else:
+            logger.info("%s %s %s", ref.kind, ref.name, action.lower(), extra=logs.fields(ref, action=action))
+
+
 def skipped(plan: Plan) -> tuple[Change, ...]:
-    """Return what a plan would do to each child, where nothing may be written."""
+    """Return the changes of a paused AppStack: nothing is written, and the status names the objects that differ."""
     steps = (
-        Change(step.ref, Action.SKIPPED, step.last_applied) if isinstance(step, Apply | Replace) else _untouched(step)
+        Change(step.ref, Action.SKIPPED, step.last_applied) if isinstance(step, Apply | Replace) else _unwritten(step)
         for step in plan.steps
     )
     return (*steps, *(Change(child.ref, Action.SKIPPED) for child in plan.prune))
 
 
-def _untouched(step: Step) -> Change:
-    """Return that a child was left as it is."""
+def _unwritten(step: Step) -> Change:
+    """Return the change of a child to which nothing is written."""
     match step:
         case Apply() | Replace():
             return Change(step.ref, Action.UNCHANGED, step.last_applied)

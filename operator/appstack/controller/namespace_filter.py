@@ -1,82 +1,84 @@
-"""Which namespaces are this operator's at this moment: by name, and for a shard by their labels."""
+"""The namespaces that this operator reconciles: by name and, for a shard, by label."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from appstack.k8s import selectors
 from appstack.k8s.metadata import Manifest
 from appstack.settings import Settings
-from appstack.workqueue.queue import Clock, Timer
+from appstack.workqueue.timing import Clock, Timer
 
 logger = logging.getLogger(__name__)
 
-HAND_OVER: Final = 5.0
-"""Seconds between a label that makes a namespace ours and our first look: whoever had it has let go by then."""
+TAKEOVER_DELAY_SECONDS: Final = 5.0
+"""Time between the label that selects a namespace and our first reconcile in it: its former operator stops by then."""
 
 
-class NamespaceFilter:
-    """Follows the labels of namespaces."""
+class NamespaceHandler(Protocol):
+    """Handles namespaces that a change of labels moves between shards."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def namespace_added(self, namespace: str) -> None:
+        """Handle a namespace that is selected now and was not before."""
+
+    def namespace_removed(self, namespace: str) -> None:
+        """Handle a namespace that is no longer selected."""
+
+
+class LabelledNamespaceFilter:
+    """Selects namespaces by the settings, and follows their labels. Implements NamespaceFilter."""
+
+    def __init__(self, settings: Settings, clock: Clock, handler: NamespaceHandler) -> None:
         self._settings = settings
         self._selector = selectors.parse(settings.namespace_selector)
         self._clock = clock
-        self._ours: set[str] = set()
-        self._foreign: set[str] = set()  # not ours when we last heard of them, or asked for before that
-        self._timers: dict[str, Timer] = {}
-        self.follow(entered=_ignore, left=_ignore)
+        self._handler = handler
+        self._selected: set[str] = set()
+        self._not_selected: set[str] = set()  # by their last labels, or asked for before their labels were known
+        self._takeovers: dict[str, Timer] = {}
 
-    def follow(self, *, entered: Callable[[str], None], left: Callable[[str], None]) -> None:
-        """Call back when a namespace becomes ours after it was not, and when it is ours no longer."""
-        self._entered, self._left = entered, left
-
-    def owns(self, namespace: str) -> bool:
-        """Tell whether what is in a namespace is ours."""
-        if not self._settings.reconciles(namespace):
+    def selects(self, namespace: str) -> bool:
+        """Return whether this operator reconciles the namespace now."""
+        if not self._settings.includes_namespace(namespace):
             return False
-        if not self._selector or namespace in self._ours:
+        if not self._selector or namespace in self._selected:
             return True
-        self._foreign.add(namespace)
+        self._not_selected.add(namespace)
         return False
 
-    def show(self, manifest: Manifest) -> None:
-        """Take in a namespace as it is now."""
+    def update(self, manifest: Manifest) -> None:
+        """Handle the present labels of a namespace."""
         name = manifest["metadata"]["name"]
-        if not self._selector or not self._settings.reconciles(name):
+        if not self._selector or not self._settings.includes_namespace(name):
             return
         if not selectors.matches(self._selector, manifest["metadata"].get("labels") or {}):
-            self._leave(name)
-        elif name in self._foreign:
-            if name not in self._timers:
-                logger.info("Namespace %s becomes ours in %d seconds", name, HAND_OVER)
-                self._timers[name] = self._clock.call_at(self._clock.time() + HAND_OVER, lambda: self._enter(name))
+            self._release(name)
+        elif name in self._not_selected:
+            if name not in self._takeovers:
+                logger.info("Taking over namespace %s in %d seconds", name, TAKEOVER_DELAY_SECONDS)
+                due = self._clock.time() + TAKEOVER_DELAY_SECONDS
+                self._takeovers[name] = self._clock.call_at(due, lambda: self._take_over(name))
         else:
-            self._ours.add(name)  # it is new, or we have just started
+            self._selected.add(name)  # a new namespace, or the first list of this process
 
-    def gone(self, name: str) -> None:
-        """Take in that a namespace was deleted: one of its name may come anew."""
-        self._leave(name)
-        self._foreign.discard(name)
+    def delete(self, name: str) -> None:
+        """Handle the deletion of a namespace. A later one of its name is a new one."""
+        self._release(name)
+        self._not_selected.discard(name)
 
-    def _enter(self, name: str) -> None:
-        del self._timers[name]
-        self._foreign.discard(name)
-        self._ours.add(name)
-        self._entered(name)
+    def _take_over(self, name: str) -> None:
+        del self._takeovers[name]
+        self._not_selected.discard(name)
+        self._selected.add(name)
+        self._handler.namespace_added(name)
 
-    def _leave(self, name: str) -> None:
-        self._foreign.add(name)
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
-        if name in self._ours:
-            logger.info("Namespace %s is ours no longer", name)
-            self._ours.discard(name)
-            self._left(name)
-
-
-def _ignore(namespace: str) -> None:
-    """Do nothing."""
+    def _release(self, name: str) -> None:
+        self._not_selected.add(name)
+        takeover = self._takeovers.pop(name, None)
+        if takeover is not None:
+            takeover.cancel()
+        if name in self._selected:
+            logger.info("Releasing namespace %s: its labels no longer match", name)
+            self._selected.discard(name)
+            self._handler.namespace_removed(name)

@@ -1,11 +1,10 @@
-"""The story: parse, render, plan, carry out, report. Every event of every kind leads here."""
+"""The reconcile of one AppStack."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Container, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,199 +14,213 @@ from appstack.client.resource_kinds import Kind
 from appstack.controller.applier import Applier, skipped
 from appstack.controller.status_writer import StatusWriter
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
-from appstack.informers.appstack_store import AppStackStore, StoredAppStack
+from appstack.informers.appstack_store import AppStackStore, StoredAppStack, records
 from appstack.informers.object_store import Key, ObjectStore
 from appstack.k8s.metadata import Manifest, Ref
 from appstack.k8s.observed import Observed, Owner
+from appstack.k8s.text import timestamp
 from appstack.planning.changes import WRITTEN, Action, Change, only_own_writes
 from appstack.planning.desired import DesiredState, DesiredStateCache
-from appstack.planning.drift import DriftBackoff, contested, wake
+from appstack.planning.drift import drift_problems, requeue_after
 from appstack.planning.plan import plan
 from appstack.settings import Settings
-from appstack.status import events
 from appstack.status.build import build_status
-from appstack.status.diagnostics import SETTLED, restarting
+from appstack.status.container_state import SETTLED_SECONDS, is_restarting
+from appstack.status.events import replacement_events
 from appstack.status.source_map import translate_field_paths
-from appstack.telemetry import metrics
-from appstack.workqueue.queue import DONE, Result
+from appstack.workqueue.queue import DONE, Result, WorkQueue
 
-logger = logging.getLogger(__name__)
+DELETION_GRACE_SECONDS: Final = 0.25
+"""Wait after the deletion of a child: if the AppStack was deleted with it, its own watch shows that by then."""
 
-_GRACE: Final = 0.25  # seconds after a child has gone: if it went with its stack, the other watch will say so
+NAMESPACE_LAG_SECONDS: Final = 0.2
+"""Wait for the informer of namespaces to show the namespace of an AppStack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One AppStack and its children, as the caches show them at the start of a reconcile."""
+
+    key: Key
+    stack: StoredAppStack
+    manifest: Manifest
+    observed: Observed
+
+    @property
+    def owner(self) -> Owner:
+        """The AppStack as its children refer to it."""
+        return Owner(name=self.key.name, uid=self.stack.uid, spec=self.manifest["spec"])
 
 
 class Reconciler:
-    """Has a look at one stack at a time, and leaves it as it should be."""
+    """Brings AppStacks to their desired state. It keeps nothing itself: see ReconcileState."""
 
     def __init__(
         self,
         *,
         settings: Settings,
         client: Client,
-        cache: ObjectStore,
-        stacks: AppStackStore,
+        appstacks: AppStackStore,
+        objects: ObjectStore,
+        queue: WorkQueue[Key],
         status_writer: StatusWriter,
-        caught_up: Callable[[Key], None],
-        ask: Callable[[Container[Kind]], Awaitable[None]],
+        discover: Callable[[Container[Kind]], Awaitable[None]],
     ) -> None:
         self._client = client
-        self._ask = ask  # finds out whether the cluster knows these kinds by now
-        self._caught_up = caught_up  # told of a stack of which there is nothing new beyond our own writes
-        self._cache = cache
-        self._stacks = stacks
-        self._hands = Applier(client=client, cache=cache)
+        self._appstacks = appstacks
+        self._objects = objects
+        self._queue = queue
         self._status_writer = status_writer
-        self._drift_backoff = DriftBackoff()
+        self._discover = discover  # finds out whether the cluster serves these kinds by now
         self._desired_states = DesiredStateCache(settings)
+        self._applier = Applier(client=client, objects=objects)
 
-    async def look(self, key: Key) -> Result:
-        """Bring a stack to what its author wants, and find out what its status is to say; return when to look again."""
-        since = self._status_writer.drop(key)
-        held = await self._held(key)
-        if held is None or held.deleting or self._cache.ends(key.namespace):
-            return DONE  # what it owned goes by its owner references or with its namespace, whether we run or not
-        grace = held.bereft + _GRACE - time.monotonic()
-        if grace > 0:
-            return Result(after=grace, untried=True)
-        observed = self._cache.observed(key)
+    async def reconcile(self, key: Key) -> Result:
+        """Apply the children of an AppStack and submit its status; return when to reconcile it again."""
+        pending_since = self._status_writer.discard(key)
+        snapshot = await self._observe(key)
+        if isinstance(snapshot, Result):
+            return snapshot
+        snapshot, desired = await self._desire(snapshot)
+        changes = await self._apply(snapshot, desired)
+        is_shown = await self._applier.wait_for_cache(changes)
+        after = self._objects.observed(key)
+        self._remember(snapshot, after, changes)
+        status = self._build_status(snapshot, desired, after, _as_shown(changes) if is_shown else changes)
+        result = self._result(snapshot, after, changes, is_shown=is_shown)
+        return await self._status_writer.submit(key, snapshot.stack, status, result, since=pending_since)
+
+    async def _observe(self, key: Key) -> Snapshot | Result:
+        """Return the snapshot to work on, or the result where there is nothing to do now."""
+        stack = await self._current(key)
+        if stack is None or stack.deleting or self._objects.is_terminating(key.namespace):
+            return DONE  # Kubernetes collects the children, by their owner references or with the namespace
+        wait = stack.state.last_child_deletion + DELETION_GRACE_SECONDS - time.monotonic()
+        if wait > 0:
+            return Result(requeue_after=wait, keep_failures=True)
+        observed = self._objects.observed(key)
         if not observed.namespace_uid:
-            return Result(after=0.2, untried=True)  # the watch of namespaces lags behind
-        doc = held.doc
-        desired = self._desired_states.of(doc, namespace_uid=observed.namespace_uid)
-        if await self._asked(key, held, desired):
-            observed = self._cache.observed(key)
-        desired = desired.with_live_checks(observed)
-        changes: tuple[Change, ...] = ()
-        if not desired.invalid:
-            changes = await self._carry_out(held, doc, desired, observed)
-            self._log(changes)
-            await self._status_writer.post(doc, events.replacement_events(changes))
-        shown = await self._hands.settle(changes)
-        self._remember(key, held, changes)
-        seen, now, clock = self._cache.observed(key), _now(), time.time()
-        if self._stacks.unchanged(key, held) and only_own_writes(observed, seen, changes):
-            self._caught_up(key)
-        contests = self._drift_backoff.of(held.uid, generation=held.generation, now=clock)
-        status = build_status(
-            doc,
-            desired=desired,
-            observed=seen,
-            unreported=held.unreported,
-            changes=tuple(_as_seen(change) for change in changes) if shown else changes,
-            contested=contested(contests, changes),
-            now=now,
-        )
-        again = _again(
-            changes,
-            missing=observed.missing,
-            unsettled=not shown or restarting(seen.pods, now=now),
-            contests=wake(contests, changes, clock),
-        )
-        again = self._status_writer.keep(key, doc, status, again, since=since)
-        return await self._tell(key, again) if again.tell and self._status_writer.urgent(key) else again
+            return Result(requeue_after=NAMESPACE_LAG_SECONDS, keep_failures=True)
+        return Snapshot(key, stack, stack.manifest, observed)
 
-    async def _tell(self, key: Key, again: Result) -> Result:
-        told = await self._status_writer.tell(key)
-        return told if told.failed else replace(again, tell=False)
-
-    async def _held(self, key: Key) -> StoredAppStack | None:
-        """Return the stack as last seen; where a list did not bring it, as it is."""
-        held = self._stacks.get(key)
-        if held is None or not held.doubtful:
-            return held
+    async def _current(self, key: Key) -> StoredAppStack | None:
+        """Return the AppStack from the store; a stale one is read from the API server first."""
+        stack = self._appstacks.get(key)
+        if stack is None or not stack.stale:
+            return stack
         try:
             found = await self._client.send(requests.get(key.ref))
-            if (present := self._stacks.get(key)) is not None and present.uid == held.uid:  # else we know more by now
-                self._stacks.show(found)
+            if (
+                present := self._appstacks.get(key)
+            ) is not None and present.uid == stack.uid:  # else the watch was faster
+                self._appstacks.update(found)
         except ApiRejected as error:
             if error.status != 404:
                 raise
-            self._stacks.forget(key, uid=held.uid)
-        return self._stacks.get(key)
+            self._appstacks.delete(key, uid=stack.uid)
+        return self._appstacks.get(key)
 
-    async def _asked(self, key: Key, held: StoredAppStack, desired: DesiredState) -> bool:
-        """Ask for what it wants and the cluster did not know, and keep what is still missing; tell whether it asked."""
-        lacking = self._cache.unknown(desired.manifests)
-        if lacking:
-            await self._ask(lacking)
-        self._stacks.lacks(key, uid=held.uid, kinds=self._cache.unknown(desired.manifests))
-        return bool(lacking)
+    async def _desire(self, snapshot: Snapshot) -> tuple[Snapshot, DesiredState]:
+        """Return the desired state, and the snapshot again after discovery of the kinds that it needs."""
+        uid = snapshot.observed.namespace_uid
+        desired = self._desired_states.get(snapshot.manifest, namespace_uid=uid)
+        not_served = self._objects.not_served(desired.manifests)
+        if not_served:
+            await self._discover(not_served)
+            snapshot = replace(snapshot, observed=self._objects.observed(snapshot.key))
+        still_not_served = self._objects.not_served(desired.manifests)
+        snapshot.stack.state.not_served = frozenset((kind.api_version, kind.kind) for kind in still_not_served)
+        return snapshot, desired.with_live_checks(snapshot.observed)
 
-    async def _carry_out(
-        self, held: StoredAppStack, doc: Manifest, desired: DesiredState, observed: Observed
-    ) -> tuple[Change, ...]:
-        owner = Owner(name=doc["metadata"]["name"], uid=held.uid, spec=doc["spec"])
-        now = time.time()
-        contests = self._drift_backoff.of(held.uid, generation=held.generation, now=now)
-        resting = {ref for ref, contest in contests.items() if contest.rests(now)}
-        recorded = held.recorded(doc)
-        todo = plan(owner, desired=desired.manifests, observed=observed, recorded=recorded, resting=resting)
+    async def _apply(self, snapshot: Snapshot, desired: DesiredState) -> tuple[Change, ...]:
+        """Carry out the plan, unless the spec is invalid or paused; return the change of each child."""
+        if desired.invalid:
+            return ()
+        state, now = snapshot.stack.state, time.time()
+        drift = state.drift.persistent(generation=snapshot.stack.generation, now=now)
+        recorded = records(snapshot.manifest.get("status") or {}, snapshot.key.namespace)
+        todo = plan(
+            snapshot.owner,
+            desired=desired.manifests,
+            observed=snapshot.observed,
+            recorded=recorded | {one.ref: one for one in state.unrecorded},
+            backing_off={ref for ref, record in drift.items() if record.is_backing_off(now)},
+        )
         if desired.paused:
             return skipped(todo)
-        changes = await self._hands.apply(todo, owner)
-        return tuple(_as_written(change, desired.manifests, doc["spec"]) for change in changes)
+        changes = await self._applier.apply(todo, snapshot.owner)
+        changes = tuple(_with_author_fields(change, desired, snapshot.manifest["spec"]) for change in changes)
+        await self._status_writer.record_events(snapshot.manifest, replacement_events(changes))
+        return changes
 
-    def _remember(self, key: Key, held: StoredAppStack, changes: Sequence[Change]) -> None:
-        """Keep what was applied until a status tells it; a repair may pass without a status at all."""
+    def _remember(self, snapshot: Snapshot, after: Observed, changes: Sequence[Change]) -> None:
+        """Update the state that the next reconcile starts from."""
+        stack, state = snapshot.stack, snapshot.stack.state
         written = [change for change in changes if change.action in WRITTEN]
-        records = {change.ref: change.applied for change in written if change.applied}
-        self._stacks.applied(key, uid=held.uid, records=records)
-        available = not any(isinstance(change.error, ApiUnavailable) for change in changes)
-        self._stacks.struck(key, uid=held.uid, available=available)
-        if held.told and written:
+        state.record_applied({change.ref: change.applied for change in written if change.applied})
+        if any(isinstance(change.error, ApiUnavailable) for change in changes):
+            state.unavailable += 1
+        else:
+            state.unavailable = 0
+        if stack.status_is_current and written:
             causes = {change.ref: change.cause for change in written if change.cause}
-            self._drift_backoff.repaired(held.uid, generation=held.generation, causes=causes, now=time.time())
-            if not any(change.error for change in changes):  # else the next look comes only after its back-off
-                self._stacks.hold_back(key, uid=held.uid, at=time.monotonic())
+            state.drift = state.drift.with_repairs(causes, generation=stack.generation, now=time.time())
+            if not any(change.error for change in changes):
+                state.last_status_write = time.monotonic()  # a repair that settles within the debounce needs no status
+        if self._appstacks.is_unchanged(snapshot.key, stack) and only_own_writes(snapshot.observed, after, changes):
+            self._queue.drop_repeat(snapshot.key)
 
-    def _log(self, changes: Sequence[Change]) -> None:
-        for change in changes:
-            if change.action in (Action.UNCHANGED, Action.TERMINATING, Action.BACKING_OFF, Action.SKIPPED):
-                continue
-            metrics.CHANGES.labels(change.action.value, change.ref.kind).inc()
-            if change.action is Action.REPAIRED:
-                metrics.DRIFT_REPAIRED.inc()
-            if change.action is Action.FAILED:
-                logger.warning("%s %s: %s", change.ref.kind, change.ref.name, change.error)
-            else:
-                logger.info("%s %s %s", change.ref.kind, change.ref.name, change.action.value.lower())
+    def _build_status(
+        self, snapshot: Snapshot, desired: DesiredState, after: Observed, changes: tuple[Change, ...]
+    ) -> dict[str, Any]:
+        stack = snapshot.stack
+        drift = stack.state.drift.persistent(generation=stack.generation, now=time.time())
+        return build_status(
+            snapshot.manifest,
+            desired=desired,
+            observed=after,
+            changes=changes,
+            drift_problems=drift_problems(drift, changes),
+            unrecorded=stack.state.unrecorded,
+            now=timestamp(datetime.now(UTC)),
+        )
+
+    def _result(self, snapshot: Snapshot, after: Observed, changes: Sequence[Change], *, is_shown: bool) -> Result:
+        """Return when to reconcile again: with back-off after an error, else when something is due.
+
+        A kind that is not served is no error here: the informer of that kind enqueues the AppStacks that want it.
+        """
+        served = [change for change in changes if not _is_known_not_served(change, snapshot.observed)]
+        errors = [change.error for change in served if change.error is not None]
+        if errors:
+            waits = [error.retry_after or 0.0 for error in errors if isinstance(error, ApiUnavailable)]
+            return Result(requeue_after=max(waits, default=None), failed=True)
+        now = datetime.now(UTC)
+        drift = snapshot.stack.state.drift.persistent(generation=snapshot.stack.generation, now=now.timestamp())
+        due = requeue_after(drift, changes, now.timestamp())
+        dues = [] if due is None else [due]
+        if not is_shown or is_restarting(after.pods, now=timestamp(now)):
+            dues.append(SETTLED_SECONDS)
+        return Result(requeue_after=min(dues)) if dues else DONE
 
 
-def _again(
-    changes: Sequence[Change], *, missing: Container[tuple[str, str]], unsettled: bool, contests: float | None
-) -> Result:
-    """Return when to look again after what was done: after a failure with back-off.
-
-    Who wants a kind that is known to be missing need not: it is woken by the watch that finds it.
-    """
-    errors = [one.error for one in changes if one.error is not None and not _waits(one, missing)]
-    waits = [error.retry_after or 0.0 for error in errors if isinstance(error, ApiUnavailable)]
-    if errors:
-        return Result(after=max(waits, default=None), failed=True)
-    waits = [SETTLED] * unsettled + ([] if contests is None else [contests])
-    return Result(after=min(waits)) if waits else DONE
+def _is_known_not_served(change: Change, observed: Observed) -> bool:
+    gvk = (change.ref.api_version, change.ref.kind)
+    return isinstance(change.error, KindNotServed) and gvk in observed.not_served
 
 
-def _waits(change: Change, missing: Container[tuple[str, str]]) -> bool:
-    return isinstance(change.error, KindNotServed) and (change.ref.api_version, change.ref.kind) in missing
-
-
-def _as_written(change: Change, desired: Sequence[Manifest], spec: Mapping[str, Any]) -> Change:
-    """Return a change of which a refusal names the fields that the author wrote."""
+def _with_author_fields(change: Change, desired: DesiredState, spec: dict[str, Any]) -> Change:
+    """Return the change with a rejection that names the author's fields in place of rendered ones."""
     error = change.error
     if type(error) is not ApiRejected:
         return change
-    manifest = next((one for one in desired if Ref.of(one) == change.ref), None)
+    manifest = next((one for one in desired.manifests if Ref.of(one) == change.ref), None)
     if manifest is None:
         return change
-    said = translate_field_paths(error.message, manifest, spec)
-    return replace(change, error=ApiRejected(error.ref, status=error.status, reason=error.reason, message=said))
+    message = translate_field_paths(error.message, manifest, spec)
+    return replace(change, error=ApiRejected(error.ref, status=error.status, reason=error.reason, message=message))
 
 
-def _as_seen(change: Change) -> Change:
-    """Return what a change is once the watch has shown it: the child as it should be."""
-    return replace(change, action=Action.UNCHANGED) if change.action in WRITTEN else change
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _as_shown(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Return the changes as the informers show them by now: written children are up to date."""
+    return tuple(replace(change, action=Action.UNCHANGED) if change.action in WRITTEN else change for change in changes)

@@ -1,87 +1,96 @@
-"""What happens when a namespace becomes this operator's, or another's, while it runs."""
+"""The handover of a namespace between the shards of the operator, while they run."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from appstack.client import requests
 from appstack.client.client import Client
 from appstack.errors import ApiRejected, ApiUnavailable
 from appstack.informers.appstack_store import AppStackStore, key_of
 from appstack.informers.informer import Informer
-from appstack.informers.object_store import Keys, ObjectStore
-from appstack.workqueue.queue import Backoff
+from appstack.informers.object_store import Keys, NamespaceFilter, ObjectStore
+from appstack.workqueue.timing import Backoff
 
 logger = logging.getLogger(__name__)
 
-_SOON: Final = 0.2  # seconds
+_POLL_SECONDS: Final = 0.2
 _BACKOFF: Final = Backoff(longest=30.0)
 
 
+class StaleHandler(Protocol):
+    """Handles AppStacks that may be deleted."""
+
+    def mark_stale(self, keys: Keys) -> None:
+        """Reconcile these AppStacks, after reading each of them from the API server."""
+
+
 class ShardHandover:
-    """Finds what was passed over while a namespace was another's, and forgets what is another's from now on."""
+    """Fills the caches for a namespace that was added, and drops one that was removed. Implements NamespaceHandler."""
 
     def __init__(
         self,
         client: Client,
         *,
-        watches: Sequence[Informer],
-        cache: ObjectStore,
-        stacks: AppStackStore,
-        doubt: Callable[[Keys], None],
+        namespaces: NamespaceFilter,
+        informers: Sequence[Informer],
+        objects: ObjectStore,
+        appstacks: AppStackStore,
+        handler: StaleHandler,
     ) -> None:
         self._client = client
-        self._watches = watches
-        self._cache = cache
-        self._stacks = stacks
-        self._doubt = doubt
+        self._namespaces = namespaces
+        self._informers = informers
+        self._objects = objects
+        self._appstacks = appstacks
+        self._handler = handler
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def left(self, namespace: str) -> None:
-        """Forget what is in a namespace; nothing of it is touched."""
-        self._cache.leave(namespace)
-        self._stacks.leave(namespace)
+    def namespace_removed(self, namespace: str) -> None:
+        """Drop a namespace from the caches; nothing is written."""
+        self._objects.drop_namespace(namespace)
+        self._appstacks.drop_namespace(namespace)
 
-    def entered(self, namespace: str) -> None:
-        """Find what is in a namespace."""
-        task = asyncio.create_task(self._find(namespace))
+    def namespace_added(self, namespace: str) -> None:
+        """List a namespace in the background and enqueue its AppStacks."""
+        task = asyncio.create_task(self._take_over(namespace))
         self._tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._finish)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _finish(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a namespace was not taken up; this is a defect of AppStack", exc_info=error)
+            logger.error("Unhandled error in the takeover of a namespace", exc_info=error)
 
-    async def _find(self, namespace: str) -> None:
-        """List everything anew, children first: a stack whose children are not known would be applied again."""
-        lists = [(watch, watch.anew()) for watch in self._watches]
-        while not all(watch.listed(number) for watch, number in lists):  # noqa: ASYNC110  # of many, now and then
-            await asyncio.sleep(_SOON)
+    async def _take_over(self, namespace: str) -> None:
+        """Relist children first: an AppStack whose children are unknown would be applied again."""
+        lists = [(informer, informer.relist()) for informer in self._informers]
+        while not all(informer.has_listed(number) for informer, number in lists):  # noqa: ASYNC110  # many, seldom
+            await asyncio.sleep(_POLL_SECONDS)
         failures = 0
-        while self._client.owns(namespace):
+        while self._namespaces.selects(namespace):
             try:
-                await self._show(namespace)
+                await self._list_appstacks(namespace)
             except (ApiRejected, ApiUnavailable) as error:
                 level = logging.DEBUG if failures else logging.WARNING
-                logger.log(level, "AppStacks in %s: %s", namespace, error)
+                logger.log(level, "AppStacks of namespace %s not listed: %s", namespace, error)
                 await asyncio.sleep(_BACKOFF.delay(failures, random.random()))
                 failures += 1
             else:
                 return
 
-    async def _show(self, namespace: str) -> None:
-        """Take in every AppStack of a namespace, as long as it is ours."""
-        after = ""
+    async def _list_appstacks(self, namespace: str) -> None:
+        """Store the AppStacks of a namespace as stale: kopf may have handed out a deletion since."""
+        continue_token = ""
         while True:
-            page = await self._client.send(requests.list_appstacks(namespace, after=after))
-            for doc in page["items"]:
-                if self._client.owns(namespace) and self._stacks.show(doc):
-                    self._doubt(frozenset({key_of(doc)}))  # kopf may have shown its deletion since
-            after = page["metadata"].get("continue", "")
-            if not after:
+            page = await self._client.send(requests.list_appstacks(namespace, continue_token=continue_token))
+            for manifest in page["items"]:
+                if self._namespaces.selects(namespace) and self._appstacks.update(manifest):
+                    self._handler.mark_stale(frozenset({key_of(manifest)}))
+            continue_token = page["metadata"].get("continue", "")
+            if not continue_token:
                 return

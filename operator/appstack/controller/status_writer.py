@@ -1,136 +1,247 @@
-"""Tells of a stack what a look has found: its status, and Events where something is wrong."""
+"""Writes statuses: one at a time for an AppStack, the oldest first, after the children of a backlog."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
+from appstack.api.status import renamed
 from appstack.client import requests
 from appstack.client.client import Client
+from appstack.controller.event_recorder import EventRecorder
 from appstack.errors import ApiRejected, ApiUnavailable
-from appstack.informers.appstack_store import AppStackStore
+from appstack.informers.appstack_store import AppStackStore, StoredAppStack
 from appstack.informers.object_store import Key
 from appstack.k8s.metadata import Manifest
-from appstack.status import events
-from appstack.workqueue.queue import DONE, Result
+from appstack.planning.reconcile_state import PendingStatus
+from appstack.status.events import EventRecord, transition_events
+from appstack.telemetry import logs, metrics
+from appstack.workqueue.fair_queue import FairQueue
+from appstack.workqueue.fair_share import FairShare
+from appstack.workqueue.queue import DONE, Result, WorkQueue
+from appstack.workqueue.timing import Clock
 
 logger = logging.getLogger(__name__)
 
-_PAUSE: Final = 1.0  # seconds between two writes of one status that can wait
-_STRIKES: Final = 3  # tries before a status tells that the API server is not available
-_OVERDUE: Final = 10.0  # seconds for which a status may wait because its stack is looked at again and again
+STATUS_DEBOUNCE_SECONDS: Final = 1.0
+"""Seconds between two writes of the status of an AppStack, except after a failure and for work that runs once."""
+
+WRITES_IN_BACKLOG: Final = 1
+"""Writes in flight while new specs wait: children come first, and a reader still sees statuses arrive."""
+
+STUCK_SECONDS: Final = 5.0
+"""Seconds after which a write no longer counts against `WRITES_IN_BACKLOG`: a webhook may hold it up."""
+
+_OUTAGE: Final = 3  # reconciles in a row that found the API server unavailable before a status reports it
 _TIMES: Final = frozenset({"lastTransitionTime"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Untold:
-    """A status that waits for its turn."""
-
-    uid: str  # of its stack
-    text: bytes  # JSON: a backlog may leave thousands of them
-    then: Result  # what is left to wish for once it is told
-    since: float  # when there was first something to tell
-    once: bool  # it has news of work that runs once
-
-
 class StatusWriter:
-    """Keeps what is to be told until it is its turn: one status of each stack, the latest."""
+    """Keeps one pending status of each AppStack, the latest, and writes it when it is due.
 
-    def __init__(self, *, client: Client, stacks: AppStackStore, instance: str) -> None:
+    Tenants take turns and hold fair shares of the writes in flight. A pending status is dropped when an event enqueues
+    its AppStack: the reconcile builds it again. A write that fails enqueues the AppStack with back-off.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        client: Client,
+        appstacks: AppStackStore,
+        queue: WorkQueue[Key],
+        max_in_flight: int,
+        instance: str,
+    ) -> None:
+        self._clock = clock
         self._client = client
-        self._stacks = stacks
-        self._instance = instance
-        self._untold: dict[Key, _Untold] = {}
+        self._appstacks = appstacks
+        self._queue = queue
+        self._recorder = EventRecorder(client, instance=instance)
+        self._due: FairQueue[Key] = FairQueue(lambda key: key.namespace)
+        self._share = FairShare(max_in_flight)
+        self._in_flight: dict[Key, tuple[asyncio.Task[Result], float]] = {}  # with the time of the start
+        self._closed = False
 
-    def drop(self, key: Key) -> float | None:
-        """Forget what is untold, as a look is under way that finds it anew; return since when it is."""
-        untold = self._untold.pop(key, None)
-        return untold.since if untold is not None else None
+    def __len__(self) -> int:
+        """Return the number of statuses that are due."""
+        return len(self._due)
 
-    def keep(self, key: Key, doc: Manifest, status: Manifest, again: Result, *, since: float | None = None) -> Result:
-        """Keep a status that differs, to be told a second after the one before; where the look has failed, as it is.
+    def longest_wait(self) -> float:
+        """Return the seconds for which the longest waiting status has waited."""
+        since = self._due.oldest()
+        return 0.0 if since is None else self._clock.time() - since
 
-        `since` is what `drop` returned when the look began. News of work that runs once waits for nothing.
+    def close(self) -> None:
+        """Start no more writes."""
+        self._closed = True
+
+    def tasks(self) -> list[asyncio.Task[Result]]:
+        """Return the writes in flight."""
+        return [task for task, _ in self._in_flight.values()]
+
+    def discard(self, key: Key) -> float | None:
+        """Drop the pending status, as a reconcile is about to build it again; return since when one is pending."""
+        self._due.remove(key)
+        stack = self._appstacks.get(key)
+        if stack is None or stack.state.pending_status is None:
+            return None
+        since = stack.state.pending_status.since
+        stack.state.pending_status = None
+        return since
+
+    async def submit(
+        self, key: Key, stack: StoredAppStack, status: Manifest, result: Result, *, since: float | None
+    ) -> Result:
+        """Make a status pending where it differs from the present one; return the result of the reconcile.
+
+        Records of Jobs and Pods are written before this returns. An operator that finds no record of work that has
+        ended would run it again. `since` is the value that `discard` returned.
         """
-        held, former = self._stacks.get(key), doc.get("status") or {}
-        if held is None or _alike(former, status):
-            return again
-        once = _once(former) != _once(status)
-        if 0 < held.strikes < _STRIKES and not once:
-            return again
-        now = time.monotonic()
-        wait = held.reported + _PAUSE - now
-        if wait > 0 and not (once or again.failed):  # after a failure the next look comes only after its back-off
-            return Result(after=min(wait, again.after or wait))
-        then = Result(untried=True) if again.failed else DONE
-        since = now if since is None else since
-        self._untold[key] = _Untold(doc["metadata"]["uid"], to_json(status), then, since, once)
-        return replace(again, tell=True)
+        stored = self._appstacks.get(key)
+        if stored is None or stored.uid != stack.uid:
+            return result
+        present = stored.manifest.get("status") or {}
+        if key not in self._in_flight and _same(present, status):
+            return result
+        state, urgent = stored.state, _run_once_records(present) != _run_once_records(status)
+        if 0 < state.unavailable < _OUTAGE and not urgent:
+            return result
+        now = self._clock.time()
+        state.pending_status = PendingStatus(
+            text=to_json(status),
+            since=now if since is None else since,
+            not_before=now if urgent or result.failed else state.last_status_write + STATUS_DEBOUNCE_SECONDS,
+            succeeded=not (result.failed or result.keep_failures),
+        )
+        if urgent:
+            written = await self._write_now(key)
+            return written if written.failed else result
+        self._schedule(key)
+        return replace(result, keep_failures=True)
 
-    def urgent(self, key: Key) -> bool:
-        """Tell whether a stack is to be told of with its look, for a turn may come too late.
+    async def _write_now(self, key: Key) -> Result:
+        """Write the pending status, after the write that is in flight for the same AppStack."""
+        while key in self._in_flight:
+            await asyncio.wait((self._in_flight[key][0],))
+            await asyncio.sleep(0)
+        self._due.remove(key)
+        return await self._write(key)
 
-        Who finds no record of a Job that is gone makes it anew, be it this process' successor. And each look at a
-        stack puts it behind all others.
-        """
-        untold = self._untold.get(key)
-        return untold is not None and (untold.once or time.monotonic() - untold.since > _OVERDUE)
+    def _schedule(self, key: Key) -> None:
+        """Queue the pending status of an AppStack, now or at the end of its debounce."""
+        stack = self._appstacks.get(key)
+        pending = stack.state.pending_status if stack is not None else None
+        if pending is None or key in self._in_flight:  # the end of the write in flight schedules again
+            return
+        if pending.not_before > self._clock.time():
+            self._clock.call_at(pending.not_before, lambda: self._schedule(key))
+            return
+        self._due.put(key, pending.since)
+        self._start_writes()
 
-    async def tell(self, key: Key) -> Result:
-        """Write the status that is kept, if its stack is still there."""
-        untold, held = self._untold.pop(key, None), self._stacks.get(key)
-        if untold is None or held is None or held.uid != untold.uid or held.deleting:
+    def _start_writes(self) -> None:
+        while self._may_start():
+            popped = self._due.pop(self._share.may_acquire)
+            if popped is None:
+                return
+            key, _ = popped
+            if key in self._queue:
+                continue  # the reconcile that an event has asked for builds the status again
+            self._share.acquire(key.namespace)
+            task = asyncio.create_task(self._write(key))
+            self._in_flight[key] = task, self._clock.time()
+            if self._queue.is_backlogged():
+                self._clock.call_at(self._clock.time() + STUCK_SECONDS, self._start_writes)
+            task.add_done_callback(partial(self._ended, key))
+
+    def _may_start(self) -> bool:
+        if self._closed or not self._queue.is_backlogged():
+            return not self._closed
+        now = self._clock.time()
+        counted = sum(now - started < STUCK_SECONDS for _, started in self._in_flight.values())
+        return counted < WRITES_IN_BACKLOG
+
+    def _ended(self, key: Key, task: asyncio.Task[Result]) -> None:
+        del self._in_flight[key]
+        self._share.release(key.namespace)
+        if not task.cancelled():
+            self._finish(key, task)
+        self._schedule(key)
+        self._start_writes()
+
+    async def record_events(self, manifest: Manifest, records: Iterable[EventRecord]) -> None:
+        """Record Events about an AppStack."""
+        await self._recorder.record(manifest, records)
+
+    def _finish(self, key: Key, task: asyncio.Task[Result]) -> None:
+        """Handle the result of a write that no reconcile waits for."""
+        if (error := task.exception()) is not None:
+            logger.error("Unhandled error in a status write", exc_info=error, extra=logs.fields(key.ref))
+            metrics.RECONCILES.labels("crashed").inc()
+            self._queue.retry(key)
+            return
+        result = task.result()
+        if result.failed:
+            metrics.RECONCILES.labels("failed").inc()
+            self._queue.retry(key, after=result.requeue_after)
+        elif not result.keep_failures:
+            self._queue.forgive(key)
+
+    async def _write(self, key: Key) -> Result:
+        """Write the pending status, if its AppStack still exists; return whether that failed."""
+        stack = self._appstacks.get(key)
+        pending = stack.state.pending_status if stack is not None else None
+        if stack is None or pending is None or stack.deleting:
             return DONE
-        doc, status = held.doc, from_json(untold.text)
+        stack.state.pending_status = None
+        written = Result(keep_failures=not pending.succeeded)
+        manifest, status = stack.manifest, from_json(pending.text)
+        present = manifest.get("status") or {}
+        if _same(present, status):
+            return written
         try:
-            with self._stacks.publishing(key, status):
-                answer = await self._client.send(requests.apply_status(key.ref, uid=held.uid, status=status))
+            with self._appstacks.writing_status(key, status):
+                answer = await self._client.send(requests.apply_status(key.ref, uid=stack.uid, status=status))
         except ApiUnavailable as error:
-            logger.warning("Status: %s", error)
-            return Result(after=error.retry_after, failed=True)
+            logger.warning("Status not written: %s", error, extra=logs.fields(key.ref, reason="Unavailable"))
+            return Result(error.retry_after, failed=True)
         except ApiRejected as error:
-            return self._refused(key, held.uid, error)
-        self._stacks.reported(key, answer, status=status, at=time.monotonic())
-        await self.post(doc, events.transition_events(doc.get("status") or {}, status))
-        return untold.then
-
-    def _refused(self, key: Key, uid: str, error: ApiRejected) -> Result:
-        if error.status == 404:
-            self._stacks.forget(key, uid=uid)  # deleted, and the watch will say so or has missed it
-            return DONE
-        logger.warning("Status: %s", error)
-        return Result(failed=True)
-
-    async def post(self, doc: Manifest, found: Sequence[events.EventRecord]) -> None:
-        """Create an Event of each: one that is refused is only logged, for the status has it all."""
-        for record in found:
-            event = events.event(record, doc=doc, now=_now(), instance=self._instance)
-            try:
-                await self._client.send(requests.create_event(event))
-            except (ApiRejected, ApiUnavailable) as error:
-                logger.warning("Event %s: %s", record.reason, error)
+            if error.status == 404:
+                self._appstacks.delete(key, uid=stack.uid)  # deleted; the watch has not shown it yet, or has missed it
+                return DONE
+            logger.warning("Status not written: %s", error, extra=logs.fields(key.ref, reason=error.reason))
+            return Result(failed=True)
+        self._appstacks.record_status_write(key, answer, status=status, at=self._clock.time())
+        await self.record_events(manifest, transition_events(present, status))
+        return written
 
 
-def _once(status: Mapping[str, Any]) -> list[Any]:
-    """Return what a status records of work that runs once."""
-    return [entry for entry in status.get("resources") or () if entry.get("wish")]
+def _run_once_records(status: Mapping[str, Any]) -> list[Any]:
+    """Return the entries of a status that record Jobs and Pods."""
+    entries = (renamed(entry) for entry in status.get("resources") or ())
+    return [entry for entry in entries if entry.get("specHash")]
 
 
-def _alike(one: Any, other: Any) -> bool:
-    """Tell whether two statuses say the same, whenever it became so."""
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two statuses differ in nothing but the times of transitions and names of former releases."""
+    return _equal(_normalized(one), _normalized(other))
+
+
+def _normalized(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**status, "resources": [renamed(entry) for entry in status.get("resources") or ()]}
+
+
+def _equal(one: Any, other: Any) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         keys = (one.keys() | other.keys()) - _TIMES
-        return all(key in one and key in other and _alike(one[key], other[key]) for key in keys)
+        return all(key in one and key in other and _equal(one[key], other[key]) for key in keys)
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_alike, one, other))
+        return len(one) == len(other) and all(map(_equal, one, other))
     return bool(one == other)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

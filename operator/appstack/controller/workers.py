@@ -1,4 +1,4 @@
-"""The workers: each takes a stack from the queue, has a look at it or tells of it, and gives it back."""
+"""The workers that take AppStacks from the queue and reconcile them."""
 
 from __future__ import annotations
 
@@ -8,63 +8,46 @@ import time
 from collections.abc import Callable
 
 from appstack.controller.reconciler import Reconciler
-from appstack.controller.status_writer import StatusWriter
 from appstack.errors import ApiRejected, ApiUnavailable
 from appstack.informers.object_store import Key
-from appstack.telemetry import logs as log
-from appstack.telemetry import metrics
-from appstack.workqueue.fair_queue import Priority
+from appstack.telemetry import logs, metrics
 from appstack.workqueue.queue import Result, WorkQueue
 
 logger = logging.getLogger(__name__)
 
 
 class Workers:
-    """So many at once; a stack is with one of them at most."""
+    """Concurrent workers on one queue; an AppStack is with one of them at most."""
 
-    def __init__(self, queue: WorkQueue[Key], reconciler: Reconciler, status_writer: StatusWriter) -> None:
+    def __init__(self, queue: WorkQueue[Key], reconciler: Reconciler) -> None:
         self._queue = queue
         self._reconciler = reconciler
-        self._status_writer = status_writer
 
-    def start(self, number: int, *, ended: Callable[[], None]) -> list[asyncio.Task[None]]:
-        """Return their tasks; one that ended, whyever, would keep its stack for ever."""
+    def start(self, number: int, *, on_exit: Callable[[], None]) -> list[asyncio.Task[None]]:
+        """Start workers and return their tasks. One that exits never releases its key: `on_exit` ends the process."""
         tasks = [asyncio.create_task(self._work()) for _ in range(number)]
         for task in tasks:
-            task.add_done_callback(lambda _: ended())
+            task.add_done_callback(lambda _: on_exit())
         return tasks
 
     async def _work(self) -> None:
-        while (turn := await self._queue.get()) is not None:
-            with log.about(turn.key.namespace, turn.key.name):
-                again = await (self._tell(turn.key) if turn.lane is Priority.STATUS else self._look(turn.key))
-            self._queue.done(turn.key, again)
-            await asyncio.sleep(0)  # a look that finds nothing to do has waited for nothing
+        while (key := await self._queue.get()) is not None:
+            with logs.stack_context(key.namespace, key.name):
+                result = await self._reconcile(key)
+            self._queue.done(key, result)
+            await asyncio.sleep(0)  # a reconcile without a request has not yielded to other tasks
 
-    async def _look(self, key: Key) -> Result:
-        began = time.monotonic()
+    async def _reconcile(self, key: Key) -> Result:
+        started = time.monotonic()
         try:
-            again = await self._reconciler.look(key)
+            result = await self._reconciler.reconcile(key)
         except (ApiRejected, ApiUnavailable) as error:
-            logger.warning("%s", error)
-            again = Result(failed=True)
+            logger.warning("Reconcile failed: %s", error, extra=logs.fields(key.ref))
+            result = Result(failed=True)
         except Exception:
-            return _crashed()
-        metrics.RECONCILES.labels("failed" if again.failed else "done").inc()
-        metrics.RECONCILE_DURATION.observe(time.monotonic() - began)
-        return again
-
-    async def _tell(self, key: Key) -> Result:
-        try:
-            again = await self._status_writer.tell(key)
-        except Exception:
-            return _crashed()
-        if again.failed:
-            metrics.RECONCILES.labels("failed").inc()
-        return again
-
-
-def _crashed() -> Result:
-    logger.exception("a look at it failed; this is a defect of AppStack")
-    metrics.RECONCILES.labels("crashed").inc()
-    return Result(failed=True)
+            logger.exception("Unhandled error in reconcile of AppStack %s", key, extra=logs.fields(key.ref))
+            metrics.RECONCILES.labels("crashed").inc()
+            return Result(failed=True)
+        metrics.RECONCILES.labels("failed" if result.failed else "done").inc()
+        metrics.RECONCILE_DURATION.observe(time.monotonic() - started)
+        return result

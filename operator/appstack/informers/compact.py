@@ -1,4 +1,4 @@
-"""Children in little memory: what many of them share is held once, and what is seldom read is held as text. PURE."""
+"""Compact forms of stored objects: shared strings are interned, spec and status are kept as JSON text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from appstack.k8s.observed import Child
 
 
 class CompactJSON(Mapping[str, Any]):
-    """A JSON object as its text: a fifth of the memory. Every access reads it anew, so `whole` it first."""
+    """A JSON object as text, in a fifth of the memory. Each access parses it: `expand` it first."""
 
     __slots__ = ("_text",)
 
@@ -26,21 +26,21 @@ class CompactJSON(Mapping[str, Any]):
         return self.expand()[key]
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the members' names."""
+        """Yield the names of the members."""
         return iter(self.expand())
 
     def __len__(self) -> int:
-        """How many members it has."""
+        """Return the number of members."""
         return len(self.expand())
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether it is the same object, packed or not."""
+        """Return whether both are the same JSON object, compact or not."""
         return self._text == other._text if isinstance(other, CompactJSON) else self.expand() == other
 
-    __hash__ = None  # type: ignore[assignment]  # as a dict
+    __hash__ = None  # type: ignore[assignment]  # like a dict
 
     def expand(self) -> dict[str, Any]:
-        """Return it as it was."""
+        """Return the object as a dict."""
         value: dict[str, Any] = from_json(self._text)
         return value
 
@@ -49,7 +49,7 @@ _EMPTY: Final = CompactJSON({})
 
 
 def compact(child: Child) -> Child:
-    """Return the same child in little memory."""
+    """Return the object in its compact form."""
     ref = child.ref
     return replace(
         child,
@@ -66,7 +66,7 @@ def compact(child: Child) -> Child:
 
 
 def expand(child: Child) -> Child:
-    """Return the same child, quick to read."""
+    """Return the object with spec and status as dicts."""
     if child.spec is _EMPTY and child.status is _EMPTY:
         return child
     return replace(child, spec=_expand(child.spec), status=_expand(child.status))

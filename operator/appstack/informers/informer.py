@@ -1,4 +1,4 @@
-"""List, then watch, for ever: one kind in the whole cluster."""
+"""Lists and watches one kind in the whole cluster, and keeps the object store up to date."""
 
 from __future__ import annotations
 
@@ -6,225 +6,238 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
 from contextlib import aclosing, suppress
-from typing import Final
+from typing import Final, Protocol
 
 from appstack.client import requests
 from appstack.client.client import Client
 from appstack.client.resource_kinds import Kind, ResourceRole
-from appstack.client.responses import Event, decode
+from appstack.client.responses import WatchEvent, decode_watch_event
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
 from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.object_store import Keys, ObjectStore
 from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
 from appstack.k8s.metadata import Manifest, Ref
-from appstack.telemetry import metrics
-from appstack.workqueue.queue import Backoff
+from appstack.telemetry import logs, metrics
+from appstack.workqueue.timing import Backoff
 
 logger = logging.getLogger(__name__)
 
-_GONE: Final = 410  # what the server answers to a version that is too old
-_ANEW: Final = Backoff(first=1.0, longest=45.0)  # between questions for a kind that is missing and that a stack wants
-_LATELY: Final = 5.0  # seconds for which the answer to such a question is good enough
-_PATIENCE: Final = 2.0  # seconds that anybody waits for it
-_AT_ONCE: Final = 50  # objects of a page that are taken in before others have their turn
-_VOUCHED: Final = (  # the API server knows their types, and nobody makes them up
+DISCOVERY_BACKOFF: Final = Backoff(first=1.0, longest=45.0)
+"""Between attempts to find a kind that the cluster does not serve and that an AppStack wants."""
+
+DISCOVERY_MAX_AGE_SECONDS: Final = 5.0
+"""Age up to which the result of such an attempt counts."""
+
+DISCOVERY_WAIT_SECONDS: Final = 2.0
+"""Time that a reconcile waits for such an attempt."""
+
+_EXPIRED_STATUS: Final = 410  # HTTP: the resourceVersion is too old to resume from
+_EXPIRED: Final = ""  # as resourceVersion: list before the next watch
+_YIELD_EVERY: Final = 50  # objects of a page that are stored before other tasks run
+_SERVER_TYPED: Final = (  # metadata whose types the API server enforces
     *("name", "namespace", "uid", "resourceVersion", "generation", "labels", "ownerReferences"),
     *("creationTimestamp", "deletionTimestamp"),
 )
 
 
-def _bare(manifest: Manifest) -> Manifest:
-    """Return as much of an object's metadata as says whose it is, in types that the API server vouches for."""
-    return {"metadata": {key: manifest["metadata"][key] for key in _VOUCHED if key in manifest["metadata"]}}
+class EventHandler(Protocol):
+    """Receives AppStacks with changed objects."""
+
+    def on_update(self, keys: Keys) -> None:
+        """Handle added and updated objects."""
+
+    def on_delete(self, keys: Keys) -> None:
+        """Handle deleted objects."""
 
 
 class Informer:
-    """Keeps the cache true for one kind."""
+    """Lists and watches a kind until it is cancelled."""
 
     def __init__(
-        self,
-        kind: Kind,
-        *,
-        client: Client,
-        cache: ObjectStore,
-        stacks: AppStackStore,
-        touched: Callable[[Keys], None],
-        lost: Callable[[Keys], None],
+        self, kind: Kind, *, client: Client, objects: ObjectStore, appstacks: AppStackStore, handler: EventHandler
     ) -> None:
         self.kind = kind
         self.health = WatchHealth(kind.plural)
         self._client = client
-        self._cache = cache
-        self._stacks = stacks
-        self._touched = touched
-        self._lost = lost
-        self._version = ""  # from where to go on; empty: from a list
-        self._follows: asyncio.Timeout | None = None
-        self._wanted = self._listed = 0  # lists
-        self._missing = False
-        self._left = False  # what was ours was still there when the kind went: it may come back with it
-        self._call, self._answer = asyncio.Event(), asyncio.Event()
-        self._answered = float("-inf")
-        self._tries = 0  # since somebody called
-        self._reconnect_backoff = ReconnectBackoff()
+        self._objects = objects
+        self._appstacks = appstacks
+        self._handler = handler
+        self._resource_version = _EXPIRED
+        self._open_watch: asyncio.Timeout | None = None
+        self._requested_list = self._completed_list = 0  # numbers of lists
+        self._is_served = True
+        self._had_objects = False  # objects of ours existed when the kind vanished, and may come back with it
+        self._discovery_requested, self._discovery_ended = asyncio.Event(), asyncio.Event()
+        self._last_discovery = float("-inf")
+        self._failed_discoveries = 0  # since the last request
+        self._backoff = ReconnectBackoff()
         self._events = metrics.WATCH_EVENTS.labels(kind.plural)
 
     async def run(self) -> None:
-        """Follow the kind until cancelled."""
-        wanted = 0.0
+        """List and watch until cancelled."""
+        retry_after = 0.0
         while True:
-            if self._missing:
-                await self._called(at_least=wanted)
+            if self._is_served:
+                await asyncio.sleep(self._backoff.next_delay(at_least=retry_after))
             else:
-                await asyncio.sleep(self._reconnect_backoff.pause(at_least=wanted))
-            self.health.turn()
-            wanted = await self._round()
+                await self._wait_until_wanted(at_least=retry_after)
+            self.health.attempt()
+            retry_after = await self._list_and_watch()
 
-    async def _called(self, *, at_least: float) -> None:
-        """Wait until it matters whether the cluster knows the kind by now: nobody is asked for what nobody wants."""
-        await asyncio.sleep(at_least)
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._call.wait(), _ANEW.delay(self._tries, random.random()))
-            if self._call.is_set():
-                self._tries = 0
-                return
-            self._tries += 1
-            if self._left or self._stacks.lacking(self.kind) or not self.listed(self._wanted):
-                return
-            self.health.beat()
-
-    async def _round(self) -> float:
-        """Follow until the watch ends; return the seconds for which the server wants to be left alone."""
+    async def initial_list(self) -> None:
+        """List once before `run`. That an optional kind is not served, or not yet, is no error."""
+        self.health.attempt()
         try:
-            if not self._version or not self.health.fresh:  # what can't be resumed for so long is listed
-                await self.list()
-            while not self.listed(self._wanted):
-                await self.list()
-            await self._follow()
+            await self._list()
         except KindNotServed as error:
-            self._miss(error)
-        except ApiRejected as error:
-            if error.status == _GONE:
-                self._version = ""
-            self.health.trouble(error.message)
-        except ApiUnavailable as error:
-            self.health.trouble(str(error))
-            return error.retry_after or 0.0
-        return 0.0
-
-    def anew(self) -> int:
-        """List again, for objects were passed over that are ours by now; return the number of that list."""
-        self._wanted += 1
-        if self._missing:
-            self._call.set()
-        if self._follows is not None and not self._follows.expired():
-            self._follows.reschedule(asyncio.get_running_loop().time())
-        return self._wanted
-
-    def listed(self, number: int) -> bool:
-        """Tell whether that list or a later one has come, or the answer that there is nothing to list."""
-        return self._listed >= number
-
-    async def ask(self) -> None:
-        """Find out whether the cluster knows the kind by now, unless it does or was asked just now; wait a little."""
-        if not self._missing or time.monotonic() - self._answered < _LATELY:
-            return
-        self._call.set()
-        self._answer.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._answer.wait(), _PATIENCE)
-
-    async def fill(self) -> None:
-        """List for the first time; that the cluster does not know the kind, or only just does, is no failure."""
-        self.health.turn()
-        try:
-            await self.list()
-        except KindNotServed as error:
-            self._miss(error)
+            self._handle_not_served(error)
         except ApiUnavailable as error:
             if not self.kind.optional:
                 raise
-            self.health.trouble(str(error))  # run() goes on, and /readyz waits for it
+            self.health.failure(str(error))  # `run` retries, and /readyz waits for it
 
-    def _miss(self, error: KindNotServed) -> None:
-        """Take in that the cluster does not know the kind: nothing is there, and that is the truth."""
-        lost = self._cache.missing(self.kind)
-        logger.debug("Watch of %s: %s", self.kind.plural, error.message)
-        self._version, self._missing, self._listed = "", True, self._wanted
-        self._left = self._left or bool(lost)
-        self.health.beat()
-        self._touched(lost)
+    def relist(self) -> int:
+        """List again, for namespaces that are selected only now; return the number of that list for `has_listed`."""
+        self._requested_list += 1
+        if not self._is_served:
+            self._discovery_requested.set()
+        if self._open_watch is not None and not self._open_watch.expired():
+            self._open_watch.reschedule(asyncio.get_running_loop().time())
+        return self._requested_list
 
-    async def list(self) -> None:
-        """Take in every object of the kind, and forget those that are gone."""
+    def has_listed(self, number: int) -> bool:
+        """Return whether that list or a later one is complete, or the kind is known not to be served."""
+        return self._completed_list >= number
+
+    async def discover(self) -> None:
+        """Find out whether the cluster serves the kind by now, and wait a moment for the answer."""
+        if self._is_served or time.monotonic() - self._last_discovery < DISCOVERY_MAX_AGE_SECONDS:
+            return
+        self._discovery_requested.set()
+        self._discovery_ended.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._discovery_ended.wait(), DISCOVERY_WAIT_SECONDS)
+
+    async def _wait_until_wanted(self, *, at_least: float) -> None:
+        """Wait until the kind matters: it is requested, or an AppStack wants it and its back-off has passed."""
+        await asyncio.sleep(at_least)
+        while True:
+            delay = DISCOVERY_BACKOFF.delay(self._failed_discoveries, random.random())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._discovery_requested.wait(), delay)
+            if self._discovery_requested.is_set():
+                self._failed_discoveries = 0
+                return
+            self._failed_discoveries += 1
+            if self._had_objects or self._wanting() or not self.has_listed(self._requested_list):
+                return
+            self.health.heartbeat()
+
+    async def _list_and_watch(self) -> float:
+        """Watch until the watch ends, after a list where one is needed; return the seconds that the server asks for."""
         try:
-            await self._list()
-            self._answered = time.monotonic()
-        except KindNotServed:
-            self._answered = time.monotonic()
-            raise
-        finally:  # also where nobody answered: who asked is not kept waiting, but the next one asks again
-            self._call.clear()
-            self._answer.set()
+            if not self._resource_version or not self.health.is_fresh:  # too old to resume from
+                await self._list()
+            while not self.has_listed(self._requested_list):
+                await self._list()
+            await self._watch()
+        except KindNotServed as error:
+            self._handle_not_served(error)
+        except ApiRejected as error:
+            if error.status == _EXPIRED_STATUS:
+                self._resource_version = _EXPIRED
+            self.health.failure(error.message)
+        except ApiUnavailable as error:
+            self.health.failure(str(error))
+            return error.retry_after or 0.0
+        return 0.0
+
+    def _handle_not_served(self, error: KindNotServed) -> None:
+        dropped = self._objects.mark_not_served(self.kind)
+        logger.debug("Kind %s is not served: %s", self.kind.plural, error.message)
+        self._resource_version, self._is_served, self._completed_list = _EXPIRED, False, self._requested_list
+        self._had_objects = self._had_objects or bool(dropped)
+        self.health.heartbeat()
+        self._handler.on_update(dropped)
 
     async def _list(self) -> None:
+        """Store every object of the kind, and drop those that are deleted."""
+        try:
+            await self._list_pages()
+            self._last_discovery = time.monotonic()
+        except KindNotServed:
+            self._last_discovery = time.monotonic()
+            raise
+        finally:  # also after an error: `discover` does not wait longer, and its next caller asks again
+            self._discovery_requested.clear()
+            self._discovery_ended.set()
+
+    async def _list_pages(self) -> None:
         refs: list[Ref] = []
-        after, wanted = "", self._wanted
+        continue_token, number = "", self._requested_list
         while True:
-            page = await self._client.send(requests.list_page(self.kind, after=after))
-            self.health.turn()
-            for item in page["items"] or ():  # Kubernetes says null for an empty list of metadata
-                if not len(refs) % _AT_ONCE:
+            page = await self._client.send(requests.list_page(self.kind, continue_token=continue_token))
+            self.health.attempt()
+            for item in page["items"] or ():  # null, for an empty list of metadata
+                if not len(refs) % _YIELD_EVERY:
                     await asyncio.sleep(0)
                 refs.append(self.kind.ref(item))
-                self._touched(self._show(item))
-            after = page["metadata"].get("continue", "")
-            if not after:
+                self._handler.on_update(self._store(item))
+            continue_token = page["metadata"].get("continue", "")
+            if not continue_token:
                 break
-        self._version, self._listed = page["metadata"]["resourceVersion"], wanted
-        self._lost(self._cache.listed(self.kind, refs, int(self._version)))
-        if self._missing:
-            self._missing = self._left = False
-            self._tries = 0
-            self._cache.found(self.kind)
-            self._touched(self._stacks.lacking(self.kind))
-        self.health.filled()
+        self._resource_version, self._completed_list = page["metadata"]["resourceVersion"], number
+        self._handler.on_delete(self._objects.complete_list(self.kind, refs, int(self._resource_version)))
+        if not self._is_served:
+            self._is_served, self._had_objects = True, False
+            self._failed_discoveries = 0
+            self._objects.mark_served(self.kind)
+            self._handler.on_update(self._wanting())
+        self.health.synced()
 
-    def _show(self, manifest: Manifest) -> Keys:
-        """Take in an object, and of one that nobody thought of whose it is: the watch is everybody's."""
+    def _wanting(self) -> Keys:
+        return self._appstacks.wanting(self.kind.api_version, self.kind.kind)
+
+    def _store(self, manifest: Manifest) -> Keys:
+        """Store an object. Of one that we cannot read, its identity is stored: one tenant's object stops no watch."""
         try:
-            return self._cache.show(self.kind, manifest)
+            return self._objects.update(self.kind, manifest)
         except Exception:
             if self.kind.role is ResourceRole.NAMESPACE:
-                raise  # it says whose all the others are
-            logger.exception("%s is not understood; this is a defect of AppStack", self.kind.ref(manifest))
-            return self._cache.show(self.kind, _bare(manifest))
+                raise  # its labels decide about all objects in it
+            ref = self.kind.ref(manifest)
+            logger.exception("Unhandled error in reading %s", ref, extra=logs.fields(ref))
+            return self._objects.update(self.kind, _minimal_metadata(manifest))
 
-    async def _follow(self) -> None:
-        seconds = random.randint(240, 480)
-        request = requests.watch(self.kind, version=self._version, seconds=seconds)
+    async def _watch(self) -> None:
+        request = requests.watch(
+            self.kind, resource_version=self._resource_version, timeout_seconds=random.randint(240, 480)
+        )
         try:
-            async with asyncio.timeout(None) as self._follows, aclosing(self._client.lines(request)) as lines:
+            async with asyncio.timeout(None) as self._open_watch, aclosing(self._client.lines(request)) as lines:
                 async for line in lines:
-                    self._take(decode(line))
+                    self._handle(decode_watch_event(line))
         except TimeoutError:
-            logger.debug("Watch of %s: begun anew", self.kind.plural)
+            logger.debug("Watch of %s ended for a relist", self.kind.plural)
         finally:
-            self._follows = None
+            self._open_watch = None
 
-    def _take(self, event: Event) -> None:
+    def _handle(self, event: WatchEvent) -> None:
         self._events.inc()
         if event.type == "ERROR":
-            self._version = ""  # whatever it is, a list sets it right
+            self._resource_version = _EXPIRED  # a list recovers from every error
             raise ApiUnavailable(f"the watch ended: {event.object.get('message') or event.object}")
         if event.type == "DELETED":
-            self._lost(self._cache.gone(self.kind, event.object))
+            self._handler.on_delete(self._objects.delete(self.kind, event.object))
         elif event.type != "BOOKMARK":
-            self._touched(self._show(event.object))
-        self._cache.mark(self.kind, int(event.version))
-        self._version = event.version
-        self._reconnect_backoff.progress()
-        self.health.beat()
+            self._handler.on_update(self._store(event.object))
+        self._objects.set_version(self.kind, int(event.resource_version))
+        self._resource_version = event.resource_version
+        self._backoff.progress()
+        self.health.heartbeat()
+
+
+def _minimal_metadata(manifest: Manifest) -> Manifest:
+    """Return the metadata that identifies an object, in types that the API server enforces."""
+    return {"metadata": {key: manifest["metadata"][key] for key in _SERVER_TYPED if key in manifest["metadata"]}}

@@ -1,13 +1,13 @@
-"""What the watches have shown, and what our own writes have made of it since."""
+"""The objects that informers have shown, by the AppStack that their label names, and the answers to our own writes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from appstack.client.resource_kinds import Kind, ResourceRole, of
+from appstack.client.resource_kinds import Kind, ResourceRole, kind_of
 from appstack.informers.compact import compact, expand
 from appstack.informers.transform import child_of, refreshed
 from appstack.k8s.metadata import API_VERSION, KIND, Manifest, Ref
@@ -16,164 +16,171 @@ from appstack.k8s.observed import Child, Observed
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
-    """Which stack."""
+    """Namespace and name of an AppStack."""
 
     namespace: str
     name: str
 
     def __str__(self) -> str:
-        """As kubectl prints it."""
+        """Return the key as kubectl prints it."""
         return f"{self.namespace}/{self.name}"
 
     @property
     def ref(self) -> Ref:
-        """The AppStack itself."""
+        """The reference of the AppStack."""
         return Ref(API_VERSION, KIND, self.namespace, self.name)
 
 
 Keys = frozenset[Key]
+
 _NONE: Final[Keys] = frozenset()
-_MOST_ENDED: Final = 10_000  # stacks whose ended Jobs and Pods are kept in mind
-_MOST_RUNS: Final = 5
+_MAX_ENDED_STACKS: Final = 10_000
+_MAX_ENDED_OBJECTS: Final = 5  # of an AppStack
+
+
+class NamespaceFilter(Protocol):
+    """The selection of namespaces, which follows their labels."""
+
+    def selects(self, namespace: str) -> bool:
+        """Return whether this operator reconciles the namespace."""
+
+    def update(self, manifest: Manifest) -> None:
+        """Handle the present state of a namespace."""
+
+    def delete(self, name: str) -> None:
+        """Handle the deletion of a namespace."""
 
 
 class ObjectStore:
-    """Children by the stack whose label they bear. Nothing here waits or talks."""
+    """Owned objects, pods and revisions of the selected namespaces. Changes return the affected AppStacks."""
 
-    def __init__(
-        self,
-        *,
-        accepts: Callable[[str], bool],
-        labelled: Callable[[Manifest], None] = lambda _: None,
-        vanished: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        self._accepts = accepts  # whether a namespace is this operator's
-        self._labelled = labelled  # takes in a namespace as it is now
-        self._vanished = vanished  # takes in that one is gone
-        self._held: dict[Ref, Child] = {}
+    def __init__(self, namespaces: NamespaceFilter) -> None:
+        self._namespaces = namespaces
+        self._objects: dict[Ref, Child] = {}
         self._by_stack: dict[Key, dict[Ref, Child]] = {}
-        self._namespaces: dict[str, str] = {}
-        self._ending: set[str] = set()  # uids of namespaces that are being deleted
-        self._shown: dict[Kind, int] = {}
-        self._ended: dict[Key, dict[Ref, Child]] = {}  # Jobs and Pods that ended and are gone
-        self._missing: set[Kind] = set()  # kinds that the cluster does not know
+        self._namespace_uids: dict[str, str] = {}
+        self._terminating: set[str] = set()  # uids of namespaces
+        self._versions: dict[Kind, int] = {}  # up to which the informer of a kind has shown everything
+        self._ended: dict[Key, dict[Ref, Child]] = {}  # deleted Jobs and Pods that had ended
+        self._not_served: set[Kind] = set()
         self._waiters: list[_Waiter] = []
 
     def observed(self, key: Key) -> Observed:
-        """Return all that is known of a stack at this moment."""
+        """Return everything that is known about the objects of an AppStack."""
         roles: dict[ResourceRole, dict[Ref, Child]] = {role: {} for role in ResourceRole}
         for ref, child in self._by_stack.get(key, {}).items():
-            roles[of(ref).role][ref] = expand(child)
-        own = {ref: child for ref, child in roles[ResourceRole.POD].items() if child.fields}
+            roles[kind_of(ref).role][ref] = expand(child)
+        bare_pods = {ref: child for ref, child in roles[ResourceRole.POD].items() if child.fields}
         return Observed(
-            children=roles[ResourceRole.CHILD] | own,
+            children=roles[ResourceRole.CHILD] | bare_pods,
             revisions=tuple(roles[ResourceRole.REVISION].values()),
             pods=tuple(roles[ResourceRole.POD].values()),
-            namespace_uid=self._namespaces.get(key.namespace, ""),
+            namespace_uid=self._namespace_uids.get(key.namespace, ""),
             ended={ref: expand(child) for ref, child in self._ended.get(key, {}).items()},
-            missing=frozenset((kind.api_version, kind.kind) for kind in self._missing),
+            not_served=frozenset((kind.api_version, kind.kind) for kind in self._not_served),
         )
 
-    def ends(self, namespace: str) -> bool:
-        """Tell whether a namespace is being deleted: nothing new may be made in it, and all in it goes."""
-        return self._namespaces.get(namespace) in self._ending
+    def is_terminating(self, namespace: str) -> bool:
+        """Return whether a namespace is being deleted, with everything in it."""
+        return self._namespace_uids.get(namespace) in self._terminating
 
-    def show(self, kind: Kind, manifest: Manifest) -> Keys:
-        """Take in an object from a list or a watch; return the stacks that should look."""
+    def update(self, kind: Kind, manifest: Manifest) -> Keys:
+        """Store an object from a list or watch."""
         if kind.role is ResourceRole.NAMESPACE:
-            self._namespaces[manifest["metadata"]["name"]] = manifest["metadata"]["uid"]
+            self._namespace_uids[manifest["metadata"]["name"]] = manifest["metadata"]["uid"]
             if "deletionTimestamp" in manifest["metadata"]:
-                self._ending.add(manifest["metadata"]["uid"])
-            self._labelled(manifest)
+                self._terminating.add(manifest["metadata"]["uid"])
+            self._namespaces.update(manifest)
         namespace = manifest["metadata"].get("namespace", "")
-        if not namespace or not self._accepts(namespace):
+        if not namespace or not self._namespaces.selects(namespace):
             return _NONE
-        held = self._held.get(kind.ref(manifest))
-        return self._hold(child_of(kind, manifest) if held is None else refreshed(held, kind, manifest))
+        stored = self._objects.get(kind.ref(manifest))
+        return self._store(child_of(kind, manifest) if stored is None else refreshed(stored, kind, manifest))
 
-    def gone(self, kind: Kind, manifest: Manifest) -> Keys:
-        """Take in that an object was deleted, or bears our label no longer."""
+    def delete(self, kind: Kind, manifest: Manifest) -> Keys:
+        """Drop an object that was deleted or lost our label."""
         ref, version = kind.ref(manifest), int(manifest["metadata"]["resourceVersion"])
-        if kind.role is ResourceRole.NAMESPACE and self._namespaces.get(ref.name) == manifest["metadata"]["uid"]:
-            self._ending.discard(self._namespaces.pop(ref.name))
-            self._vanished(ref.name)
-        held = self._held.get(ref)
-        return _NONE if held is None or int(held.resource_version) > version else self._lose(held)
+        if kind.role is ResourceRole.NAMESPACE and self._namespace_uids.get(ref.name) == manifest["metadata"]["uid"]:
+            self._terminating.discard(self._namespace_uids.pop(ref.name))
+            self._namespaces.delete(ref.name)
+        stored = self._objects.get(ref)
+        return _NONE if stored is None or int(stored.resource_version) > version else self._drop_deleted(stored)
 
-    def listed(self, kind: Kind, refs: Iterable[Ref], version: int) -> Keys:
-        """Take in that a list is complete: what it did not hold was deleted while nobody watched."""
-        alive = set(refs)
-        lost = [
+    def complete_list(self, kind: Kind, refs: Iterable[Ref], version: int) -> Keys:
+        """Drop the objects that a complete list lacks: they were deleted while no watch was open."""
+        listed = set(refs)
+        deleted = [
             child
-            for ref, child in self._held.items()
-            if of(ref) is kind and ref not in alive and int(child.resource_version) <= version
+            for ref, child in self._objects.items()
+            if kind_of(ref) is kind and ref not in listed and int(child.resource_version) <= version
         ]
         if kind.role is ResourceRole.NAMESPACE:
-            for name in self._namespaces.keys() - {ref.name for ref in alive}:
-                del self._namespaces[name]
-                self._vanished(name)
-            self._ending &= set(self._namespaces.values())
-        self.mark(kind, version)
-        return frozenset[Key]().union(*(self._lose(child) for child in lost))
+            for name in self._namespace_uids.keys() - {ref.name for ref in listed}:
+                del self._namespace_uids[name]
+                self._namespaces.delete(name)
+            self._terminating &= set(self._namespace_uids.values())
+        self.set_version(kind, version)
+        return frozenset[Key]().union(*(self._drop_deleted(child) for child in deleted))
 
-    def leave(self, namespace: str) -> None:
-        """Drop what is in a namespace that is another operator's from now on."""
-        for child in [child for ref, child in self._held.items() if ref.namespace == namespace]:
+    def drop_namespace(self, namespace: str) -> None:
+        """Drop the objects of a namespace that this operator no longer selects."""
+        for child in [child for ref, child in self._objects.items() if ref.namespace == namespace]:
             self._drop(child)
         for key in [key for key in self._ended if key.namespace == namespace]:
             del self._ended[key]
 
-    def missing(self, kind: Kind) -> Keys:
-        """Take in that the cluster does not know a kind; return the stacks that should look."""
-        if kind in self._missing:
+    def mark_not_served(self, kind: Kind) -> Keys:
+        """Note that the cluster does not serve a kind, and drop its objects."""
+        if kind in self._not_served:
             return _NONE
-        self._missing.add(kind)
-        lost = [child for ref, child in self._held.items() if of(ref) is kind]
-        return frozenset[Key]().union(*(self._drop(child) for child in lost))
+        self._not_served.add(kind)
+        dropped = [child for ref, child in self._objects.items() if kind_of(ref) is kind]
+        return frozenset[Key]().union(*(self._drop(child) for child in dropped))
 
-    def found(self, kind: Kind) -> None:
-        """Take in that the cluster knows a kind."""
-        self._missing.discard(kind)
+    def mark_served(self, kind: Kind) -> None:
+        """Note that the cluster serves a kind."""
+        self._not_served.discard(kind)
 
-    def unknown(self, desired: Iterable[Manifest]) -> frozenset[Kind]:
-        """Return the kinds of these manifests that the cluster does not know."""
-        if not self._missing:
+    def not_served(self, manifests: Iterable[Manifest]) -> frozenset[Kind]:
+        """Return the kinds of these manifests that the cluster does not serve."""
+        if not self._not_served:
             return frozenset()
-        return frozenset(kind for manifest in desired if (kind := of(Ref.of(manifest))) in self._missing)
+        kinds = (kind_of(Ref.of(manifest)) for manifest in manifests)
+        return frozenset(kind for kind in kinds if kind in self._not_served)
 
-    def wrote(self, kind: Kind, manifest: Manifest) -> Child:
-        """Take in the answer to a write of our own, unless the watch is ahead of it; return the child."""
+    def record_write(self, kind: Kind, manifest: Manifest) -> Child:
+        """Store the answer to a write of our own, unless the watch is ahead of it; return the object."""
         child = child_of(kind, manifest)
-        held = self._held.get(child.ref)
-        if held is not None and held.uid == child.uid:
-            child = replace(child, spec=held.spec, status=held.status, ended=held.ended)  # the answer is metadata alone
-        if int(child.resource_version) > self._shown.get(kind, 0) and child.stack:
-            self._hold(child)
+        stored = self._objects.get(child.ref)
+        if stored is not None and stored.uid == child.uid:  # the answer has metadata only
+            child = replace(child, spec=stored.spec, status=stored.status, ended=stored.ended)
+        if int(child.resource_version) > self._versions.get(kind, 0) and child.stack:
+            self._store(child)
         return child
 
+    def mark_deleting(self, child: Child) -> None:
+        """Note that we have deleted an object, in whichever version; the watch shows when it is gone."""
+        stored = self._objects.get(child.ref)
+        if stored is not None and stored.uid == child.uid:
+            self._store(replace(stored, deleting=True))
+
     def version(self, ref: Ref) -> int:
-        """Return the resourceVersion at which an object is held; 0 when it isn't."""
-        held = self._held.get(ref)
-        return int(held.resource_version) if held is not None else 0
+        """Return the resourceVersion of a stored object; 0 if it is not stored."""
+        stored = self._objects.get(ref)
+        return int(stored.resource_version) if stored is not None else 0
 
-    def doomed(self, child: Child) -> None:
-        """Take in that we have deleted an object, however it has changed since; the watch will tell when it is gone."""
-        held = self._held.get(child.ref)
-        if held is not None and held.uid == child.uid:
-            self._hold(replace(held, deleting=True))
-
-    def mark(self, kind: Kind, version: int) -> None:
-        """Take in that the watch of a kind has shown everything up to a version."""
-        if version <= self._shown.get(kind, 0):
+    def set_version(self, kind: Kind, version: int) -> None:
+        """Note that the informer of a kind has shown everything up to a version."""
+        if version <= self._versions.get(kind, 0):
             return
-        self._shown[kind] = version
+        self._versions[kind] = version
         for waiter in [waiter for waiter in self._waiters if waiter.kind is kind and waiter.version <= version]:
             self._waiters.remove(waiter)
             waiter.release()
 
-    async def shown(self, kind: Kind, version: int) -> None:
-        """Wait until the watch has shown a version."""
-        if version <= self._shown.get(kind, 0):
+    async def wait_for(self, kind: Kind, version: int) -> None:
+        """Wait until the informer of a kind has shown a version."""
+        if version <= self._versions.get(kind, 0):
             return
         waiter = _Waiter(kind, version, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
@@ -183,34 +190,34 @@ class ObjectStore:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
-    def _hold(self, child: Child) -> Keys:
+    def _store(self, child: Child) -> Keys:
         child = compact(child)
-        held = self._held.get(child.ref)
-        if held is not None and (held == child or int(held.resource_version) > int(child.resource_version)):
+        stored = self._objects.get(child.ref)
+        if stored is not None and (stored == child or int(stored.resource_version) > int(child.resource_version)):
             return _NONE
-        if held is not None and held.deleting and held.uid == child.uid and not child.deleting:
-            child = replace(child, deleting=True)  # nothing comes back from there
-        if held is not None and held.ended and held.uid == child.uid and not child.ended:
-            child = replace(child, ended=held.ended)  # a deletion afterwards does not undo it
+        if stored is not None and stored.deleting and stored.uid == child.uid and not child.deleting:
+            child = replace(child, deleting=True)  # a deletion is final
+        if stored is not None and stored.ended and stored.uid == child.uid and not child.ended:
+            child = replace(child, ended=stored.ended)  # a deletion that follows does not undo it
         self._ended.get(Key(child.ref.namespace, child.stack), {}).pop(child.ref, None)
-        left = self._drop(held) if held is not None and held.stack != child.stack else _NONE
+        relabelled = self._drop(stored) if stored is not None and stored.stack != child.stack else _NONE
         key = Key(child.ref.namespace, child.stack)
-        self._held[child.ref] = child
+        self._objects[child.ref] = child
         self._by_stack.setdefault(key, {})[child.ref] = child
-        return left | {key}
+        return relabelled | {key}
 
-    def _lose(self, child: Child) -> Keys:
-        """Drop what is gone; that it had ended by itself is kept, for a look may not have noted it."""
+    def _drop_deleted(self, child: Child) -> Keys:
+        """Drop a deleted object; that it had ended by itself is kept, until a reconcile has recorded it."""
         if child.ended and (child.fields or child.ref.kind == "Job"):
             ended = self._ended.setdefault(Key(child.ref.namespace, child.stack), {})
             ended[child.ref] = child
-            _at_most(_MOST_RUNS, ended)
-            _at_most(_MOST_ENDED, self._ended)
+            _drop_oldest(ended, limit=_MAX_ENDED_OBJECTS)
+            _drop_oldest(self._ended, limit=_MAX_ENDED_STACKS)
         return self._drop(child)
 
     def _drop(self, child: Child) -> Keys:
         key = Key(child.ref.namespace, child.stack)
-        self._held.pop(child.ref, None)
+        self._objects.pop(child.ref, None)
         children = self._by_stack.get(key, {})
         children.pop(child.ref, None)
         if not children:
@@ -218,10 +225,9 @@ class ObjectStore:
         return frozenset({key})
 
 
-def _at_most(number: int, held: dict[Any, Any]) -> None:
-    """Drop the oldest entry where there are more."""
-    if len(held) > number:
-        del held[next(iter(held))]
+def _drop_oldest(entries: dict[Any, Any], *, limit: int) -> None:
+    if len(entries) > limit:
+        del entries[next(iter(entries))]
 
 
 @dataclass(eq=False, slots=True)

@@ -1,4 +1,4 @@
-"""From an object as the API server has it to the little that decisions need. PURE."""
+"""Reduces objects to the fields that decisions need, before they are stored."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from itertools import islice
 from typing import Any, Final
 
 from appstack.client.resource_kinds import Kind
-from appstack.k8s.managed_fields import Path, has, leaves
+from appstack.k8s.managed_fields import FieldPath, contains, leaf_paths
 from appstack.k8s.metadata import ADOPT_ANNOTATION, FIELD_MANAGER, FILES_LABEL, KIND, STACK_LABEL, Manifest, digest
 from appstack.k8s.observed import Child, FieldManager
-from appstack.status.readiness import ended
+from appstack.status.readiness import terminal_state
 
-_MOST_FIELDS: Final = 50  # of one of the others that are kept: to name some is enough
-_MOST_OTHERS: Final = 10
-_LONGEST: Final = 1_000  # characters of a field that is kept
+_MAX_FIELDS: Final = 50  # of another field manager: a message names a few
+_MAX_MANAGERS: Final = 10
+_MAX_PATH_CHARACTERS: Final = 1_000
 _CLAIM: Final = "PersistentVolumeClaim"
 
 
 def child_of(kind: Kind, manifest: Manifest) -> Child:
-    """Return what is kept of an object; `manifest` may be its metadata alone."""
+    """Return the stored form of an object; `manifest` may have metadata only."""
     meta: Mapping[str, Any] = manifest["metadata"]
     labels = meta.get("labels") or {}
-    owner = _controller(meta)
-    applied = _applied(meta) if kind.applied else None
-    fields = digest(applied) if applied is not None else ""
-    transform = kind.transform(manifest) if kind.transform else None
+    owner = _controlling_owner(meta)
+    own_fields = _own_fields(meta) if kind.applied else None
+    fields = digest(own_fields) if own_fields is not None else ""
+    transformed = kind.transform(manifest) if kind.transform else None
     deleting = "deletionTimestamp" in meta
     return Child(
         ref=kind.ref(manifest),
@@ -40,65 +40,66 @@ def child_of(kind: Kind, manifest: Manifest) -> Child:
         adopt=(meta.get("annotations") or {}).get(ADOPT_ANNOTATION) == "true",
         retained=kind.kind == _CLAIM and not owner and bool(fields) and STACK_LABEL in labels,
         deleting=deleting,
-        ended=ended(kind.kind, transform.status) if transform and not deleting else None,
-        owns_replicas="f:replicas" in ((applied or {}).get("f:spec") or {}),
+        ended=terminal_state(kind.kind, transformed.status) if transformed and not deleting else None,
+        owns_replicas="f:replicas" in ((own_fields or {}).get("f:spec") or {}),
         files=labels.get(FILES_LABEL, ""),
         generation=meta.get("generation", 0),
-        other_managers=_others(meta, applied) if applied is not None else (),
-        spec=transform.spec if transform else {},
-        status=transform.status if transform else {},
+        other_managers=_other_managers(meta, own_fields) if own_fields is not None else (),
+        spec=transformed.spec if transformed else {},
+        status=transformed.status if transformed else {},
     )
 
 
-def refreshed(held: Child, kind: Kind, manifest: Manifest) -> Child:
-    """Return `child_of`, for less: of the same version, as of an echo of our own write, the metadata is known."""
+def refreshed(stored: Child, kind: Kind, manifest: Manifest) -> Child:
+    """Return `child_of(kind, manifest)`, at less cost where the watch shows the version of our own write."""
     meta = manifest["metadata"]
-    if (held.uid, held.resource_version) != (meta["uid"], meta["resourceVersion"]):
+    if (stored.uid, stored.resource_version) != (meta["uid"], meta["resourceVersion"]):
         return child_of(kind, manifest)
     if kind.transform is None:
-        return held
-    transform = kind.transform(manifest)
+        return stored
+    transformed = kind.transform(manifest)
     return replace(
-        held,
-        ended=None if held.deleting else ended(kind.kind, transform.status),
-        spec=transform.spec,
-        status=transform.status,
+        stored,
+        ended=None if stored.deleting else terminal_state(kind.kind, transformed.status),
+        spec=transformed.spec,
+        status=transformed.status,
     )
 
 
-def _controller(meta: Mapping[str, Any]) -> Mapping[str, Any]:
+def _controlling_owner(meta: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((owner for owner in meta.get("ownerReferences") or () if owner.get("controller")), {})
 
 
-def _applied(meta: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the fields that our own apply set, as the API server keeps account of them."""
-    entry = next((entry for entry in meta.get("managedFields") or () if _is_ours(entry)), None)
+def _own_fields(meta: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the `fieldsV1` of our own applies, or None if there was none."""
+    entry = next((entry for entry in meta.get("managedFields") or () if _is_own(entry)), None)
     return None if entry is None else entry.get("fieldsV1") or {}
 
 
-def _is_ours(entry: Mapping[str, Any]) -> bool:
+def _is_own(entry: Mapping[str, Any]) -> bool:
     applied = entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
     return applied and not entry.get("subresource")
 
 
-def _others(meta: Mapping[str, Any], applied: Mapping[str, Any]) -> tuple[FieldManager, ...]:
-    """Return who else has written since our apply, as far as they own what we do not."""
+def _other_managers(meta: Mapping[str, Any], own_fields: Mapping[str, Any]) -> tuple[FieldManager, ...]:
+    """Return the field managers that have written since our apply, the latest first, with fields that we do not own."""
     entries = meta.get("managedFields") or ()
-    since = next((entry.get("time") or "" for entry in entries if _is_ours(entry)), "")
-    later = [one for one in entries if not _is_ours(one) and (one.get("time") or "") >= since]
+    applied_at = next((entry.get("time") or "" for entry in entries if _is_own(entry)), "")
+    later = [entry for entry in entries if not _is_own(entry) and (entry.get("time") or "") >= applied_at]
     if not later:
         return ()
-    latest = sorted(later, key=lambda entry: entry.get("time") or "", reverse=True)
-    writers = islice((entry for entry in latest if entry.get("subresource") != "status"), _MOST_OTHERS)
+    latest_first = sorted(later, key=lambda entry: entry.get("time") or "", reverse=True)
+    of_spec = islice((entry for entry in latest_first if entry.get("subresource") != "status"), _MAX_MANAGERS)
     return tuple(
         FieldManager(
-            entry.get("manager") or "somebody", tuple(path for path in _fields(entry) if not has(applied, path))
+            entry.get("manager") or "an unknown client",
+            tuple(path for path in _field_paths(entry) if not contains(own_fields, path)),
         )
-        for entry in writers
+        for entry in of_spec
     )
 
 
-def _fields(entry: Mapping[str, Any]) -> Iterable[Path]:
-    """Yield the first of the fields of an entry."""
-    first = islice(leaves(entry.get("fieldsV1") or {}), _MOST_FIELDS)
-    return (path for path in first if sum(map(len, path)) <= _LONGEST)
+def _field_paths(entry: Mapping[str, Any]) -> Iterable[FieldPath]:
+    """Return a bounded number of the fields of an entry: any client may write managedFields of any size."""
+    first = islice(leaf_paths(entry.get("fieldsV1") or {}), _MAX_FIELDS)
+    return (path for path in first if sum(map(len, path)) <= _MAX_PATH_CHARACTERS)

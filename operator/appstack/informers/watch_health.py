@@ -1,4 +1,4 @@
-"""The signs of life of one watch, and how soon it may be begun again."""
+"""The health of a watch, and the pace at which it reconnects."""
 
 from __future__ import annotations
 
@@ -12,95 +12,97 @@ from appstack.telemetry import metrics
 
 logger = logging.getLogger(__name__)
 
-STALE: Final = 150.0
-"""Seconds after which what a watch has shown no longer counts as what is."""
+STALE_SECONDS: Final = 150.0
+"""Time without a sign of life after which a watch counts as stale, or as stuck if it does not even try."""
 
-_TOLD: Final = 2  # failures in a row: a connection that is cut and made again is not worth a word
-_STEADY: Final = 15.0  # seconds; by then a list that became necessary is over
-_HELD: Final = 10.0  # seconds; a watch that lasted so long is begun again at once
-_LONGEST: Final = 60.0  # seconds; how long the server may send us away
+STABLE_SECONDS: Final = 15.0
+"""Time without a failure after which a watch counts as stable: a relist that a failure made necessary is over."""
+
+_REPORTED_FAILURES: Final = 2  # in a row: a single broken connection is no news
+_LASTING_SECONDS: Final = 10.0  # a watch that lasted this long reconnects at once
+_MAX_RETRY_AFTER_SECONDS: Final = 60.0
 
 
 class WatchHealth:
-    """What is known of one watch: when it last showed what is, and whether it still tries."""
+    """Heartbeats, attempts and failures of one watch, for /livez, /readyz and metrics."""
 
     def __init__(self, resource: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self.resource = resource
         self._now = now
-        self._beat = float("-inf")
-        self._turn = float("inf")  # it has not begun: what it waits for has a pulse of its own
-        self._troubles = 0  # in a row
-        self._failed = float("-inf")
+        self._last_heartbeat = float("-inf")
+        self._last_attempt = float("inf")  # a watch that has yet to begin is not stuck
+        self._failures = 0  # in a row
+        self._last_failure = float("-inf")
         metrics.WATCH_AGE.labels(resource).set_function(lambda: self.age)
 
     @property
     def age(self) -> float:
-        """Return the seconds since the server last showed that the watch is alive."""
-        return self._now() - self._beat
+        """Seconds since the last sign of life."""
+        return self._now() - self._last_heartbeat
 
     @property
-    def fresh(self) -> bool:
-        """Whether what the watch has shown is of now."""
-        return self.age < STALE
+    def is_fresh(self) -> bool:
+        """Whether the cache that this watch fills is up to date."""
+        return self.age < STALE_SECONDS
 
     @property
-    def alive(self) -> bool:
-        """Whether it has yet to begin or still tries, be it in vain: the server may be down."""
-        return self._now() - self._turn < STALE
+    def is_alive(self) -> bool:
+        """Whether the watch still tries, even without success: the API server may be down."""
+        return self._now() - self._last_attempt < STALE_SECONDS
 
     @property
-    def steady(self) -> bool:
-        """Whether it has not failed for a while: nothing that it should have shown is still under way."""
-        return self._now() - self._failed >= _STEADY
+    def is_stable(self) -> bool:
+        """Whether the watch has not failed for a while, so that no event is late."""
+        return self._now() - self._last_failure >= STABLE_SECONDS
 
-    def turn(self) -> None:
-        """Take in that it tries."""
-        self._turn = self._now()
+    def attempt(self) -> None:
+        """Record a request to list or watch."""
+        self._last_attempt = self._now()
 
-    def filled(self) -> None:
-        """Take in that all there is was shown; whether the watch holds is yet to be seen."""
-        self._beat = self._turn = self._now()
+    def synced(self) -> None:
+        """Record a complete list. The watch that follows may still fail, so failures still count."""
+        self._last_heartbeat = self._last_attempt = self._now()
 
-    def beat(self) -> None:
-        """Take in a sign of life of a watch; say so where trouble was told."""
-        self.filled()
-        if self._troubles >= _TOLD:
-            logger.info("Watch of %s: well again", self.resource)
-        self._troubles = 0
+    def heartbeat(self) -> None:
+        """Record a sign of life of a watch, and log the recovery from reported failures."""
+        self.synced()
+        if self._failures >= _REPORTED_FAILURES:
+            logger.info("Watch of %s re-established", self.resource)
+        self._failures = 0
 
-    def trouble(self, why: str) -> None:
-        """Take in that it failed; say so once, where it was not got over at once, until it is well again."""
-        self._troubles += 1
-        self._failed = self._now()
-        level = logging.WARNING if self._troubles == _TOLD else logging.DEBUG
-        logger.log(level, "Watch of %s: %s", self.resource, why)
+    def failure(self, cause: str) -> None:
+        """Record a failure, and log it once where it lasts."""
+        self._failures += 1
+        self._last_failure = self._now()
+        level = logging.WARNING if self._failures == _REPORTED_FAILURES else logging.DEBUG
+        logger.log(level, "Watch of %s failed: %s", self.resource, cause)
 
 
 class ReconnectBackoff:
-    """Lets rounds follow each other at once where they last, and more and more slowly where they come to nothing."""
+    """Delays between attempts: none after an attempt that lasted, growing ones after attempts that achieved nothing."""
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._began = float("-inf")
-        self._delays = _delays()
-        self._progress = False
+        self._started = float("-inf")
+        self._delays = _growing_delays()
+        self._progressed = False
 
     def progress(self) -> None:
-        """Take in that this round has brought something."""
-        self._progress = True
+        """Note that the present attempt has achieved something."""
+        self._progressed = True
 
-    def pause(self, *, at_least: float = 0.0) -> float:
-        """Return the seconds to wait before the next round, which begins then."""
-        held = self._now() - self._began >= _HELD
-        if held or self._progress:
-            self._delays = _delays()
-        delay = max(0.0 if held else next(self._delays), min(at_least, _LONGEST))
-        self._began, self._progress = self._now() + delay, False
+    def next_delay(self, *, at_least: float = 0.0) -> float:
+        """Return the seconds to wait before the next attempt, which counts as started then."""
+        lasted = self._now() - self._started >= _LASTING_SECONDS
+        if lasted or self._progressed:
+            self._delays = _growing_delays()
+        delay = max(0.0 if lasted else next(self._delays), min(at_least, _MAX_RETRY_AFTER_SECONDS))
+        self._started, self._progressed = self._now() + delay, False
         return delay
 
 
-def _delays() -> Iterator[float]:
-    """Yield delays that grow to some seconds, never in step with others."""
+def _growing_delays() -> Iterator[float]:
+    """Yield delays that double up to five seconds, jittered so that clients do not synchronise."""
     delay = 0.5
     while True:
         yield delay * random.uniform(0.5, 1.5)

@@ -1,117 +1,113 @@
-"""Follows kopf's lists: finds what they no longer bring, for kopf does not say it, and waits until they are over."""
+"""Tracks the lists of kopf: finds AppStacks that a list lacks, and defers work until a list has been handed out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
-from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from appstack.informers.object_store import Key, Keys
+from appstack.workqueue.timing import Clock, Timer
 
-from appstack.client.resource_kinds import STACK
-from appstack.informers.object_store import Key
-from appstack.workqueue.queue import Clock, Timer
+SETTLED_SECONDS: Final = 10.0
+"""Time without a listed AppStack after the last page: kopf has handed out all of them."""
 
-QUIET: Final = 10.0  # seconds without a listed object after the last page: kopf has handed out all of them
-BREATH: Final = 0.5  # the same for /readyz and for looks that can wait: a wrong guess puts nothing in doubt
-LONGEST: Final = 30.0  # seconds for which anything is put off: lists may follow each other for ever
-_AT_ONCE: Final = 500  # with which it goes on before others have their turn
+PAUSE_SECONDS: Final = 0.5
+"""The same for /readyz and for deferred work. A wrong guess only costs time."""
+
+MAX_DEFERRAL_SECONDS: Final = 30.0
+"""Longest deferral: lists may follow each other without an end."""
+
+_RESUMED_AT_ONCE: Final = 500  # deferred AppStacks that are resumed before other tasks run
+
+
+class StaleHandler(Protocol):
+    """Handles AppStacks that may be deleted."""
+
+    def mark_stale(self, keys: Keys) -> None:
+        """Reconcile these AppStacks, after reading each of them from the API server."""
 
 
 class RelistTracker:
-    """Notes what a list brings; what it did not bring is in doubt.
-
-    What can wait is put off until kopf has handed out the whole list: it would hold up the rest, and /readyz.
-    """
+    """Knows whether kopf is listing, and which AppStacks its list has brought so far."""
 
     def __init__(
-        self,
-        clock: Clock,
-        *,
-        known: Callable[[], Iterable[Key]],
-        doubt: Callable[[frozenset[Key]], None],
-        resume: Callable[[Key], None],
+        self, clock: Clock, *, known: Iterable[Key], handler: StaleHandler, resume: Callable[[Key], None]
     ) -> None:
         self._clock = clock
-        self._known = known
-        self._doubt = doubt
+        self._known = known  # the AppStacks that are stored at the time of the iteration
+        self._handler = handler
         self._resume = resume
-        self._put_off: dict[Key, None] = {}
-        self._until = float("-inf")  # when they are put off no longer
-        self._met: set[Key] | None = None  # since a list began that is not over
-        self._timer: Timer | None = None
-        self._handed = float("-inf")  # when a listed object was last handed out
-        self._swept = False
-
-    @property
-    def handing_out(self) -> bool:
-        """Whether kopf still hands out what its first list has brought: it does so after it has begun to watch."""
-        return not self._swept and self._clock.time() - self._handed < BREATH
+        self._deferred: dict[Key, None] = {}
+        self._deferred_until = float("-inf")
+        self._listed: set[Key] | None = None  # since the start of the present list
+        self._settling: Timer | None = None
+        self._last_handed_out = float("-inf")
+        self._has_settled = False
 
     def __len__(self) -> int:
-        """How many AppStacks are put off."""
-        return len(self._put_off)
+        """Return the number of deferred AppStacks."""
+        return len(self._deferred)
 
-    def put_off(self, key: Key) -> None:
-        """Resume with an AppStack when no list is under way any more and no listed one has come for a while."""
-        if not self._put_off:
-            now = self._clock.time()
-            self._until = now + LONGEST
-            self._clock.call_at(now + BREATH, self._go_on)
-        self._put_off[key] = None
+    @property
+    def is_handing_out(self) -> bool:
+        """Whether kopf is handing out its first list, which it does after it has opened the watch."""
+        return not self._has_settled and self._clock.time() - self._last_handed_out < PAUSE_SECONDS
 
-    async def watch(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Let a request of kopf's pass, and note where a list begins and, by the watch that follows it, ends.
+    def list_started(self) -> None:
+        """Note that kopf requests the first page of a list."""
+        self._cancel_settling()
+        self._listed = set()
 
-        Between its pages any time may pass: kopf asks for each until it has it, however long the server is down.
+    def list_completed(self) -> None:
+        """Note that kopf requests the watch that follows a list.
+
+        Any time may pass between two pages: kopf requests each page until it has it.
         """
-        if request.url.path == STACK.path():
-            if "watch" in request.url.query:
-                self._listed()
-            elif "continue" not in request.url.query:
-                self._begin()
-        return await handler(request)
+        if self._listed is not None and self._settling is None:
+            self._start_settling()
 
-    def saw(self, key: Key, *, listing: bool) -> None:
-        """Take in that an AppStack was seen, in a list or otherwise."""
-        if listing:
-            self._handed = self._clock.time()
-        if self._met is None:
+    def on_event(self, key: Key, *, listed: bool) -> None:
+        """Note an AppStack that kopf has handed out."""
+        if listed:
+            self._last_handed_out = self._clock.time()
+        if self._listed is None:
             return
-        self._met.add(key)
-        if listing and self._timer is not None:
-            self._wait()
+        self._listed.add(key)
+        if listed and self._settling is not None:
+            self._start_settling()
 
-    def _go_on(self) -> None:
-        now, listing = self._clock.time(), self._met is not None and self._timer is None
-        calm = now >= self._until or not (listing or now - self._handed < BREATH)
-        if calm:
-            for key in tuple(islice(self._put_off, _AT_ONCE)):
-                del self._put_off[key]
+    def defer(self, key: Key) -> None:
+        """Resume with an AppStack once no list is under way: it needs nothing, and would delay those that do."""
+        if not self._deferred:
+            now = self._clock.time()
+            self._deferred_until = now + MAX_DEFERRAL_SECONDS
+            self._clock.call_at(now + PAUSE_SECONDS, self._resume_deferred)
+        self._deferred[key] = None
+
+    def _resume_deferred(self) -> None:
+        now, is_listing = self._clock.time(), self._listed is not None and self._settling is None
+        is_quiet = not is_listing and now - self._last_handed_out >= PAUSE_SECONDS
+        if may_resume := now >= self._deferred_until or is_quiet:
+            for key in tuple(islice(self._deferred, _RESUMED_AT_ONCE)):
+                del self._deferred[key]
                 self._resume(key)
-        if self._put_off:
-            self._clock.call_at(now if calm else max(self._handed, now - BREATH / 2) + BREATH, self._go_on)
+        if self._deferred:
+            next_check = max(self._last_handed_out, now - PAUSE_SECONDS / 2) + PAUSE_SECONDS
+            self._clock.call_at(now if may_resume else next_check, self._resume_deferred)
 
-    def _begin(self) -> None:
-        self._cancel()
-        self._met = set()
+    def _start_settling(self) -> None:
+        self._cancel_settling()
+        self._settling = self._clock.call_at(self._clock.time() + SETTLED_SECONDS, self._settled)
 
-    def _listed(self) -> None:
-        if self._met is not None and self._timer is None:
-            self._wait()
+    def _cancel_settling(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settling = None
 
-    def _wait(self) -> None:
-        self._cancel()
-        self._timer = self._clock.call_at(self._clock.time() + QUIET, self._over)
-
-    def _cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _over(self) -> None:
-        missing = frozenset(self._known()).difference(self._met or ())
-        self._met = self._timer = None
-        self._swept = True
+    def _settled(self) -> None:
+        missing = frozenset(self._known).difference(self._listed or ())
+        self._listed = self._settling = None
+        self._has_settled = True
         if missing:
-            self._doubt(missing)
+            self._handler.mark_stale(missing)

@@ -1,4 +1,4 @@
-"""What kopf is told: no logic. Only `on.event` is used, for every other handler writes to the objects it sees."""
+"""The registry and the settings of kopf."""
 
 from __future__ import annotations
 
@@ -11,99 +11,76 @@ from uuid import uuid4
 import aiohttp
 import kopf
 
-from appstack.client.requests import SILENCE
+from appstack.client.requests import WATCH_SILENCE_SECONDS
 from appstack.k8s.metadata import GROUP, PLURAL, VERSION, Manifest
 
 OnEvent = Callable[[str | None, Manifest], None]
-"""Takes in an AppStack, with the type of the event: None while kopf lists."""
+"""Handles an AppStack and the type of its event, which is None for an AppStack from a list."""
 
-_SPOKEN_FOR: Final = (
+_SILENCED_LOGGERS: Final = (
     "kopf._cogs.clients.watching",
     "kopf._core.reactor.observation",
     "kopf._core.reactor.orchestration",
     "kopf._core.reactor.running",
 )
-"""kopf's loggers of what fails and is tried again: feed.py says it, once, in the words of all watches."""
+"""kopf logs each retry there; KopfSource logs the failure once, as all informers do."""
 
 
-class _Forever:
-    """Waits between the tries of a request: without an end, for a finite list ends kopf after a minute."""
+class _EndlessBackoff:
+    """Delays between the attempts of a request, without an end. Lists and watches have a back-off of their own."""
 
     def __iter__(self) -> Iterator[float]:
         while True:
-            yield random.uniform(0.25, 0.75)  # lists and watches have a pace of their own beside it: feed.py
+            yield random.uniform(0.25, 0.75)
 
 
-class _NoProgress(kopf.ProgressStorage):
-    """kopf keeps nothing on our objects."""
-
-    def fetch(self, **_: Any) -> None:
-        """Remember nothing."""
-
-    def store(self, **_: Any) -> None:
-        """Keep nothing."""
-
-    def purge(self, **_: Any) -> None:
-        """Have nothing to remove."""
-
-    def touch(self, **_: Any) -> None:
-        """Leave the object alone."""
-
-    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
-        """Find nothing to hide."""
-        return essence
-
-
-class _NoDiffs(kopf.DiffBaseStorage):
-    """kopf compares nothing: building what it would compare costs more than all the rest."""
+class _NoDiffs(kopf.MultiDiffBaseStorage):
+    """Compares nothing: to build the values would cost more than all other work of kopf."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
-        """Return nothing to compare."""
+        """Return an empty value."""
         return kopf.BodyEssence({})
 
     def fetch(self, **_: Any) -> kopf.BodyEssence:
-        """Return nothing to compare with: None would mean a new object."""
+        """Return an empty value; None would mean that the object is new, and kopf would write to it."""
         return kopf.BodyEssence({})
 
-    def store(self, **_: Any) -> None:
-        """Keep nothing."""
 
+def registry(on_event: OnEvent, session: Callable[[], aiohttp.ClientSession], *, server: str) -> kopf.OperatorRegistry:
+    """Return the handlers. kopf closes each session that it is given."""
+    handlers = kopf.OperatorRegistry()
 
-def registry(seen: OnEvent, session: Callable[[], aiohttp.ClientSession], *, server: str) -> kopf.OperatorRegistry:
-    """Return the handlers; kopf closes each session that it is given."""
-    found = kopf.OperatorRegistry()
-
-    @kopf.on.login(registry=found)
+    @kopf.on.login(registry=handlers)
     async def login(**_: Any) -> kopf.AiohttpSession:
         return kopf.AiohttpSession(server=server, aiohttp_session=session())
 
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=found)
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
     async def appstack(event: kopf.RawEvent, **_: Any) -> None:
-        seen(event["type"], event["object"])  # type: ignore[arg-type]
+        on_event(event["type"], event["object"])  # type: ignore[arg-type]
 
-    return found
+    return handlers
 
 
 def settings() -> kopf.OperatorSettings:
-    """Return kopf's settings: how each came about stands in docs/decisions/0003."""
+    """Return kopf's settings; docs/decisions/0003 has the reasons."""
     chosen = kopf.OperatorSettings()
-    chosen.persistence.finalizer = f"appstack.dev/{uuid4().hex}"  # kopf would remove its own from whatever bears it
-    chosen.persistence.progress_storage = _NoProgress()
-    chosen.persistence.diffbase_storage = _NoDiffs()
+    chosen.persistence.finalizer = f"appstack.dev/{uuid4().hex}"  # kopf removes its finalizer from any object
+    chosen.persistence.progress_storage = kopf.MultiProgressStorage([])
+    chosen.persistence.diffbase_storage = _NoDiffs([])
     chosen.posting.enabled = False
     chosen.peering.standalone = True
     chosen.scanning.disabled = True
     chosen.watching.chunk_size = 500
     chosen.watching.initial_streaming = False
-    chosen.watching.inactivity_timeout = SILENCE
-    chosen.watching.server_timeout = random.randint(240, 480)  # as ours
+    chosen.watching.inactivity_timeout = WATCH_SILENCE_SECONDS
+    chosen.watching.server_timeout = random.randint(240, 480)  # as informers do
     chosen.queueing.idle_timeout = 0.05
     chosen.queueing.worker_limit = None
-    chosen.networking.error_backoffs = _Forever()
+    chosen.networking.error_backoffs = _EndlessBackoff()
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 5
-    chosen.process.ultimate_exiting_timeout = None  # run.py sees to the end
+    chosen.process.ultimate_exiting_timeout = None  # the operator ends the process itself
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
-    for name in _SPOKEN_FOR:
+    for name in _SILENCED_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return chosen

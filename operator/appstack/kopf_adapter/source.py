@@ -1,25 +1,30 @@
-"""AppStacks as they come, through kopf: listened to, kept from asking without a pause, begun anew when it ends."""
+"""kopf as the source of AppStack events: observed, rate-limited, and restarted when it ends."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, cast
 
 import aiohttp
 import kopf
-from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse, StreamReader
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, StreamReader
 
-from appstack.client.client import Client, said
-from appstack.client.resource_kinds import STACK
+from appstack.client import requests
+from appstack.client.client import Client, describe
+from appstack.client.resource_kinds import APPSTACKS
 from appstack.client.responses import retry_after
+from appstack.errors import ApiRejected, OperatorError
 from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
-from appstack.k8s.lenient_json import readable
-from appstack.kopf_adapter import settings as handlers
+from appstack.k8s.lenient_json import sanitize
+from appstack.k8s.metadata import API_VERSION
+from appstack.kopf_adapter import settings
+from appstack.kopf_adapter.relist import RelistTracker
+from appstack.kopf_adapter.settings import OnEvent
 from appstack.telemetry import metrics
 
 logger = logging.getLogger(__name__)
@@ -28,51 +33,51 @@ _ERROR: Final = b'{"type":"ERROR"'
 
 
 class KopfSource:
-    """kopf's watch of AppStacks, which ends with every fault that it does not know: then it is begun anew."""
+    """Runs kopf's watch of AppStacks. kopf ends with every fault that it does not know, and is started again."""
 
     def __init__(
         self,
         client: Client,
         *,
-        seen: handlers.OnEvent,
-        served: Callable[[], Coroutine[Any, Any, None]],
-        beside: ClientMiddlewareType,
+        health: WatchHealth,
+        on_event: OnEvent,
+        relist: RelistTracker,
     ) -> None:
-        self.health = WatchHealth(STACK.plural)
         self._client = client
-        self._session = partial(client.session, self._listen, beside)
-        self._seen = seen
-        self._served = served  # raises where the cluster does not know AppStacks
-        self._paces = {"kopf": ReconnectBackoff(), "list": ReconnectBackoff(), "watch": ReconnectBackoff()}
-        self._alone = float("-inf")  # until when the server wants to be left alone
-        self._events = metrics.WATCH_EVENTS.labels(STACK.plural)
+        self._health = health
+        self._session = partial(client.session, self._middleware)
+        self._on_event = on_event
+        self._relist = relist
+        self._backoffs = {"kopf": ReconnectBackoff(), "list": ReconnectBackoff(), "watch": ReconnectBackoff()}
+        self._retry_after = float("-inf")  # the server has asked for no request before this time
+        self._events = metrics.WATCH_EVENTS.labels(APPSTACKS.plural)
 
-    async def run(self, stop: asyncio.Event, *, started: Callable[[], None]) -> None:
-        """Follow until told to stop; call `started` each time that kopf has taken over the signals."""
+    async def run(self, stop: asyncio.Event, *, on_start: Callable[[], None]) -> None:
+        """Watch until `stop` is set; call `on_start` each time that kopf has replaced the signal handlers."""
         while not stop.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._paces["kopf"].pause())
+                await asyncio.wait_for(stop.wait(), self._backoffs["kopf"].next_delay())
                 return
-            self.health.turn()
+            self._health.attempt()
             try:
-                await self._served()
-                await self._follow(stop, started)
+                await check_appstacks_served(self._client)
+                await self._run_kopf(stop, on_start)
             except Exception as error:
                 if stop.is_set():
-                    logger.debug("kopf, while it was stopped: %s", error)  # it closes what its own tasks still use
+                    logger.debug("kopf failed while it was stopped: %s", error)  # its own tasks use what it closes
                 else:
-                    self.health.trouble(f"kopf gave up, and is begun anew: {said(error)}")
+                    self._health.failure(f"kopf ended and is started again: {describe(error)}")
 
-    async def _follow(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
-        """Let kopf watch until it fails or is told to stop; of all tasks only its own are ended."""
+    async def _run_kopf(self, stop: asyncio.Event, on_start: Callable[[], None]) -> None:
+        """Run kopf until it fails or is stopped, and cancel its root tasks then."""
         tasks = await kopf.spawn_tasks(
-            registry=handlers.registry(self._seen, self._session, server=self._client.server),
-            settings=handlers.settings(),
+            registry=settings.registry(self._on_event, self._session, server=self._client.server),
+            settings=settings.settings(),
             clusterwide=True,
             standalone=True,
             stop_flag=stop,
         )
-        started()
+        on_start()
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -83,83 +88,98 @@ class KopfSource:
             if not task.cancelled():
                 task.result()
 
-    async def _listen(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Send a request of kopf's on, not too soon, and see what becomes of it."""
+    async def _middleware(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        """Delay a request of kopf as its back-off demands, send it, and record the outcome."""
         verb = _verb(request)
-        wait = self._alone - time.monotonic()
-        if verb in self._paces and "continue" not in request.url.query:
-            wait = self._paces[verb].pause(at_least=wait)
-        await asyncio.sleep(wait)  # this is of the request's own time: where it runs out, kopf asks again
-        self.health.turn()
-        code, began = "none", time.monotonic()
+        first_page = "continue" not in request.url.query
+        delay = self._retry_after - time.monotonic()
+        if verb in self._backoffs and first_page:
+            delay = self._backoffs[verb].next_delay(at_least=delay)
+        await asyncio.sleep(delay)  # counts towards the request's own time-out, after which kopf retries
+        if verb == "list" and first_page:
+            self._relist.list_started()
+        elif verb == "watch":
+            self._relist.list_completed()
+        self._health.attempt()
+        code, started = "none", time.monotonic()
         try:
             response = await handler(request)
             code = str(response.status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self.health.trouble(f"{self._client.server}: {said(error)}")
+            self._health.failure(f"{self._client.server}: {describe(error)}")
             raise
         finally:
-            metrics.requested(verb, STACK.plural, code=code, seconds=time.monotonic() - began)
+            metrics.record_request(verb, APPSTACKS.plural, code=code, seconds=time.monotonic() - started)
         if response.status >= 400:
-            self.health.trouble(f"{self._client.server}: {code} {response.reason}")
-            if response.status in (429, 503):
-                self._alone = time.monotonic() + (retry_after(response.headers) or 0.0)
-            if response.status == 429:  # kopf would sleep for as long as the server says
-                response.release()
-                raise aiohttp.ClientConnectionError("the API server is too busy")
+            self._handle_error(response)
         elif verb == "list":
-            self._paces["list"].progress()
-            self._paces["kopf"].progress()
-            response.content = cast(StreamReader, _Heard(response.content))
+            self._backoffs["list"].progress()
+            self._backoffs["kopf"].progress()
+            response.content = cast(StreamReader, _LenientStream(response.content))
         elif verb == "watch":
-            self.health.filled()
-            response.content = cast(StreamReader, _Heard(response.content, self._hear))
+            self._health.synced()
+            response.content = cast(StreamReader, _LenientStream(response.content, self._on_chunk))
         return response
 
-    def _hear(self, chunk: bytes) -> None:
+    def _handle_error(self, response: ClientResponse) -> None:
+        self._health.failure(f"{self._client.server}: {response.status} {response.reason}")
+        if response.status in (429, 503):
+            self._retry_after = time.monotonic() + (retry_after(response.headers) or 0.0)
+        if response.status == 429:  # kopf would sleep for as long as the server says
+            response.release()
+            raise aiohttp.ClientConnectionError("the API server is too busy")
+
+    def _on_chunk(self, chunk: bytes) -> None:
         self._events.inc(chunk.count(b"\n"))
         if chunk.startswith(_ERROR):
-            self.health.trouble(f"the watch ended: {chunk[:300]!r}")
-        elif chunk.startswith(b"{"):  # else it is the rest of an event, or nothing that the API server says
-            self._paces["watch"].progress()
-            self.health.beat()
+            self._health.failure(f"the watch ended: {chunk[:300]!r}")
+        elif chunk.startswith(b"{"):  # else it continues an event, or is not from the API server
+            self._backoffs["watch"].progress()
+            self._health.heartbeat()
 
 
-class _Heard:
-    """A stream that kopf can read whatever it brings, and somebody who hears it: kopf keeps bookmarks to itself."""
+class _LenientStream:
+    """A response body that kopf can parse whatever it contains. `on_chunk` sees the bytes, bookmarks included."""
 
-    def __init__(self, content: StreamReader, hear: Callable[[bytes], None] = lambda _: None) -> None:
+    def __init__(self, content: StreamReader, on_chunk: Callable[[bytes], None] = lambda _: None) -> None:
         self._content = content
-        self._hear = hear
+        self._on_chunk = on_chunk
 
     async def read(self) -> bytes:
-        page = readable(await self._content.read())
-        await asyncio.sleep(0)  # kopf reads it once more, and hands out all that is in it, in one go
+        page = sanitize(await self._content.read())
+        await asyncio.sleep(0)  # kopf parses the page and hands out all of it without yielding
         return page
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         rest = b""
         async for chunk in self._content.iter_chunked(size):
-            self._hear(chunk)
+            self._on_chunk(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
-            yield b"".join(readable(line) + b"\n" for line in lines)
+            yield b"".join(sanitize(line) + b"\n" for line in lines)
         if rest:
-            yield readable(rest)
+            yield sanitize(rest)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
 
 
+async def check_appstacks_served(client: Client) -> None:
+    """Raise OperatorError if the cluster does not serve AppStacks, ApiRejected if this user may not list them."""
+    try:
+        served = await client.send(requests.discover())
+    except ApiRejected as error:
+        if error.status != 404:
+            raise
+        served = {"resources": []}
+    if not any(resource["name"] == APPSTACKS.plural for resource in served["resources"]):
+        raise OperatorError(
+            f"The cluster at {client.server} does not serve AppStacks ({API_VERSION})",
+            "Run `appstack crd | kubectl apply --server-side -f -`, or install the Helm chart",
+        )
+    await client.send(requests.list_page(APPSTACKS, limit=1))
+
+
 def _verb(request: ClientRequest) -> str:
-    if not request.url.path.endswith(f"/{STACK.plural}"):
-        return "get"  # what the cluster serves
+    if not request.url.path.endswith(f"/{APPSTACKS.plural}"):
+        return "get"  # discovery
     return "watch" if "watch" in request.url.query else "list"
-
-
-async def end_others(*, within: float) -> None:
-    """End what kopf leaves behind: it would go on over connections that are closed."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    if others:
-        await asyncio.wait(others, timeout=within)

@@ -1,4 +1,4 @@
-"""How much each group may hold of what there is a limited number of. PURE."""
+"""The share of a limited pool that each tenant may hold."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Hashable
 
 
 class FairShare:
-    """A group may take another one while it holds fewer than are free: so no group takes what others would need.
+    """Limits the slots of each tenant: it may acquire a slot while it holds fewer than are free.
 
-    One that gives nothing back ends up with half of all, a second such one with half of the rest. Groups that do give
-    back end up with equal parts, however much each of them wants.
+    A tenant that never releases ends up with half of the pool, a second such tenant with half of the rest. Tenants that
+    do release end up with equal parts, however much each of them asks for.
     """
 
-    def __init__(self, number: int) -> None:
-        self._free = number
+    def __init__(self, size: int) -> None:
+        self._free = size
         self._held: dict[Hashable, int] = {}
 
-    def may(self, group: Hashable) -> bool:
-        """Tell whether a group may take another one. Groups that may not are fewer than are held, if one is free."""
-        return self._held.get(group, 0) < self._free
+    def may_acquire(self, tenant: Hashable) -> bool:
+        """Return whether the tenant holds fewer slots than are free."""
+        return self._held.get(tenant, 0) < self._free
 
-    def take(self, group: Hashable) -> None:
-        """Let a group hold another one."""
+    def acquire(self, tenant: Hashable) -> None:
+        """Count a slot as held by the tenant."""
         self._free -= 1
-        self._held[group] = self._held.get(group, 0) + 1
+        self._held[tenant] = self._held.get(tenant, 0) + 1
 
-    def give_back(self, group: Hashable) -> None:
-        """Let a group hold one fewer."""
+    def release(self, tenant: Hashable) -> None:
+        """Count a slot of the tenant as free."""
         self._free += 1
-        self._held[group] -= 1
-        if not self._held[group]:
-            del self._held[group]
+        self._held[tenant] -= 1
+        if not self._held[tenant]:
+            del self._held[tenant]
 
-    def unused(self) -> bool:
-        """Tell whether nobody holds any."""
+    def is_idle(self) -> bool:
+        """Return whether no slot is held."""
         return not self._held

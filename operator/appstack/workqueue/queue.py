@@ -1,4 +1,4 @@
-"""A level-triggered work queue: what matters is that a key needs a look, not how often that was said."""
+"""The work queue: level-triggered, fair between tenants, with back-off and a rate limit for each key."""
 
 from __future__ import annotations
 
@@ -7,217 +7,191 @@ import random
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
-from appstack.workqueue.fair_queue import (
-    DEFAULT_RATE_LIMIT,
-    FLOW,
-    SLOW,
-    Item,
-    Priority,
-    PriorityQueue,
-    RateLimit,
-    RateLimiter,
-)
+from appstack.workqueue.fair_queue import FairQueue, Priority
 from appstack.workqueue.fair_share import FairShare
+from appstack.workqueue.timing import DEFAULT_BACKOFF, DEFAULT_RATE_LIMIT, Backoff, Clock, RateLimit, RateLimiter, Timer
 
 K = TypeVar("K", bound=Hashable)
 
-
-class Timer(Protocol):
-    """What a clock returns for a call to come."""
-
-    def cancel(self) -> None:
-        """Forget the call."""
-
-    def when(self) -> float:
-        """When it comes."""
-
-
-class Clock(Protocol):
-    """The part of an event loop that the queue needs."""
-
-    def time(self) -> float:
-        """Return the time in seconds."""
-
-    def call_at(self, when: float, callback: Callable[[], None], /) -> Timer:
-        """Call back at that time."""
+BACKLOG_SECONDS: Final = 1.0
+"""A backlog lasts while new specs wait and one is dequeued at least this often; hanging reconciles are no backlog."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """When a key wants its next look, besides when something happens to it."""
+    """The result of a reconcile: when to reconcile the key again, apart from events."""
 
-    after: float | None = None  # seconds; never, when None
-    failed: bool = False  # with back-off, at the earliest after `after`
-    untried: bool = False  # nothing was tried, or not all of it: what is remembered of failures stays
-    tell: bool = False  # what was done is to be told, as soon as nobody waits for a look
+    requeue_after: float | None = None  # seconds; None: not before the next event
+    failed: bool = False  # requeue with back-off, not before `requeue_after`
+    keep_failures: bool = False  # nothing was attempted, or only a part: earlier failures still count
 
 
 DONE: Final = Result()
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """How long a key that fails waits: twice as long each time, a little more or less."""
-
-    first: float = 0.5
-    longest: float = 120.0
-    jitter: float = 0.2
-
-    def delay(self, failures: int, chance: float) -> float:
-        """Return the seconds before the next try; `chance` lies between 0 and 1."""
-        plain: float = min(self.longest, self.first * 2.0 ** min(failures, 30))
-        return plain * (1 + self.jitter * (2 * chance - 1))
-
-
 class WorkQueue(Generic[K]):
-    """Every key is with one worker at most; what happens to it meanwhile folds into one more look.
+    """Keys to reconcile. A key is with one worker at most; events meanwhile fold into one more reconcile.
 
-    Groups of keys take turns, so that nobody waits because another has much to do; and each has its share of the
-    workers, so that nobody waits because another's looks hang. Looks come before what is only to be told: work before
-    words.
+    Tenants take turns, and each may hold its fair share of the workers. The queue accepts keys from `open` to `close`:
+    a standby enqueues nothing.
     """
 
     def __init__(
         self,
         clock: Clock,
         *,
-        group: Callable[[K], Hashable],
+        tenant: Callable[[K], Hashable],
         workers: int,
-        backoff: Backoff = Backoff(),
-        rate: RateLimit = DEFAULT_RATE_LIMIT,
+        backoff: Backoff = DEFAULT_BACKOFF,
+        rate_limit: RateLimit = DEFAULT_RATE_LIMIT,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
+        self._tenant = tenant
         self._backoff = backoff
         self._chance = chance
-        self._group = group
-        self._shares = FairShare(workers)
-        self._waiting: PriorityQueue[K] = PriorityQueue(group)
-        self._allowance: RateLimiter[K] = RateLimiter(rate)
-        self._again: set[K] = set()  # to be looked at again once its worker is done
+        self._share = FairShare(workers)
+        self._waiting: FairQueue[K] = FairQueue(tenant)
+        self._rate_limiter: RateLimiter[K] = RateLimiter(rate_limit)
         self._processing: set[K] = set()
+        self._repeat: dict[K, Priority] = {}  # events came for these while a worker had them
         self._timers: dict[K, Timer] = {}
         self._failures: dict[K, int] = {}
-        self._wakers: deque[asyncio.Future[None]] = deque()
+        self._idle_workers: deque[asyncio.Future[None]] = deque()
+        self._backlog_seen = float("-inf")
+        self._open = False
         self._closed = False
 
     def __len__(self) -> int:
-        """How many keys wait for a worker."""
+        """Return the number of keys that wait for a worker."""
         return len(self._waiting)
 
-    def age(self) -> float:
-        """Return the seconds for which the key that waits longest has waited for a worker."""
+    def __contains__(self, key: K) -> bool:
+        """Return whether a reconcile of the key is to come, after the present one if a worker has it."""
+        return key in self._waiting or key in self._repeat
+
+    def longest_wait(self) -> float:
+        """Return the seconds for which the longest waiting key has waited for a worker."""
         since = self._waiting.oldest()
         return 0.0 if since is None else self._clock.time() - since
 
-    def add(self, key: K, *, later: bool = False) -> None:
-        """Have a look at the key as soon as it is its turn; `later`: behind all those that something happened to."""
-        if self._closed:
+    def is_backlogged(self) -> bool:
+        """Return whether new specs wait and workers are getting through them."""
+        return self._clock.time() - self._backlog_seen < BACKLOG_SECONDS
+
+    def add(self, key: K, priority: Priority = Priority.NORMAL) -> None:
+        """Reconcile the key as soon as a worker is free and its rate limit allows."""
+        if not self._open:
             return
         if key in self._processing:
-            self._again.add(key)
+            self._repeat[key] = min(priority, self._repeat.get(key, priority))
             return
-        wait = self._allowance.wait(key, self._clock.time())
-        if wait > 0:
-            self.add_after(key, wait)
-        else:
-            self._put(key, Priority.LOW if later else Priority.NORMAL)
+        delay = self._rate_limiter.delay(key, self._clock.time())
+        if delay > 0:
+            self.add_after(key, delay)
+        elif self._waiting.put(key, self._clock.time(), priority):
+            self._notify()
 
     def add_after(self, key: K, delay: float) -> None:
-        """Have a look at the key in `delay` seconds; the earliest of several such wishes counts."""
+        """Reconcile the key in `delay` seconds; of several requests the earliest counts."""
         when = self._clock.time() + delay
         timer = self._timers.get(key)
-        if self._closed or (timer is not None and timer.when() <= when):
+        if not self._open or (timer is not None and timer.when() <= when):
             return
         if timer is not None:
             timer.cancel()
         self._timers[key] = self._clock.call_at(when, lambda: self._due(key))
 
-    async def get(self) -> Item[K] | None:
-        """Wait for a key and take it, with the lane that it comes from; None when the queue is closed."""
+    async def get(self) -> K | None:
+        """Wait for a key and take it; return None when the queue is closed."""
         while not self._closed:
-            turn = self._take()
-            if turn is not None:
-                self._wake_where_it_helps()  # a key that was done may have let two groups go on
-                return turn
-            waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._wakers.append(waker)
-            await waker
+            key = self._pop()
+            if key is not None:
+                self._notify()  # the release of a slot may have made two tenants admissible
+                return key
+            idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle_workers.append(idle)
+            await idle
         return None
 
-    def done(self, key: K, again: Result = DONE) -> None:
-        """Give a key back, with what its worker wishes."""
+    def done(self, key: K, result: Result = DONE) -> None:
+        """Return a key that `get` gave out, with the result of its reconcile."""
         self._processing.discard(key)
-        self._waiting.done(key)
-        self._shares.give_back(self._group(key))
-        if again.failed:
-            failures = self._failures.get(key, 0)
-            self._failures[key] = failures + 1
-            self.add_after(key, max(again.after or 0.0, self._backoff.delay(failures, self._chance())))
+        self._share.release(self._tenant(key))
+        if result.failed:
+            self.retry(key, after=result.requeue_after)
         else:
-            if not (again.untried or again.tell):
-                self._failures.pop(key, None)
-            if again.after is not None:
-                self.add_after(key, again.after)
-        if key in self._again:
-            self._again.discard(key)
-            self.add(key)
-        if again.tell and not self._closed:
-            self._put(
-                key, Priority.STATUS
-            )  # where it waits for a look already, that look finds anew what there is to tell
+            if not result.keep_failures:
+                self.forgive(key)
+            if result.requeue_after is not None:
+                self.add_after(key, result.requeue_after)
+        priority = self._repeat.pop(key, None)
+        if priority is not None:
+            self.add(key, priority)
 
-    def caught_up(self, key: K) -> None:
-        """Take in from a key's worker that it has seen all that happened to the key until now."""
-        self._again.discard(key)
+    def retry(self, key: K, *, after: float | None = None) -> None:
+        """Count a failure of the key and reconcile it again with back-off, in `after` seconds at the earliest."""
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        self.add_after(key, max(after or 0.0, self._backoff.delay(failures, self._chance())))
+
+    def forgive(self, key: K) -> None:
+        """Reset the back-off of a key."""
+        self._failures.pop(key, None)
+
+    def drop_repeat(self, key: K) -> None:
+        """Drop the events that came for a key since a worker took it: the worker has seen them."""
+        self._repeat.pop(key, None)
 
     def forget(self, key: K) -> None:
-        """Drop what is remembered of a key that is gone."""
-        self._failures.pop(key, None)
-        self._cancel(key)
+        """Drop the back-off and the timer of a key that is gone."""
+        self.forgive(key)
+        self._cancel_timer(key)
+
+    def open(self) -> None:
+        """Accept keys from now on."""
+        self._open = not self._closed
 
     def close(self) -> None:
-        """Hand out nothing more: whoever waits gets None."""
-        self._closed = True
+        """Give out nothing more; each waiting `get` returns None."""
+        self._open, self._closed = False, True
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
-        while self._wakers:
-            self._wake()
+        while self._idle_workers:
+            self._wake_one()
 
-    def _take(self) -> Item[K] | None:
-        now = self._clock.time()
-        turn = self._waiting.take(self._shares.may, now)
-        if turn is None:
+    def _pop(self) -> K | None:
+        popped = self._waiting.pop(self._share.may_acquire)
+        if popped is None:
             return None
-        self._processing.add(turn.key)
-        self._shares.take(self._group(turn.key))
-        self._clock.call_at(now + (SLOW if turn.lane is Priority.STATUS else FLOW), self._wake_where_it_helps)
-        if turn.lane is not Priority.STATUS:
-            self._allowance.took(turn.key, now)
-            self._cancel(turn.key)  # this look is the one that was wished for
-        return turn
+        key, priority = popped
+        tenant, now = self._tenant(key), self._clock.time()
+        if priority is Priority.HIGH and self._waiting.has(tenant, Priority.HIGH):
+            self._backlog_seen = now
+        self._processing.add(key)
+        self._share.acquire(tenant)
+        self._rate_limiter.record(key, now)
+        self._cancel_timer(key)  # this reconcile is the one that was scheduled
+        return key
 
-    def _put(self, key: K, lane: Priority) -> None:
-        if self._waiting.put(key, lane, self._clock.time()):
-            self._wake()
-
-    def _cancel(self, key: K) -> None:
+    def _cancel_timer(self, key: K) -> None:
         timer = self._timers.pop(key, None)
         if timer is not None:
             timer.cancel()
 
-    def _wake_where_it_helps(self) -> None:
-        if self._wakers and self._waiting.waits(self._shares.may, self._clock.time()):
-            self._wake()
+    def _notify(self) -> None:
+        """Wake a worker, if one is idle and there is a key that it may have."""
+        if self._idle_workers and self._waiting.is_ready(self._share.may_acquire):
+            self._wake_one()
 
-    def _wake(self) -> None:
-        while self._wakers:
-            waker = self._wakers.popleft()
-            if not waker.done():
-                waker.set_result(None)
+    def _wake_one(self) -> None:
+        while self._idle_workers:
+            idle = self._idle_workers.popleft()
+            if not idle.done():
+                idle.set_result(None)
                 return
 
     def _due(self, key: K) -> None:
