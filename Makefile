@@ -1,4 +1,4 @@
-# The words of this project. `make help` lists them; CI says `make test` and nothing else.
+# The make targets of this project. `make help` lists them; CI runs `make test` only.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -11,36 +11,36 @@ PYTHON := $(BIN)/python
 STAMP := $(VENV)/.made-from
 
 .PHONY: help
-help: ## this list
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set-up -----------------------------------------------------------------------------------------------------------
 
 .PHONY: setup
-setup: $(STAMP) ## make .venv from the lock file; the other words call it
+setup: $(STAMP) ## create .venv from the lock file; other targets depend on it
 
 $(STAMP): requirements-dev.lock
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "AppStack needs Python 3.11 or newer; say which with: make PYTHON3=python3.12" >&2; exit 1; }
-	@echo "setup: $(VENV) from requirements-dev.lock"
-	@$(PYTHON3) -m venv $(VENV) || { echo "no venv module: on Debian and Ubuntu, apt-get install python3-venv" >&2; exit 1; }
+	  || { echo "AppStack needs Python 3.11 or newer. Select one with: make PYTHON3=python3.12" >&2; exit 1; }
+	@echo "setup: creating $(VENV) from requirements-dev.lock"
+	@$(PYTHON3) -m venv $(VENV) || { echo "The Python module venv is missing. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .PHONY: lock
-lock: setup ## write both lock files anew, after pyproject.toml changed or to take newer releases
+lock: setup ## update both lock files, after a change of pyproject.toml or to newer releases
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade pyproject.toml --output-file requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --extra dev --extra bench pyproject.toml --output-file requirements-dev.lock
 
-# --- what is generated ------------------------------------------------------------------------------------------------
+# --- generated files --------------------------------------------------------------------------------------------------
 
 .PHONY: generate
-generate: setup ## write the CRD, the reference and the examples' objects from the model
+generate: setup ## generate the CRD, the chart's copies, the reference and the examples' objects
 	@$(PYTHON) -m tools.generate
 
 .PHONY: openapi-table
-openapi-table: setup ## write the table of Kubernetes' list keys and fields from the oldest supported release
+openapi-table: setup ## generate the table of Kubernetes fields and enums from the oldest supported release
 	@$(PYTHON) -m tools.openapi_table
 
 # --- checks -----------------------------------------------------------------------------------------------------------
@@ -48,13 +48,13 @@ openapi-table: setup ## write the table of Kubernetes' list keys and fields from
 CODE := operator tools tests bench
 
 .PHONY: format
-format: setup ## format the code
+format: setup ## format the code and fix lint findings
 	@$(BIN)/ruff format --quiet $(CODE)
 	@$(BIN)/ruff check --quiet --fix-only $(CODE)
 
 .PHONY: check
-check: setup ## format, lint, types, layers, unit tests, drift of what is generated: under a minute
-	@$(BIN)/ruff format --quiet --check $(CODE) || { echo "not formatted: run make format" >&2; exit 1; }
+check: setup ## format, lint, types, import contracts, unit tests, generated files: under a minute
+	@$(BIN)/ruff format --quiet --check $(CODE) || { echo "The code is not formatted. Run: make format" >&2; exit 1; }
 	@$(BIN)/ruff check --quiet $(CODE)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >/dev/null || { $(BIN)/lint-imports; exit 1; }
@@ -66,29 +66,29 @@ check: setup ## format, lint, types, layers, unit tests, drift of what is genera
 include tools/cluster.mk tools/ship.mk
 
 .PHONY: test-api
-test-api: setup cluster ## tests against a real API server
+test-api: setup cluster ## run the tests against a real API server
 	@$(PYTHON) -m pytest tests/api --numprocesses 2 --dist loadfile
 
 .PHONY: test
-test: check images metrics-server ## everything: the checks, the API tests and the end-to-end tests on one real cluster
-	@$(PYTHON) -m pytest tests/api --numprocesses 2 --dist loadfile  # these keep two cores busy, the others wait for pods
+test: check images metrics-server ## run the checks, the API tests and the end-to-end tests on one real cluster
+	@$(PYTHON) -m pytest tests/api --numprocesses 2 --dist loadfile  # CPU-bound on two cores; the end-to-end tests mostly wait for pods
 	@$(PYTHON) -m pytest tests/e2e --numprocesses 4 --dist loadfile --junitxml .cluster/e2e.xml
 
 .PHONY: examples-report
-examples-report: setup ## docs/examples.md from the last make test
+examples-report: setup ## generate docs/examples.md from the last make test
 	@$(PYTHON) -m tools.examples_report
 
-# --- how fast ---------------------------------------------------------------------------------------------------------
+# --- benchmarks -------------------------------------------------------------------------------------------------------
 
 N ?= 100,1000
 ONLY ?=
 ROUNDS ?= 3
 IDLE ?= 600
-CONTENDERS ?=
+SYSTEMS ?=
 OUT ?=
 REPORT ?=
 
 .PHONY: bench
-bench: setup ## how fast, beside a bare loop and peers: N=1000 ONLY=backlog,edit CONTENDERS=appstack,go ROUNDS=3 IDLE=600 OUT=folder REPORT=1
+bench: setup ## benchmark against bare loops and baseline controllers: N=1000 ONLY=backlog,edit SYSTEMS=appstack,go ROUNDS=3 IDLE=600 OUT=folder REPORT=1
 	@$(PYTHON) -m bench -n $(N) --rounds $(ROUNDS) --idle $(IDLE) \
-	  $(if $(ONLY),--only $(ONLY)) $(if $(CONTENDERS),--contenders $(CONTENDERS)) $(if $(OUT),--out $(OUT)) $(if $(REPORT),--report)
+	  $(if $(ONLY),--only $(ONLY)) $(if $(SYSTEMS),--systems $(SYSTEMS)) $(if $(OUT),--out $(OUT)) $(if $(REPORT),--report)

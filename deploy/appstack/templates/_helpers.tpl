@@ -32,7 +32,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{- /* What /etc/appstack/settings.yaml holds: the values, and what only the release knows. */ -}}
+{{- /* Content of /etc/appstack/settings.yaml: `settings` of the values, with defaults that depend on the release. */ -}}
 {{- define "appstack.settings" -}}
 {{- $own := dict "operatorNamespace" (include "appstack.operatorNamespace" .) -}}
 {{- $_ := set $own "identity" (include "appstack.identity" .) -}}
