@@ -1,1 +1,1 @@
-"""How fast AppStack is, beside a bare loop and beside its peers: `make bench`."""
+"""Benchmarks of AppStack against bare request loops and baseline controllers: `make bench`."""

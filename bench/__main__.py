@@ -1,4 +1,4 @@
-"""`python -m bench`: what `make bench` runs."""
+"""`python -m bench`: the command line behind `make bench`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,116 +15,125 @@ from typing import Final
 import aiohttp
 
 from bench import machine
-from bench.contenders import SUITES, contenders
-from bench.plane import ApiRejected
+from bench.checkout import ROOT
+from bench.control_plane import ApiRejected
 from bench.report import page, plots
-from bench.report.findings import ORDER, Findings
-from bench.report.keys import keys
-from bench.results import ROOT, SCRATCH, Run, newest
-from bench.session import Session, Sessions, missing
+from bench.report.findings import Findings
+from bench.report.key_figures import key_figures
+from bench.results import SCRATCH, WORK_FOLDER, Run, newest
+from bench.session import Session, SessionRunner, pending_sessions
+from bench.systems import SUITES, Selection, all_systems, select
+from bench.systems.appstack import BEFORE
 from tools.cluster import programs, shell
 
 RESULTS: Final = ROOT / "bench/results"
+DOCS: Final = ROOT / "docs/performance"
 EPILOG: Final = """\
 suites:
-  backlog   N stacks are there, then the contender is started
+  backlog   N stacks exist before the system starts (cold start)
   edit      every stack is edited
   drift     one child of every tenth stack is changed or deleted
-  restart   killed and started again, with nothing to do
-  idle      nothing happens; in the first round only
+  restart   the system is killed and started again, with nothing to reconcile
+  idle      no changes; measured in the first round only
   delete    every stack is deleted
-  streams   stacks come at 5, 20 and 50 a second
-  ready     N stacks with a pod each are there (nodes by kwok), then the contender is started
-  noisy     one stack is rewritten 20 times a second while others are created
-  callbacks how long AppStack's event loop is held up at a time, in a process with a clock in it
+  streams   stacks are created at 5, 20 and 50 a second
+  ready     as backlog, with a pod for each stack (nodes simulated by kwok)
+  noisy     one stack is edited 20 times a second while others are created
+  callbacks longest callbacks of AppStack's event loop, in an instrumented process
+
+systems:
+  bare, bare-status, appstack, go, kro
+  appstack@PATH   the operator of another checkout of this repository, reported as appstack-before
 
 examples:
-  make bench                     everything, N = 100 and 1000, three rounds
+  make bench                     all suites, N = 100 and 1000, three rounds
   make bench N=1000 ONLY=backlog,edit,drift,restart ROUNDS=3
-  make bench REPORT=1            measure nothing, write page, plots and latest.json of the newest run anew
+  make bench N=1000 ONLY=backlog,streams ROUNDS=2 SYSTEMS=appstack,appstack@../before,bare-status OUT=/tmp/run-compare
+  make bench REPORT=1            measure nothing; write page, plots and latest.json of the newest run
 
-one complete page, by several commands with the same OUT:
+A complete page takes several commands with the same OUT:
   export OUT=bench/results/run-DATE
   make bench N=1000 ONLY=backlog,edit,drift,restart ROUNDS=3
   make bench N=10000 ONLY=backlog,drift,restart,callbacks ROUNDS=1
   make bench N=1000 ONLY=idle,streams,noisy,delete,ready,callbacks ROUNDS=1
   make bench N=100 ONLY=backlog
 
-Each command writes page, plots and latest.json anew from all that its OUT holds. What is finished is kept in OUT and
-not measured again: after Ctrl-C, run the same command. OUT takes results of one state of the code only.
+Each command rewrites page, plots and latest.json from all results in OUT. Results in OUT are not measured again: after
+Ctrl-C, run the same command. All results in one OUT must come from the same state of the code. A run with
+appstack-before is a comparison: its page, plots and latest.json are written into OUT.
 """
 
 
 def _numbers(text: str) -> list[int]:
-    return [int(word) for word in text.replace(",", " ").split()]
+    return [int(token) for token in text.replace(",", " ").split()]
 
 
 def _suites(text: str) -> list[str]:
-    return _known("suite", text, SUITES)
+    suites = text.replace(",", " ").split()
+    unknown = [suite for suite in suites if suite not in SUITES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown suite {', '.join(unknown)}; choose from {', '.join(SUITES)}")
+    return suites
 
 
-def _contenders(text: str) -> list[str]:
-    return _known("contender", text, ORDER)
-
-
-def _known(what: str, text: str, known: Sequence[str]) -> list[str]:
-    words = text.replace(",", " ").split()
-    wrong = [word for word in words if word not in known]
-    if wrong:
-        raise argparse.ArgumentTypeError(f"no {what} {', '.join(wrong)}; there are {', '.join(known)}")
-    return words
+def _systems(text: str) -> Selection:
+    try:
+        return select(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure AppStack beside a bare loop and beside its peers, on a control plane of its own.",
+        description="Measure AppStack, bare request loops and baseline controllers, each on a fresh control plane.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("-n", type=_numbers, default=[100, 1000], metavar="N[,N]", help="how many stacks (default 100,1000)")
-    add("--only", type=_suites, default=list(SUITES), metavar="SUITE[,SUITE]", help="these suites (default all)")
-    add("--contenders", type=_contenders, default=list(ORDER), metavar="NAME[,NAME]", help="these (default all)")
-    add("--rounds", type=int, default=3, metavar="R", help="how often (default 3); contenders take turns")
-    add("--idle", type=float, default=600, metavar="S", help="how long the idle suite waits (default 600)")
-    where = "the run's folder (default bench/results/run-DATE of today; with --report, the newest run)"
-    add("--out", type=Path, metavar="FOLDER", help=where)
-    add("--docs", type=Path, default=ROOT / "docs/performance", metavar="FOLDER", help="for tables and plots")
-    add("--report", action="store_true", help="measure nothing, write page, plots and latest.json anew")
+    add("-n", type=_numbers, default=[100, 1000], metavar="N[,N]", help="number of stacks (default 100,1000)")
+    add("--only", type=_suites, default=list(SUITES), metavar="SUITE[,SUITE]", help="suites to run (default all)")
+    add("--systems", type=_systems, default=Selection(), metavar="NAME[,NAME]", help="systems under test (default all)")
+    add("--rounds", type=int, default=3, metavar="R", help="number of rounds (default 3); systems alternate in each")
+    add("--idle", type=float, default=600, metavar="S", help="seconds that the idle suite waits (default 600)")
+    out = "folder of the run (default bench/results/run-DATE of today; with --report, the newest run)"
+    add("--out", type=Path, metavar="FOLDER", help=out)
+    add("--docs", type=Path, metavar="FOLDER", help="folder for page and plots (default docs/performance)")
+    add("--report", action="store_true", help="measure nothing; write page, plots and latest.json from the results")
     return parser.parse_args()
 
 
 def _run(given: argparse.Namespace) -> Run:
-    """Return the run that is meant; raise Failure where there is none to report."""
+    """Return the run that the options name; raise Failure if it is to be reported and has no results."""
     if given.out is None and not given.report:
         return Run(RESULTS / f"run-{datetime.now(UTC).date().isoformat()}")
     run = newest(RESULTS) if given.out is None else Run(given.out.absolute())
     if given.report and (run is None or not any(run.results())):
-        raise shell.Failure("there are no results to report: measure first, or say where they are with OUT=folder")
+        raise shell.Failure("there are no results to report: measure first, or name their folder with OUT=folder")
     assert run is not None
     return run
 
 
 async def _measure(given: argparse.Namespace, run: Run) -> list[str]:
-    """Measure what is missing, and return what failed."""
+    """Run every pending session and return the descriptions of those that failed."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _cancel, asyncio.current_task())
-    machine.hold_code(run.machine())
-    run.made_on(machine.describe())
+    before = given.systems.before
+    machine.require_same_code(run.machine(), before=before)
+    run.record_machine(machine.describe(before=before))
     programs.ensure(["etcd", "kube-apiserver", "kube-controller-manager", "kubeadm"])
     failed = []
     with tempfile.TemporaryDirectory(prefix=SCRATCH) as folder:
-        sessions = Sessions(run, work=Path(folder) / "plane", idle_seconds=given.idle)
-        todo = _plan(given, run, in_flight=await sessions.sweep())
-        for number, session in enumerate(todo, 1):
-            what = f"round {session.round}, N={session.n}, {session.contender.name}: {', '.join(session.suites)}"
-            run.say(f"  [{number}/{len(todo)}] {what}")
+        runner = SessionRunner(run, work=Path(folder) / WORK_FOLDER, idle_seconds=given.idle)
+        pending = _plan(given, run, in_flight=await runner.best_concurrency())
+        for number, session in enumerate(pending, 1):
+            description = f"round {session.round}, N={session.n}, {session.system.name}: {', '.join(session.suites)}"
+            run.log(f"  [{number}/{len(pending)}] {description}")
             try:
-                await sessions.run(session)
+                await runner.run(session)
             except* (shell.Failure, ApiRejected, aiohttp.ClientError, OSError) as failures:
                 for failure in failures.exceptions:
-                    run.say(f"    failed: {failure}")
-                failed.append(what)
+                    run.log(f"    failed: {failure}")
+                failed.append(description)
     return failed
 
 
@@ -135,20 +143,21 @@ def _cancel(task: asyncio.Task[list[str]] | None) -> None:
 
 
 def _plan(given: argparse.Namespace, run: Run, *, in_flight: int) -> list[Session]:
-    """Return what is to do: in each round all contenders, each time another one first."""
-    everybody = [one for one in contenders(in_flight=in_flight) if one.name in given.contenders]
-    todo: list[Session] = []
+    """Return the pending sessions; each round has all systems and begins with the next one in the list."""
+    selection: Selection = given.systems
+    systems = [one for one in all_systems(in_flight=in_flight, before=selection.before) if one.name in selection.names]
+    pending: list[Session] = []
     for n in given.n:
         for round in range(1, given.rounds + 1):
-            first = (round - 1) % len(everybody)
-            for contender in everybody[first:] + everybody[:first]:
-                found = missing(run, contender, n=n, round=round, suites=given.only)
-                todo += [session for session in found if session not in todo]  # streams are the same for every N
-    return todo
+            first = (round - 1) % len(systems)
+            for system in systems[first:] + systems[:first]:
+                found = pending_sessions(run, system, n=n, round=round, suites=given.only)
+                pending += [session for session in found if session not in pending]  # streams are the same for each N
+    return pending
 
 
 def main() -> int:
-    """Measure, then report."""
+    """Measure, then write the report; return the exit code."""
     given = _parse()
     begun, failed = time.monotonic(), []
     try:
@@ -159,31 +168,38 @@ def main() -> int:
         print(f"error: {failure}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
-        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        print("\nstopped; run the same command to continue", file=sys.stderr)
         return 130
-    _report(run, given.docs)
-    shell.say(f"the page with tables and plots is in {given.docs}")
+    docs = _report(run, given.docs)
+    shell.progress(f"the page with tables and plots is in {docs}")
     if not given.report:
-        run.say(f"measured in {time.monotonic() - begun:.0f} s; results are in {run.folder}")
-    for what in failed:
-        run.say(f"failed: {what}")
+        run.log(f"measured in {time.monotonic() - begun:.0f} s; results are in {run.folder}")
+    for description in failed:
+        run.log(f"failed: {description}")
     return 1 if failed else 0
 
 
-def _report(run: Run, docs: Path) -> None:
-    """Print the tables, and write them, the plots and the key figures."""
-    findings, found = Findings(run.results()), run.machine()
+def _report(run: Run, docs: Path | None) -> Path:
+    """Print tables and key figures; write page, plots and latest.json; return the folder of the page.
+
+    A comparison of two checkouts is no result of the project, so its files stay in the folder of the run.
+    """
+    findings, measured_on = Findings(run.results()), run.machine()
+    comparison = any(one.system == BEFORE for one in findings.results)
+    docs = docs or (run.folder / "report" if comparison else DOCS)
+    latest = (run.folder if comparison else run.folder.parent) / "latest.json"
     print("\n".join(page.sections(findings)))
-    told = keys(findings)
-    print("\n".join(f"{name:30} {'-' if value is None else value}" for name, value in told.items()))
+    figures = key_figures(findings)
+    print("\n".join(f"{name:30} {'-' if value is None else value}" for name, value in figures.items()))
     docs.mkdir(parents=True, exist_ok=True)
-    text = page.page(findings, source=_source(run.folder), machine=found, plots=plots.draw(findings, docs))
-    (docs / "README.md").write_text(text)
-    (run.folder.parent / "latest.json").write_text(page.latest(told, run=run.id, machine=found))
+    drawn = plots.draw(findings, docs)
+    (docs / "README.md").write_text(page.page(findings, source=_source(run.folder), machine=measured_on, plots=drawn))
+    latest.write_text(page.latest(figures, run=run.id, machine=measured_on))
+    return docs
 
 
 def _source(folder: Path) -> str:
-    """Return how the page calls the run: a folder of another place is nothing that a reader could open."""
+    """Return the name of a run on the page; a folder outside the checkout is named without its path."""
     if folder.is_relative_to(ROOT):
         return f"`{folder.relative_to(ROOT)}`"
     return f"a run that is not kept with the project, `{folder.name}`"

@@ -1,4 +1,4 @@
-"""The API server's own account of who asked what, and when: the truth for times and counts."""
+"""The API server's audit log: the source of all request times and request counts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
-_LONG: Final = "ResponseStarted"  # of a watch: it ends much later, and is counted when it begins
-_DONE: Final = "ResponseComplete"
+_WATCH_STAGE: Final = "ResponseStarted"  # a watch completes much later, so it is counted when it begins
+_REQUEST_STAGE: Final = "ResponseComplete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +21,33 @@ class Record:
 
     user: str
     verb: str
-    resource: str  # with its subresource, as `appstacks/status`; empty for what is no resource
+    resource: str  # with the subresource, as `appstacks/status`; empty for a path that is no resource
     namespace: str
     name: str
     code: int
-    received: float  # seconds since 1970, by the API server's clock, which is ours too
+    received: float  # seconds since 1970 on the API server's clock, which is also the bench's
     completed: float
 
     @property
     def writes(self) -> bool:
-        """Whether it asks for a change."""
+        """Whether the request is a write."""
         return self.verb in WRITES
 
     @property
     def succeeded(self) -> bool:
-        """Whether it got what it asked for."""
+        """Whether the response has a status code below 300."""
         return self.code < 300
 
     @property
-    def word(self) -> str:
-        """As counts call it: verb, resource and code."""
+    def key(self) -> str:
+        """The key of the request in counts: verb, resource and status code."""
         return f"{self.verb} {self.resource or '(path)'} {self.code}"
 
 
 def parse(line: str) -> Record | None:
-    """Return the record of a line; None for a stage that is not counted."""
+    """Return the record of a line, or None for an audit stage that is not counted."""
     entry = json.loads(line)
-    if entry["stage"] != (_LONG if entry["verb"] == "watch" else _DONE):
+    if entry["stage"] != (_WATCH_STAGE if entry["verb"] == "watch" else _REQUEST_STAGE):
         return None
     ref = entry.get("objectRef") or {}
     return Record(
@@ -62,52 +62,52 @@ def parse(line: str) -> Record | None:
     )
 
 
-def _seconds(stamp: str) -> float:
-    return datetime.fromisoformat(stamp).timestamp()
+def _seconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
 
 
 class Log:
-    """An audit log that grows while we read it."""
+    """An audit log that grows while it is read."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._at = 0
+        self._offset = 0
         self.records: list[Record] = []
 
     def read(self) -> list[Record]:
-        """Take in what has been written since, and return all records."""
+        """Parse the complete lines added since the last call, and return all records."""
         with self._file.open("rb") as log:
-            log.seek(self._at)
+            log.seek(self._offset)
             data = log.read()
-        whole = data.rfind(b"\n") + 1
-        self._at += whole
-        for line in data[:whole].decode().splitlines():
+        complete = data.rfind(b"\n") + 1
+        self._offset += complete
+        for line in data[:complete].decode().splitlines():
             record = parse(line)
             if record is not None:
                 self.records.append(record)
         return self.records
 
 
-def of(records: Iterable[Record], user: str) -> list[Record]:
-    """Return what this user has asked for, Leases aside: a heartbeat is no work."""
+def requests_of(records: Iterable[Record], user: str) -> list[Record]:
+    """Return the requests of a user, except those for Leases: renewing a Lease is no work."""
     return [one for one in records if one.user == user and one.resource != "leases"]
 
 
-def count(records: Iterable[Record]) -> dict[str, int]:
-    """Count by verb, resource and code, the most frequent first."""
-    return dict(Counter(one.word for one in records).most_common())
+def count_requests(records: Iterable[Record]) -> dict[str, int]:
+    """Return the number of requests by verb, resource and status code, the most frequent first."""
+    return dict(Counter(one.key for one in records).most_common())
 
 
-def writes(records: Iterable[Record]) -> int:
-    """Count what asks for a change."""
+def count_writes(records: Iterable[Record]) -> int:
+    """Return the number of writes."""
     return sum(one.writes for one in records)
 
 
-def reads(records: Iterable[Record]) -> int:
-    """Count reads: of single objects and lists; a watch that is renewed reads nothing anew."""
+def count_reads(records: Iterable[Record]) -> int:
+    """Return the number of gets and lists; a watch, even a renewed one, is no read."""
     return sum(one.verb in ("get", "list") and bool(one.resource) for one in records)
 
 
-def single_reads(records: Iterable[Record]) -> int:
-    """Count reads of single objects."""
+def count_single_reads(records: Iterable[Record]) -> int:
+    """Return the number of gets of single objects."""
     return sum(one.verb == "get" and bool(one.name) for one in records)

@@ -1,15 +1,15 @@
-"""Nodes and pods without machines: kwok plays the kubelets, Kubernetes' own controllers and scheduler do their work."""
+"""Simulated nodes: kwok in place of kubelets, with Kubernetes' own controllers and scheduler."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
 
-from bench.plane import Manifest, Plane, flags, free_port
+from bench.control_plane import ControlPlane, Manifest, flags, free_port
 from tools.cluster import programs, shell
 
-NODES: Final = 20
-_PODS_EACH: Final = 1000
+NODE_COUNT: Final = 20
+_PODS_PER_NODE: Final = 1000
 _CONTROLLERS: Final = (
     "deployment-controller",
     "replicaset-controller",
@@ -22,46 +22,48 @@ _STAGES: Final = (
     "pod/fast/pod-ready.yaml",
     "pod/fast/pod-delete.yaml",
 )
-_NODES: Final = "/api/v1/nodes"
+_NODES_PATH: Final = "/api/v1/nodes"
 
 
-def start(plane: Plane) -> None:
-    """Start all that makes pods Ready, with client limits that do not hold it up, and wait for the nodes."""
-    plane.start_controller_manager(_CONTROLLERS)
+def start(control_plane: ControlPlane) -> None:
+    """Start controllers, scheduler and kwok, with raised client limits, and wait until the nodes are schedulable."""
+    control_plane.start_controller_manager(_CONTROLLERS)
     built = programs.ensure(["kube-scheduler", "kwok"])
-    login = str(plane.admin_kubeconfig())
+    kubeconfig = str(control_plane.admin_kubeconfig())
     scheduler = {
-        "kubeconfig": login,
+        "kubeconfig": kubeconfig,
         "leader-elect": "false",
         "kube-api-qps": "1000",
         "kube-api-burst": "2000",
         "bind-address": "127.0.0.1",
         "secure-port": str(free_port()),
     }
-    plane.run("kube-scheduler", [built["kube-scheduler"], *flags(scheduler)])
+    control_plane.run("kube-scheduler", [built["kube-scheduler"], *flags(scheduler)])
     kwok = {
-        "kubeconfig": login,
+        "kubeconfig": kubeconfig,
         "manage-all-nodes": "true",
-        "node-lease-duration-seconds": "40",  # as kubelets: without Leases its nodes are NotReady after 50 seconds
-        "config": str(_stages(plane)),
+        "node-lease-duration-seconds": "40",  # as kubelets; nodes without Leases become NotReady
+        "config": str(_stages(control_plane)),
     }
-    plane.run("kwok", [built["kwok"], *flags(kwok)])
-    for number in range(NODES):
-        plane.create(_NODES, _node(number))
-    if not shell.wait_until(lambda: all(_schedulable(one) for one in plane.request("GET", _NODES)["items"]), 60):
-        raise shell.Failure(f"kwok's nodes do not get ready (see {plane.folder}/kwok.log)")
+    control_plane.run("kwok", [built["kwok"], *flags(kwok)])
+    for number in range(NODE_COUNT):
+        control_plane.create(_NODES_PATH, _node(number))
+    if not shell.wait_until(
+        lambda: all(_schedulable(one) for one in control_plane.request("GET", _NODES_PATH)["items"]), 60
+    ):
+        raise shell.Failure(f"kwok's nodes are not ready after 60 s (see {control_plane.folder}/kwok.log)")
 
 
-def _stages(plane: Plane) -> Path:
-    """Return kwok's own stages, in one file: nodes and pods that get ready as soon as they are there."""
+def _stages(control_plane: ControlPlane) -> Path:
+    """Write kwok's own stages, by which nodes and pods become ready at once, into one file and return its path."""
     folder = programs.module_folder(programs.SOURCES["kwok"]) / "kustomize/stage"
-    file = plane.folder / "stages.yaml"
+    file = control_plane.folder / "stages.yaml"
     file.write_text("\n---\n".join((folder / stage).read_text() for stage in _STAGES))
     return file
 
 
 def _node(number: int) -> Manifest:
-    capacity = {"cpu": "1000", "memory": "1000Gi", "pods": str(_PODS_EACH)}
+    capacity = {"cpu": "1000", "memory": "1000Gi", "pods": str(_PODS_PER_NODE)}
     return {
         "metadata": {"name": f"kwok-{number}", "annotations": {"kwok.x-k8s.io/node": "fake"}},
         "status": {"capacity": capacity, "allocatable": capacity},

@@ -1,4 +1,4 @@
-"""Watches a kind of object, and notes when each became what it should be; writes are seen in the audit log."""
+"""A watch that notes when each object first met a condition."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from typing import Final
 
-from bench.contender import Manifest, Resource
+from bench.client import Client
+from bench.system import Manifest, Resource
 from bench.timeline import Key
-from bench.user import User
 from tools.cluster import shell
 
-_TELL = 15.0  # seconds between two lines of progress
+_PROGRESS_SECONDS: Final = 15.0
+"""Interval between two lines of progress."""
 
 
 class Observer:
-    """One watch, for as long as the block lasts."""
+    """A watch of one resource, open while its context is."""
 
-    def __init__(self, user: User, resource: Resource, is_true: Callable[[Manifest], bool]) -> None:
-        self._user = user
+    def __init__(self, client: Client, resource: Resource, condition: Callable[[Manifest], bool]) -> None:
+        self._client = client
         self._resource = resource
-        self._is_true = is_true
+        self._condition = condition
         self._task: asyncio.Task[None]
-        self._true: dict[Key, dict[int, float]] = {}
-        self._awaited: dict[Key, int] = {}
+        self._met: dict[Key, dict[int, float]] = {}
+        self._pending: dict[Key, int] = {}
         self._progress = asyncio.Event()
         self.events = 0
 
     async def __aenter__(self) -> Observer:
-        listed = await self._user.send("GET", self._resource.path() + "?limit=1")
+        listed = await self._client.send("GET", self._resource.path() + "?limit=1")
         self._task = asyncio.create_task(self._watch(listed["metadata"]["resourceVersion"]))
         return self
 
@@ -39,50 +41,51 @@ class Observer:
 
     async def _watch(self, version: str) -> None:
         while True:
-            async with aclosing(self._user.events(self._resource, version)) as events:
+            async with aclosing(self._client.events(self._resource, version)) as events:
                 async for event in events:
                     if event["type"] == "ERROR":
                         raise shell.Failure(f"the bench's own watch ended: {event['object']}")
                     version = event["object"]["metadata"]["resourceVersion"]
                     if event["type"] in ("ADDED", "MODIFIED"):
-                        self._see(event["object"])
+                        self._record(event["object"])
 
-    def _see(self, seen: Manifest) -> None:
+    def _record(self, observed: Manifest) -> None:
         self.events += 1
-        if not self._is_true(seen):
+        if not self._condition(observed):
             return
-        meta = seen["metadata"]
-        key, generation = Key(meta["namespace"], meta["name"]), int(meta["generation"])
-        self._true.setdefault(key, {}).setdefault(generation, time.time())
-        if self._awaited.get(key, generation + 1) <= generation:
-            del self._awaited[key]
+        metadata = observed["metadata"]
+        key, generation = Key(metadata["namespace"], metadata["name"]), int(metadata["generation"])
+        self._met.setdefault(key, {}).setdefault(generation, time.time())
+        if self._pending.get(key, generation + 1) <= generation:
+            del self._pending[key]
             self._progress.set()
 
-    def true_at(self, key: Key, generation: int) -> float | None:
-        """Return when this generation, or a later one, was first seen to be true."""
-        return min((at for found, at in self._true.get(key, {}).items() if found >= generation), default=None)
+    def met_at(self, key: Key, generation: int) -> float | None:
+        """Return when the object was first observed to meet the condition at this generation or a later one."""
+        return min((at for found, at in self._met.get(key, {}).items() if found >= generation), default=None)
 
-    async def until_true(
-        self, wanted: Mapping[Key, int], *, what: str, within: float, check: Callable[[], None]
+    async def wait_for(
+        self, generations: Mapping[Key, int], *, description: str, timeout_seconds: float, check: Callable[[], None]
     ) -> None:
-        """Wait until every one of these objects is true at its generation; tell how far it is; raise Failure.
+        """Wait until all objects meet the condition at their generations; raise Failure after `timeout_seconds`.
 
-        `check` is called each second and raises Failure where waiting is in vain.
+        `check` is called each second and raises Failure when waiting is useless.
         """
-        self._awaited = {key: wish for key, wish in wanted.items() if self.true_at(key, wish) is None}
-        deadline, told = time.monotonic() + within, time.monotonic()
-        while self._awaited:
+        self._pending = {key: number for key, number in generations.items() if self.met_at(key, number) is None}
+        deadline, reported = time.monotonic() + timeout_seconds, time.monotonic()
+        while self._pending:
             if self._task.done():
                 self._task.result()
             check()
             if time.monotonic() > deadline:
-                one = next(iter(self._awaited))
+                count, example = len(self._pending), next(iter(self._pending))
                 raise shell.Failure(
-                    f"{what}: {len(self._awaited)} of {len(wanted)} not true after {within:.0f} s, as {one}"
+                    f"{description}: {count} of {len(generations)} pending after {timeout_seconds:.0f} s, as {example}"
                 )
-            if time.monotonic() - told > _TELL:
-                told = time.monotonic()
-                shell.say(f"    {what}: {len(wanted) - len(self._awaited)} of {len(wanted)}")
+            if time.monotonic() - reported > _PROGRESS_SECONDS:
+                reported = time.monotonic()
+                done = len(generations) - len(self._pending)
+                shell.progress(f"    {description}: {done} of {len(generations)}")
             self._progress.clear()
             try:
                 await asyncio.wait_for(self._progress.wait(), timeout=1)

@@ -1,4 +1,4 @@
-"""Prometheus' text format, as far as sums need it. PURE."""
+"""Prometheus' text format, as far as sums of series need it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 
 def sums(text: str) -> Mapping[str, float]:
-    """Return the sum of all series of each metric."""
+    """Return the sum over all series of each metric."""
     found: dict[str, float] = defaultdict(float)
     for line in text.splitlines():
         if not line or line.startswith("#"):
             continue
-        head, _, value = line.rpartition(" ")
-        found[head.partition("{")[0]] += float(value)
+        series, _, value = line.rpartition(" ")
+        found[series.partition("{")[0]] += float(value)
     return found

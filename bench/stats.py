@@ -1,4 +1,4 @@
-"""Quantiles and spreads. PURE."""
+"""Quantiles of latencies, and spreads of figures over rounds."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from statistics import median
 from typing import Self
 
 CURVE = tuple(percent / 100 for percent in range(0, 101, 2))
-"""The quantiles that are kept of a distribution, to be drawn."""
+"""The quantiles of a distribution that are recorded for its plot."""
 
 
 def quantile(values: Sequence[float], q: float) -> float:
-    """Return the smallest of the values that at least this share of them does not exceed; values must be sorted."""
+    """Return the q-quantile of sorted values: the smallest value that the share q of them does not exceed."""
     if not values:
-        raise ValueError("no values have no quantile")
+        raise ValueError("no values: there is no quantile")
     return values[max(math.ceil(q * len(values)), 1) - 1]
 
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """How long something took, many times, in milliseconds."""
+    """A distribution of durations in milliseconds."""
 
     count: int
     p50: float
@@ -32,7 +32,7 @@ class Latencies:
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> Self:
-        """Sum up; there must be one at least."""
+        """Return the distribution of durations given in seconds; raise ValueError if there are none."""
         values = sorted(value * 1000 for value in seconds)
         return cls(
             count=len(values),
@@ -46,7 +46,7 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The rounds of one figure."""
+    """Median, minimum and maximum of one figure over the rounds."""
 
     median: float
     low: float
@@ -54,6 +54,6 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Self | None:
-        """Return the spread of the rounds; None where there are none."""
+        """Return the spread of the values, or None if there are none."""
         rounds = list(values)
         return cls(median(rounds), min(rounds), max(rounds)) if rounds else None

@@ -1,4 +1,4 @@
-"""When what happened, out of audit records: when a child was written, when a status became true. PURE."""
+"""Times of successful writes, from audit records: of children, and of the status that a watch showed."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from bench.audit import Record
-from bench.contender import Child
+from bench.system import Child
 
 
 class Key(NamedTuple):
-    """Which stack."""
+    """Namespace and name of a stack."""
 
     namespace: str
     name: str
 
 
 class Write(NamedTuple):
-    """One write that succeeded."""
+    """The times of one successful write."""
 
     received: float
     completed: float
@@ -38,33 +38,33 @@ class Timeline:
             writes.sort()
 
     def first(self, resource: str, namespace: str, name: str, *, since: float = 0.0) -> Write | None:
-        """Return the first write of an object that came in at that time or later."""
+        """Return the first write of an object that was received at that time or later."""
         writes = self._writes.get((resource, namespace, name), [])
         index = bisect_left(writes, (since, since))
         return writes[index] if index < len(writes) else None
 
     def last(self, resource: str, namespace: str, name: str, *, until: float) -> Write | None:
-        """Return the last write of an object that came in by that time."""
+        """Return the last write of an object that was received by that time."""
         writes = self._writes.get((resource, namespace, name), [])
         index = bisect_right(writes, (until, float("inf")))
         return writes[index - 1] if index else None
 
-    def child(self, child: Child, *, since: float = 0.0) -> float | None:
-        """Return when a child was written, that is when the API server had answered; None where it was not."""
+    def child_written(self, child: Child, *, since: float = 0.0) -> float | None:
+        """Return when the API server completed the first write of a child, or None."""
         write = self.first(child.resource.plural, child.namespace, child.name, since=since)
         return write.completed if write else None
 
-    def complete(self, children: Iterable[Child], *, since: float = 0.0) -> float | None:
-        """Return when the last of these children was written; None while one is missing."""
-        times = [self.child(child, since=since) for child in children]
+    def all_written(self, children: Iterable[Child], *, since: float = 0.0) -> float | None:
+        """Return when the last of the children was written, or None while one is missing."""
+        times = [self.child_written(child, since=since) for child in children]
         return max((time for time in times if time is not None), default=None) if None not in times else None
 
-    def truth(self, plural: str, key: Key, *, seen: float) -> float:
-        """Return when the status was written that a watch showed to be true at that moment."""
-        write = self.last(f"{plural}/status", key.namespace, key.name, until=seen)
-        return min(write.completed, seen) if write else seen
+    def status_written(self, plural: str, key: Key, *, observed: float) -> float:
+        """Return when the status was written that a watch delivered at the time `observed`."""
+        write = self.last(f"{plural}/status", key.namespace, key.name, until=observed)
+        return min(write.completed, observed) if write else observed
 
-    def begin(self, resources: Collection[str]) -> float | None:
-        """Return when the first write of such resources came in: a controller may note this and that beforehand."""
+    def first_write_of(self, resources: Collection[str]) -> float | None:
+        """Return when the first write of any of these resources was received, or None."""
         found = (writes[0].received for (resource, *_), writes in self._writes.items() if resource in resources)
         return min(found, default=None)

@@ -1,1 +1,1 @@
-"""Tools of the project; nothing here is part of the operator."""
+"""Development tools of the project; the operator does not import them."""

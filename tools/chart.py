@@ -1,4 +1,4 @@
-"""The chart's `settings:` are the operator's: `python -m tools.chart` rewrites values.schema.json."""
+"""The JSON schema of the chart's values, generated from the operator's settings: `python -m tools.chart`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SCHEMA = CHART / "values.schema.json"
 
 
 def settings_schema() -> dict[str, Any]:
-    """Return what may stand under `settings:`: the operator's own model, and nothing else."""
+    """Return the schema of `settings:`, which is that of the operator's settings model."""
     schema: dict[str, Any] = _without_titles(Settings.model_json_schema(by_alias=True))
     schema["description"] = "The operator's own settings, one to one."
     return schema
 
 
 def values_schema() -> str:
-    """Return values.schema.json as it should be: all by hand but `settings`."""
+    """Return the content of values.schema.json: written by hand except for `settings`."""
     schema = json.loads(SCHEMA.read_text())
     schema["properties"]["settings"] = settings_schema()
     return json.dumps(schema, indent=2) + "\n"

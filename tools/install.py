@@ -1,4 +1,4 @@
-"""Install the operator the way users do: one Helm command, the same for the demo and for the end-to-end tests."""
+"""The Helm command that installs the operator, for the demo and for the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tools.cluster import state
 NAMESPACE = "appstack-system"
 RELEASE = "appstack"
 REPOSITORY, TAG = "appstack.dev/appstack-operator", "dev"
-OWNED = ("demo*", "e2e-*")  # the API tests' operator owns api-*: two never fight over one cluster
-PROXY_IMAGE = "nginx:1.22.1"  # what a machine without a registry can build, and what a registry has, too
+OWNED = ("demo*", "e2e-*")  # disjoint from api-*, the namespaces of the API tests' operator
+PROXY_IMAGE = "nginx:1.22.1"  # a registry has it, and a machine without one can build it
 CHART = "deploy/appstack"
-HOST_PATHS = "examples/11-cadvisor/settings.yaml"  # what an administrator allows for it, and nothing else
+HOST_PATHS = "examples/11-cadvisor/settings.yaml"  # the host paths that this example needs
 
 
 def sources() -> str:
-    """Return the hash of what the operator's image is made of: a pod of an older build is replaced."""
+    """Return a hash of the image's sources; as an annotation, it replaces pods of an older build."""
     digest = hashlib.sha256()
     package = state.ROOT / "operator/appstack"
     kept = (path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
@@ -31,7 +31,7 @@ def sources() -> str:
 
 
 def command(helm: Path | str, release: str = RELEASE, namespaces: Iterable[str] = OWNED, **settings: str) -> list[str]:
-    """Return the Helm command, to be run in the project's folder."""
+    """Return the Helm command, which runs in the project's folder."""
     prefixes = yaml.safe_load((state.ROOT / HOST_PATHS).read_text())["hostPathPrefixes"]
     values = {
         "image.tag": TAG,
@@ -42,7 +42,12 @@ def command(helm: Path | str, release: str = RELEASE, namespaces: Iterable[str] 
         **{f"settings.{name}": value for name, value in settings.items()},
     }
     install = [str(helm), "upgrade", "--install", release, CHART]
-    # The API tests put the CustomResourceDefinition there by themselves when they come first.
-    shared = ["--take-ownership", "--force-conflicts"]
-    where = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "2m"]
-    return [*install, *where, *shared, *(word for key, value in values.items() for word in ("--set", f"{key}={value}"))]
+    # The API tests install the CustomResourceDefinition without Helm if they run first.
+    adopt = ["--take-ownership", "--force-conflicts"]
+    target = ["--namespace", NAMESPACE, "--create-namespace", "--wait", "--timeout", "2m"]
+    return [
+        *install,
+        *target,
+        *adopt,
+        *(option for key, value in values.items() for option in ("--set", f"{key}={value}")),
+    ]

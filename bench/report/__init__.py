@@ -1,1 +1,1 @@
-"""From results to a table, plots, and the figures that the project is held to."""
+"""The report of a run: tables, plots, key figures, and the page in docs/performance."""

@@ -1,44 +1,45 @@
-"""Results as one asks for them: a figure of a suite, over the rounds. PURE."""
+"""Queries over the results of a run: one figure of a suite, over the rounds."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+from typing import Final, Literal
 
-from bench.measure import Cost
+from bench.cost import Cost
 from bench.results import Result
 from bench.stats import Latencies, Spread
 from bench.suites.figures import Figures
 
-Pick = Callable[[Figures], float | None]
-"""Takes one figure out of what a suite has found; None where it has not."""
+Metric = Callable[[Figures], float | None]
+"""Reads one value from the figures of a suite; returns None if they do not have it."""
 
-ORDER = ("bare", "bare-status", "appstack", "go", "kro")
+ORDER: Final = ("bare", "bare-status", "appstack", "appstack-before", "go", "kro")
+"""Systems in the order of the tables."""
 
 
-def seconds(name: str) -> Pick:
-    """Take a duration."""
+def seconds(name: str) -> Metric:
+    """Return the metric of a duration."""
     return lambda figures: figures.seconds.get(name)
 
 
-def latency(name: str, quantile: Literal["p50", "p95", "p99", "worst"]) -> Pick:
-    """Take a quantile of a distribution."""
+def latency(name: str, quantile: Literal["p50", "p95", "p99", "worst"]) -> Metric:
+    """Return the metric of a quantile of a distribution."""
 
-    def pick(figures: Figures) -> float | None:
+    def metric(figures: Figures) -> float | None:
         found: Latencies | None = figures.latencies.get(name)
         return None if found is None else float(getattr(found, quantile))
 
-    return pick
+    return metric
 
 
-def number(name: str) -> Pick:
-    """Take a plain number."""
+def number(name: str) -> Metric:
+    """Return the metric of a plain number."""
     return lambda figures: figures.numbers.get(name)
 
 
-def cost(read: Callable[[Cost], float | None]) -> Pick:
-    """Take something of the cost."""
+def cost(read: Callable[[Cost], float | None]) -> Metric:
+    """Return the metric of a part of the cost."""
     return lambda figures: None if figures.cost is None else read(figures.cost)
 
 
@@ -47,47 +48,47 @@ class Findings:
 
     def __init__(self, results: Iterable[Result]) -> None:
         self.results = list(results)
-        self._found = {(one.suite, one.contender, one.n, one.round): one.figures for one in self.results}
+        self._figures = {(one.suite, one.system, one.n, one.round): one.figures for one in self.results}
 
-    def ns(self, suite: str) -> list[int]:
-        """Return for which N a suite was measured."""
+    def sizes(self, suite: str) -> list[int]:
+        """Return each N for which a suite was measured, in ascending order."""
         return sorted({one.n for one in self.results if one.suite == suite})
 
-    def contenders(self, suite: str, n: int) -> list[str]:
-        """Return who took part, in the order of the tables."""
-        names = {one.contender for one in self.results if (one.suite, one.n) == (suite, n)}
+    def systems(self, suite: str, n: int) -> list[str]:
+        """Return the systems with a result, in the order of the tables."""
+        names = {one.system for one in self.results if (one.suite, one.n) == (suite, n)}
         return sorted(names, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
 
-    def measured(self, suite: str, n: int) -> Mapping[str, int]:
-        """Return how many rounds each has who took part."""
-        found = Counter(one.contender for one in self.results if (one.suite, one.n) == (suite, n))
-        return {name: found[name] for name in self.contenders(suite, n)}
+    def round_counts(self, suite: str, n: int) -> Mapping[str, int]:
+        """Return the number of rounds of each system."""
+        found = Counter(one.system for one in self.results if (one.suite, one.n) == (suite, n))
+        return {name: found[name] for name in self.systems(suite, n)}
 
-    def rounds(self, suite: str, contender: str, n: int, pick: Pick) -> Mapping[int, float]:
-        """Return a figure in each round that has it."""
+    def rounds(self, suite: str, system: str, n: int, metric: Metric) -> Mapping[int, float]:
+        """Return a metric by round, for the rounds that have it."""
         found = {}
-        for (a_suite, a_contender, an_n, a_round), figures in self._found.items():
-            if (a_suite, a_contender, an_n) == (suite, contender, n):
-                value = pick(figures)
+        for (a_suite, a_system, an_n, a_round), figures in self._figures.items():
+            if (a_suite, a_system, an_n) == (suite, system, n):
+                value = metric(figures)
                 if value is not None:
                     found[a_round] = value
         return found
 
-    def spread(self, suite: str, contender: str, n: int, pick: Pick) -> Spread | None:
-        """Return a figure over the rounds."""
-        return Spread.of(self.rounds(suite, contender, n, pick).values())
+    def spread(self, suite: str, system: str, n: int, metric: Metric) -> Spread | None:
+        """Return the spread of a metric over the rounds."""
+        return Spread.of(self.rounds(suite, system, n, metric).values())
 
-    def ratio(self, suite: str, n: int, pick: Pick, *, of: str, to: str) -> Spread | None:
-        """Return how one contender's figure compares with another's of the same round."""
-        ours, theirs = self.rounds(suite, of, n, pick), self.rounds(suite, to, n, pick)
-        return Spread.of(ours[round] / theirs[round] for round in ours if theirs.get(round))
+    def ratio(self, suite: str, n: int, metric: Metric, *, of: str, to: str) -> Spread | None:
+        """Return the spread of the ratio of two systems' metrics, computed within each round."""
+        numerators, denominators = self.rounds(suite, of, n, metric), self.rounds(suite, to, n, metric)
+        return Spread.of(numerators[round] / denominators[round] for round in numerators if denominators.get(round))
 
-    def notes(self, suite: str, contender: str, n: int) -> Mapping[str, str]:
-        """Return the words that explain figures, of the first round."""
-        mine = (one for one in self.results if (one.suite, one.contender, one.n) == (suite, contender, n))
-        first = min(mine, key=lambda one: one.round, default=None)
+    def notes(self, suite: str, system: str, n: int) -> Mapping[str, str]:
+        """Return the explanatory notes of the first round."""
+        matching = (one for one in self.results if (one.suite, one.system, one.n) == (suite, system, n))
+        first = min(matching, key=lambda one: one.round, default=None)
         return {} if first is None else first.figures.notes
 
-    def largest(self, suite: str, contender: str) -> int | None:
-        """Return the largest N for which a contender has this suite."""
-        return max((one.n for one in self.results if (one.suite, one.contender) == (suite, contender)), default=None)
+    def largest(self, suite: str, system: str) -> int | None:
+        """Return the largest N for which a system has this suite, or None."""
+        return max((one.n for one in self.results if (one.suite, one.system) == (suite, system)), default=None)

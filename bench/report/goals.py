@@ -1,4 +1,4 @@
-"""What the project set out to reach, beside what was measured, and what holds it where it was not reached. PURE."""
+"""Goals: the bound of each key figure, whether it was reached, and an explanation where it was missed."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ from typing import Final, Literal
 
 from bench.audit import WRITES
 from bench.report import tables
-from bench.report.findings import Findings
-from bench.report.keys import REQUESTS_PER_EDIT, WRITES_PER_STACK, keys
-from bench.report.reasons import (
+from bench.report.explanations import (
     LISTS,
     READS,
-    SINGLE,
-    Reason,
-    asked,
-    both,
+    SINGLE_READS,
+    Explanation,
+    all_of,
+    early_statuses,
     growth,
-    load,
-    neighbour,
-    notes,
-    order,
+    machine_load,
+    noisy_neighbour,
     own_cpu,
-    peak,
+    peak_memory,
     repairs,
+    requests,
+    suite_notes,
 )
+from bench.report.findings import Findings
+from bench.report.key_figures import REQUESTS_PER_EDIT, WRITES_PER_STACK, key_figures
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure of latest.json and its bound."""
+    """A key figure and its bound."""
 
     key: str
-    says: str
+    title: str
     bound: float
-    holds: Reason
-    """Tells what holds it, where it was not reached."""
+    explanation: Explanation
+    """Explains a missed goal."""
     sign: Literal["≤", "≥", "="] = "≤"
 
     def reached(self, value: float) -> bool:
-        """Tell whether it is reached."""
+        """Return whether a value reaches the goal."""
         match self.sign:
             case "≤":
                 return value <= self.bound
@@ -50,63 +50,79 @@ class Goal:
                 return value == self.bound
 
 
-def _beside_others(n: int) -> tuple[Goal, ...]:
-    """Return what is compared with others, with N stacks."""
-    at = f", N = {n:,}"
-    child = both(order(n), load(n, beside="bare"))
+def _comparisons(n: int) -> tuple[Goal, ...]:
+    """Return the goals that compare AppStack with other systems, for N stacks."""
+    suffix = f", N = {n:,}"
+    child = all_of(early_statuses(n), machine_load(n, beside="bare"))
+    status = machine_load(n, beside="bare-status")
+    kro, go = machine_load(n, beside="kro"), machine_load(n, beside="go")
     return (
-        Goal(f"child_over_bare_{n}", f"last child ÷ the loop's{at}", 1.15, child),
-        Goal(f"status_over_bare_{n}", f"last true status ÷ the loop's{at}", 1.15, load(n, beside="bare-status")),
-        Goal(f"kro_time_over_ours_{n}", f"kro's time ÷ ours{at}", 1.5, load(n, beside="kro"), sign="≥"),
-        Goal(f"time_over_go_{n}", f"our time ÷ the Go controller's{at}", 1.3, load(n, beside="go")),
+        Goal(f"child_over_bare_{n}", f"last child ÷ bare loop's{suffix}", 1.15, child),
+        Goal(f"status_over_bare_{n}", f"last current status ÷ bare loop's{suffix}", 1.15, status),
+        Goal(f"kro_time_over_ours_{n}", f"kro's time ÷ AppStack's{suffix}", 1.5, kro, sign="≥"),
+        Goal(f"time_over_go_{n}", f"AppStack's time ÷ Go controller's{suffix}", 1.3, go),
     )
 
 
-def _exact(key: str, says: str, budget: float, holds: Reason) -> Goal:
-    """Return a goal that one request too many in one round misses, and one too few as well."""
-    return Goal(key, says, budget, holds, sign="=")
+def _exact(key: str, title: str, budget: float, explanation: Explanation) -> Goal:
+    """Return a goal that one request more or less in any round misses."""
+    return Goal(key, title, budget, explanation, sign="=")
 
 
-def _callback(n: int) -> Goal:
-    says = f"longest callback, ms of thread CPU, N = {n:,}"
-    return Goal(f"longest_callback_ms_{n}", says, 100, notes("callbacks", n))
+def _longest_callback(n: int) -> Goal:
+    title = f"longest callback, ms of thread CPU, N = {n:,}"
+    return Goal(f"longest_callback_ms_{n}", title, 100, suite_notes("callbacks", n))
 
 
 GOALS: Final = (
-    *_beside_others(1000),
-    *_beside_others(10000),
-    _exact("reads_per_new_child", "reads for a new child", 0, asked("backlog", SINGLE)),
-    _exact("writes_per_stack", "writes for a new stack of three children", WRITES_PER_STACK, asked("backlog", WRITES)),
-    _exact("requests_per_edit", "requests for an edit of one child", REQUESTS_PER_EDIT, asked("edit", WRITES | READS)),
-    _exact("idle_writes", "writes while nothing happens", 0, asked("idle", WRITES)),
-    _exact("idle_reads", "reads while nothing happens", 0, asked("idle", READS)),
-    _exact("restart_writes_10000", "writes at a restart with 10,000 stacks", 0, asked("restart", WRITES, n=10000)),
-    _exact("restart_single_reads_10000", "reads of single objects at it", 0, asked("restart", SINGLE, n=10000)),
-    Goal("restart_lists_over_pages_10000", "lists at it ÷ pages of all kinds", 1.1, asked("restart", LISTS, n=10000)),
-    Goal("restart_seconds_10000", "seconds until ready after it", 30, own_cpu("restart", 10000)),
-    Goal("peak_rss_mib_10000", "peak memory with 10,000 stacks, MiB", 250, peak(10000)),
+    *_comparisons(1000),
+    *_comparisons(10000),
+    _exact("reads_per_new_child", "reads per new child", 0, requests("backlog", SINGLE_READS)),
+    _exact("writes_per_stack", "writes per new stack of three children", WRITES_PER_STACK, requests("backlog", WRITES)),
+    _exact("requests_per_edit", "requests per edit of one child", REQUESTS_PER_EDIT, requests("edit", WRITES | READS)),
+    _exact("idle_writes", "writes while idle", 0, requests("idle", WRITES)),
+    _exact("idle_reads", "reads while idle", 0, requests("idle", READS)),
+    _exact("restart_writes_10000", "writes at a restart, N = 10,000", 0, requests("restart", WRITES, n=10000)),
+    _exact(
+        "restart_single_reads_10000",
+        "reads of single objects at a restart, N = 10,000",
+        0,
+        requests("restart", SINGLE_READS, n=10000),
+    ),
+    Goal(
+        "restart_lists_over_pages_10000",
+        "lists ÷ pages at a restart, N = 10,000",
+        1.1,
+        requests("restart", LISTS, n=10000),
+    ),
+    Goal("restart_seconds_10000", "seconds until ready after a restart, N = 10,000", 30, own_cpu("restart", 10000)),
+    Goal("peak_rss_mib_10000", "peak memory, MiB, N = 10,000", 250, peak_memory(10000)),
     Goal("time_10000_over_1000", "t(10,000) ÷ t(1,000)", 11, growth),
-    Goal("drift_p99_ms", "p99 of a repair, ms", 500, repairs),
-    Goal("noisy_neighbour_p99_ratio", "p99 beside a noisy neighbour ÷ without", 1.5, neighbour),
-    _callback(1000),
-    _callback(10000),
+    Goal("drift_p99_ms", "p99 of a drift repair, ms", 500, repairs),
+    Goal("noisy_neighbour_p99_ratio", "p99 beside a noisy neighbour ÷ without", 1.5, noisy_neighbour),
+    _longest_callback(1000),
+    _longest_callback(10000),
 )
 
 
 def goals(findings: Findings) -> str:
-    """Return the table of goals."""
-    found = keys(findings)
-    table = tables.rows(["goal", "bound", "measured", "reached"], [_row(goal, found) for goal in GOALS])
+    """Return the table of goals and the explanations of those that were missed."""
+    found = key_figures(findings)
+    table = tables.markdown(["goal", "bound", "measured", "reached"], [_row(goal, found) for goal in GOALS])
     missed = [goal for goal in GOALS if (value := found[goal.key]) is not None and not goal.reached(value)]
-    reasons = "".join(f"- **{goal.says}**: {goal.holds(findings) or 'the figures do not tell'}.\n" for goal in missed)
-    told = f"## Goals\n\n{table}" + (f"\nWhat holds those that were not reached:\n\n{reasons}" if missed else "")
+    explanations = "".join(
+        f"- **{goal.title}**: {goal.explanation(findings) or 'the figures do not explain it'}.\n" for goal in missed
+    )
+    text = f"## Goals\n\n{table}" + (f"\nMissed goals:\n\n{explanations}" if missed else "")
     per_stack = found["rss_kib_per_stack"]
-    return told if per_stack is None else f"{told}\nFrom 1,000 to 10,000, a stack takes {per_stack:g} KiB of memory.\n"
+    if per_stack is None:
+        return text
+    return f"{text}\nMemory per additional stack, from 1,000 to 10,000: {per_stack:g} KiB.\n"
 
 
 def _row(goal: Goal, found: Mapping[str, float | None]) -> list[str]:
     value = found[goal.key]
     bound = f"{goal.sign} {goal.bound:g}"
     if value is None:
-        return [goal.says, bound, "-", "not measured"]
-    return [goal.says, bound, f"{value:g}", "yes" if goal.reached(value) else "no"]
+        return [goal.title, bound, "-", "not measured"]
+    return [goal.title, bound, f"{value:g}", "yes" if goal.reached(value) else "no"]

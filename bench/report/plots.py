@@ -1,4 +1,4 @@
-"""Plots: time against N, latencies, memory against N."""
+"""Plots: time and memory of a cold start against N, and latencies of streams."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.report.findings import Findings, Pick
-from bench.report.keys import CHILD, STATUS
+from bench.cost import SYSTEM
+from bench.report.findings import Findings, Metric
+from bench.report.key_figures import CHILD, STATUS
 from bench.report.tables import RATES, memory
 from bench.stats import CURVE
 
-_COLOURS: Final = {
+_COLORS: Final = {
     "bare": "#999999",
     "bare-status": "#555555",
     "appstack": "#1b6ac9",
+    "appstack-before": "#88b4e7",
     "go": "#1a9850",
     "kro": "#d95f02",
 }
@@ -26,15 +28,15 @@ _SIZE: Final = (7.0, 4.2)
 
 
 def draw(findings: Findings, folder: Path) -> list[str]:
-    """Draw what there are results for, and return the names of the files."""
-    mpl.rcParams["svg.hashsalt"] = "appstack"  # the same results give the same bytes
+    """Draw every plot that has results, and return the file names."""
+    mpl.rcParams["svg.hashsalt"] = "appstack"  # makes the files reproducible
     mpl.rcParams["svg.fonttype"] = "none"
     folder.mkdir(parents=True, exist_ok=True)
     drawn = []
-    if findings.ns("backlog"):
+    if findings.sizes("backlog"):
         drawn.append(_save(_against_n(findings, "seconds", _times), folder / "time.svg"))
         drawn.append(_save(_against_n(findings, "peak resident memory, MiB", _memories), folder / "memory.svg"))
-    if findings.ns("streams"):
+    if findings.sizes("streams"):
         drawn.append(_save(_latencies(findings), folder / "latency.svg"))
     return drawn
 
@@ -51,7 +53,7 @@ def _against_n(findings: Findings, unit: str, lines: Callable[[Findings, Axes], 
     lines(findings, axes)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel("N stacks in a cold backlog")
+    axes.set_xlabel("N stacks at a cold start")
     axes.set_ylabel(unit)
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend(frameon=False)
@@ -65,41 +67,41 @@ def _times(findings: Findings, axes: Axes) -> None:
 
 def _memories(findings: Findings, axes: Axes) -> None:
     for name in _names(findings):
-        _line(findings, axes, name, memory("contender"))
+        _line(findings, axes, name, memory(SYSTEM))
 
 
 def _names(findings: Findings) -> list[str]:
-    found = dict.fromkeys(name for n in findings.ns("backlog") for name in findings.contenders("backlog", n))
-    return [name for name in _COLOURS if name in found]
+    found = dict.fromkeys(name for n in findings.sizes("backlog") for name in findings.systems("backlog", n))
+    return [name for name in _COLORS if name in found]
 
 
-def _line(findings: Findings, axes: Axes, name: str, pick: Pick) -> None:
-    """Draw medians, and from where to where the rounds went."""
-    points = [(n, spread) for n in findings.ns("backlog") if (spread := findings.spread("backlog", name, n, pick))]
-    middles = [spread.median for _, spread in points]
-    around = [[one.median - one.low for _, one in points], [one.high - one.median for _, one in points]]
-    axes.errorbar([n for n, _ in points], middles, around, label=name, color=_COLOURS[name], marker="o", capsize=3)
+def _line(findings: Findings, axes: Axes, name: str, metric: Metric) -> None:
+    """Draw the medians, with error bars from minimum to maximum of the rounds."""
+    points = [(n, spread) for n in findings.sizes("backlog") if (spread := findings.spread("backlog", name, n, metric))]
+    medians = [spread.median for _, spread in points]
+    errors = [[one.median - one.low for _, one in points], [one.high - one.median for _, one in points]]
+    axes.errorbar([n for n, _ in points], medians, errors, label=name, color=_COLORS[name], marker="o", capsize=3)
 
 
 def _latencies(findings: Findings) -> Figure:
-    """Draw which share of the stacks was true how long after its user's write, one picture per rate."""
+    """Draw the cumulative distribution of status latencies, one set of axes for each rate."""
     figure = Figure(figsize=(11, 4.2))
-    for place, rate in enumerate(RATES, 1):
-        axes = figure.add_subplot(1, len(RATES), place)
-        for name in findings.contenders("streams", 0):
+    for position, rate in enumerate(RATES, 1):
+        axes = figure.add_subplot(1, len(RATES), position)
+        for name in findings.systems("streams", 0):
             curves = [
                 one.figures.latencies[f"status at {rate}/s"].curve
                 for one in findings.results
-                if (one.suite, one.contender) == ("streams", name) and f"status at {rate}/s" in one.figures.latencies
+                if (one.suite, one.system) == ("streams", name) and f"status at {rate}/s" in one.figures.latencies
             ]
             for number, curve in enumerate(curves):
                 label = name if number == 0 else None
-                axes.plot(curve, [q * 100 for q in CURVE], label=label, color=_COLOURS.get(name, "#000000"), alpha=0.7)
+                axes.plot(curve, [q * 100 for q in CURVE], label=label, color=_COLORS.get(name, "#000000"), alpha=0.7)
         axes.set_xscale("log")
         axes.set_title(f"{rate} stacks a second")
-        axes.set_xlabel("ms from the write to the true status")
+        axes.set_xlabel("ms from the client's write to the current status")
         axes.grid(visible=True, alpha=0.3)
-        if place == 1:
+        if position == 1:
             axes.set_ylabel("% of the stacks")
             axes.legend(frameon=False)
     return figure

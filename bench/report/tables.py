@@ -1,4 +1,4 @@
-"""Tables in Markdown: they are printed as they are, and put into docs/performance/README.md. PURE."""
+"""Tables in Markdown, for the terminal and for docs/performance/README.md."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from bench.report import keys
-from bench.report.findings import Findings, Pick, cost, latency, number, seconds
-from bench.report.keys import OURS
+from bench.cost import SYSTEM
+from bench.report.findings import Findings, Metric, cost, latency, number, seconds
+from bench.report.key_figures import APPSTACK, LISTED_WITH_OBJECTS, PAGE_SIZE, list_counts, page_count
 from bench.stats import Spread
-from bench.suites.figures import Figures
+from bench.suites.figures import CALM, CLIENT_WRITES, DELETED, READY_DELAY, RECONCILED, Figures
 
 RATES: Final = (5, 20, 50)
 QUANTILES: Final[tuple[Literal["p50", "p95", "p99"], ...]] = ("p50", "p95", "p99")
@@ -18,15 +18,15 @@ QUANTILES: Final[tuple[Literal["p50", "p95", "p99"], ...]] = ("p50", "p95", "p99
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A figure of each contender, and its ratio to those of the contenders that are named."""
+    """A metric of each system, and its ratio to the same metric of each system in `beside`."""
 
     title: str
-    pick: Pick
+    metric: Metric
     beside: tuple[str, ...] = ()
 
 
-def rows(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """Return a table whose columns stand below each other, the first to the left and the others to the right."""
+def markdown(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table with aligned columns, the first to the left and the others to the right."""
     lines = [list(header), *(list(row) for row in body)]
     widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
 
@@ -39,54 +39,56 @@ def rows(header: Sequence[str], body: Iterable[Sequence[str]]) -> str:
     return "\n".join([line(lines[0]), line(rule), *(line(one) for one in lines[1:])]) + "\n"
 
 
-def figure(value: float) -> str:
-    """Return a number with as many digits as one can trust."""
+def format_number(value: float) -> str:
+    """Return a number with about three significant digits."""
     if value == int(value) and abs(value) < 1e6:
         return f"{int(value):,}"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def told(spread: Spread | None) -> str:
-    """Return a median and, where rounds differ, from where to where they went."""
+def format_spread(spread: Spread | None) -> str:
+    """Return a median and, if the rounds differ, minimum and maximum."""
     if spread is None:
         return "-"
-    low, middle, high = (figure(one) for one in (spread.low, spread.median, spread.high))
+    low, middle, high = (format_number(one) for one in (spread.low, spread.median, spread.high))
     return middle if low == high else f"{middle} ({low}..{high})"
 
 
 def compare(findings: Findings, suite: str, n: int, columns: Sequence[Column]) -> str:
-    """Return a table of a suite: a row per contender."""
-    header = ["contender"]
+    """Return a table of a suite with a row for each system."""
+    header = ["system"]
     for column in columns:
         header += [column.title, *(f"÷ {other}" for other in column.beside)]
     body = []
-    for name in findings.contenders(suite, n):
+    for name in findings.systems(suite, n):
         cells = [name]
         for column in columns:
-            cells.append(told(findings.spread(suite, name, n, column.pick)))
-            cells += [told(findings.ratio(suite, n, column.pick, of=name, to=other)) for other in column.beside]
+            cells.append(format_spread(findings.spread(suite, name, n, column.metric)))
+            cells += [
+                format_spread(findings.ratio(suite, n, column.metric, of=name, to=other)) for other in column.beside
+            ]
         body.append(cells)
-    return rows(header, body)
+    return markdown(header, body)
 
 
-def per(n: int, pick: Pick) -> Pick:
-    """Return a figure per stack."""
+def per(n: int, metric: Metric) -> Metric:
+    """Return the metric divided by N."""
 
     def divided(figures: Figures) -> float | None:
-        value = pick(figures)
+        value = metric(figures)
         return None if value is None else value / n
 
     return divided
 
 
-def cpu(program: str) -> Pick:
-    """Return the CPU seconds of a program."""
-    return cost(lambda one: one.cpu_seconds[program])
+def cpu(process: str) -> Metric:
+    """Return the metric of a process's CPU seconds."""
+    return cost(lambda one: one.cpu_seconds[process])
 
 
-def memory(program: str) -> Pick:
-    """Return the peak of a program's resident memory."""
-    return cost(lambda one: one.peak_rss_mib[program])
+def memory(process: str) -> Metric:
+    """Return the metric of a process's peak resident memory in MiB."""
+    return cost(lambda one: one.peak_rss_mib[process])
 
 
 WRITES, READS = cost(lambda one: one.writes), cost(lambda one: one.reads)
@@ -96,10 +98,10 @@ def _costs(n: int) -> list[Column]:
     return [
         Column("writes per stack", per(n, WRITES)),
         Column("reads", READS),
-        Column("CPU s", cpu("contender"), (OURS,)),
+        Column("CPU s", cpu(SYSTEM), (APPSTACK,)),
         Column("API server CPU s", cpu("kube-apiserver")),
         Column("etcd CPU s", cpu("etcd")),
-        Column("peak MiB", memory("contender")),
+        Column("peak MiB", memory(SYSTEM)),
         Column("sockets", cost(lambda one: one.sockets)),
         Column("watch events", cost(lambda one: one.watch_events)),
         Column("reconciles", cost(lambda one: one.counters.get("reconciles"))),
@@ -108,8 +110,8 @@ def _costs(n: int) -> list[Column]:
 
 def _backlog(_: int) -> list[Column]:
     return [
-        Column("last child s", seconds("last child"), ("bare", OURS)),
-        Column("last status s", seconds("last status"), ("bare-status", OURS)),
+        Column("last child s", seconds("last child"), ("bare", APPSTACK)),
+        Column("last status s", seconds("last status"), ("bare-status", APPSTACK)),
         Column("start s", seconds("start")),
     ]
 
@@ -118,12 +120,12 @@ def _edit(n: int) -> list[Column]:
     return [
         Column("last child s", seconds("last child")),
         Column("last status s", seconds("last status"), ("bare-status",)),
-        Column("user's writes s", seconds("user's writes")),
+        Column("client's writes s", seconds(CLIENT_WRITES)),
         Column("status p50 ms", latency("status", "p50")),
         Column("p99 ms", latency("status", "p99")),
         Column("writes per stack", per(n, WRITES)),
         Column("reads", READS),
-        Column("CPU s", cpu("contender")),
+        Column("CPU s", cpu(SYSTEM)),
     ]
 
 
@@ -135,7 +137,7 @@ def _drift(_: int) -> list[Column]:
         Column("storm p50 ms", latency("storm", "p50")),
         Column("storm p99 ms", latency("storm", "p99")),
         Column("changed", number("changed")),
-        Column("put right", number("repaired")),
+        Column("repaired", number("repaired")),
         Column("writes", WRITES),
         Column("reads", READS),
     ]
@@ -144,11 +146,11 @@ def _drift(_: int) -> list[Column]:
 def _restart(_: int) -> list[Column]:
     return [
         Column("ready s", seconds("ready")),
-        Column("all looked at s", seconds("all looked at")),
+        Column("all reconciled s", seconds(RECONCILED)),
         Column("writes", WRITES),
         Column("reads", READS),
-        Column("CPU s", cpu("contender")),
-        Column("peak MiB", memory("contender")),
+        Column("CPU s", cpu(SYSTEM)),
+        Column("peak MiB", memory(SYSTEM)),
     ]
 
 
@@ -157,24 +159,24 @@ def _idle(_: int) -> list[Column]:
         Column("seconds", cost(lambda one: one.seconds)),
         Column("writes", WRITES),
         Column("reads", READS),
-        Column("CPU s", cpu("contender")),
-        Column("peak MiB", memory("contender")),
+        Column("CPU s", cpu(SYSTEM)),
+        Column("peak MiB", memory(SYSTEM)),
     ]
 
 
 def _delete(n: int) -> list[Column]:
     return [
-        Column("last child gone s", seconds("last child gone"), ("bare-status",)),
+        Column("last child deleted s", seconds(DELETED), ("bare-status",)),
         Column("writes per stack", per(n, WRITES)),
         Column("reads", READS),
-        Column("CPU s", cpu("contender")),
+        Column("CPU s", cpu(SYSTEM)),
     ]
 
 
 def _noisy(_: int) -> list[Column]:
     return [
-        Column("p50 alone ms", latency("status alone", "p50")),
-        Column("p99 alone ms", latency("status alone", "p99")),
+        Column("p50 without noise ms", latency(f"status {CALM}", "p50")),
+        Column("p99 without noise ms", latency(f"status {CALM}", "p99")),
         Column("p50 beside noise ms", latency("status beside noise", "p50")),
         Column("p99 beside noise ms", latency("status beside noise", "p99")),
         Column("p99 ratio", number("p99 ratio")),
@@ -184,71 +186,74 @@ def _noisy(_: int) -> list[Column]:
 
 
 def streams(findings: Findings) -> str:
-    """Return the table of streams: a row per contender and rate, from the user's write on."""
-    header = ["contender", "rate", *(f"{what} {q} ms" for what in ("child", "status") for q in QUANTILES)]
+    """Return the table of streams: a row for each system and rate, with latencies from the client's write on."""
+    header = ["system", "rate", *(f"{what} {q} ms" for what in ("child", "status") for q in QUANTILES)]
     body = []
-    for name in findings.contenders("streams", 0):
+    for name in findings.systems("streams", 0):
         for rate in RATES:
-            picks = [latency(f"{what} at {rate}/s", q) for what in ("child", "status") for q in QUANTILES]
-            spreads = [findings.spread("streams", name, 0, pick) for pick in picks]
+            metrics = [latency(f"{what} at {rate}/s", q) for what in ("child", "status") for q in QUANTILES]
+            spreads = [findings.spread("streams", name, 0, metric) for metric in metrics]
             if any(spreads):
-                body.append([name, f"{rate}/s", *(told(spread) for spread in spreads)])
-    return rows(header, body)
+                body.append([name, f"{rate}/s", *(format_spread(spread) for spread in spreads)])
+    return markdown(header, body)
 
 
 def callbacks(findings: Findings) -> str:
-    """Return how long the event loop was held up, a row per N and phase, and what the longest callbacks were."""
-    whats = ("longest ms", "over 10 ms", "over 50 ms", "over 100 ms", "collections", "longest collection ms")
+    """Return the table of slow callbacks, a row for each N and phase, and the list of the longest callbacks."""
+    names = ("longest ms", "over 10 ms", "over 50 ms", "over 100 ms", "collections", "longest collection ms")
     body, lines = [], []
-    for n in findings.ns("callbacks"):
-        for phase, note in findings.notes("callbacks", OURS, n).items():
-            spreads = [findings.spread("callbacks", OURS, n, number(f"{phase}: {what}")) for what in whats]
-            body.append([phase, f"{n:,}", *(told(spread) for spread in spreads)])
+    for n in findings.sizes("callbacks"):
+        for phase, note in findings.notes("callbacks", APPSTACK, n).items():
+            spreads = [findings.spread("callbacks", APPSTACK, n, number(f"{phase}: {name}")) for name in names]
+            body.append([phase, f"{n:,}", *(format_spread(spread) for spread in spreads)])
             lines.append(f"- {phase}, N = {n:,}: {note}\n")
-    return (
-        f"{rows(['phase', 'N', *whats], body)}\nThe longest, by the coroutine and where it came to:\n\n{''.join(lines)}"
-    )
+    table = markdown(["phase", "N", *names], body)
+    return f"{table}\nThe longest callbacks, by coroutine and the line that it reached:\n\n{''.join(lines)}"
 
 
 def requests(findings: Findings, n: int) -> str:
-    """Return what each contender asked for in its backlog, per stack, by verb, resource and code."""
+    """Return the requests of each system in its backlog, per stack, by verb, resource and status code."""
     counts = {
-        one.contender: one.figures.cost.requests
+        one.system: one.figures.cost.requests
         for one in findings.results
         if (one.suite, one.n, one.round) == ("backlog", n, 1) and one.figures.cost is not None
     }
-    names = [name for name in findings.contenders("backlog", n) if name in counts]
-    words = sorted({word for count in counts.values() for word, number in count.items() if number >= n / 10})
-    body = [[word, *(figure(counts[name].get(word, 0) / n) for name in names)] for word in words]
-    return rows(["requests per stack", *names], body)
+    names = [name for name in findings.systems("backlog", n) if name in counts]
+    keys = sorted({key for count in counts.values() for key, number in count.items() if number >= n / 10})
+    body = [[key, *(format_number(counts[name].get(key, 0) / n) for name in names)] for key in keys]
+    return markdown(["requests per stack", *names], body)
 
 
 def lists(findings: Findings, n: int) -> str:
-    """Return how often AppStack lists what at a restart, in the round with most, beside the pages that there are."""
+    """Return AppStack's list requests at a restart by resource, in the round with the most, beside the pages."""
     costs = [
         one.figures.cost
         for one in findings.results
-        if (one.suite, one.contender, one.n) == ("restart", OURS, n) and one.figures.cost is not None
+        if (one.suite, one.system, one.n) == ("restart", APPSTACK, n) and one.figures.cost is not None
     ]
     if not costs:
         return ""
-    listed = max((keys.lists(one) for one in costs), key=lambda one: sum(one.values()))
-    body = [[name, figure(count), figure(keys.pages(name, n))] for name, count in listed.items() if name in keys.FILLED]
-    others = [count for name, count in listed.items() if name not in keys.FILLED]
-    body.append([f"{len(others)} others", figure(sum(others)), figure(len(others))])
-    return rows([f"`{OURS}` lists", "times", f"pages of {keys.PAGE}"], body)
+    counts = max((list_counts(one) for one in costs), key=lambda one: sum(one.values()))
+    body = [
+        [name, format_number(count), format_number(page_count(name, n))]
+        for name, count in counts.items()
+        if name in LISTED_WITH_OBJECTS
+    ]
+    others = [count for name, count in counts.items() if name not in LISTED_WITH_OBJECTS]
+    body.append([f"{len(others)} others", format_number(sum(others)), format_number(len(others))])
+    return markdown([f"`{APPSTACK}` lists", "times", f"pages of {PAGE_SIZE}"], body)
 
 
 def _ready(n: int) -> list[Column]:
     return [
         Column("last available s", seconds("last available"), ("bare-status",)),
         Column("last Ready s", seconds("last Ready")),
-        Column("told after available p50 ms", latency("told after", "p50")),
-        Column("p99 ms", latency("told after", "p99")),
+        Column("Ready after available p50 ms", latency(READY_DELAY, "p50")),
+        Column("p99 ms", latency(READY_DELAY, "p99")),
         Column("writes per stack", per(n, WRITES)),
         Column("reads", READS),
-        Column("CPU s", cpu("contender")),
-        Column("peak MiB", memory("contender")),
+        Column("CPU s", cpu(SYSTEM)),
+        Column("peak MiB", memory(SYSTEM)),
     ]
 
 

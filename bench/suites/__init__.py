@@ -1,1 +1,1 @@
-"""What is measured: a module per suite, each with one function that takes a stage and returns figures."""
+"""The suites: one module each, with a function that takes a fixture and returns figures."""

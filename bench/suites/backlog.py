@@ -1,77 +1,81 @@
-"""Cold backlog: N stacks are there, then the contender is started."""
+"""Cold start with a backlog: N stacks exist before the system under test starts."""
 
 from __future__ import annotations
 
-from bench.contender import Contender
-from bench.stage import Stage, Started
-from bench.suites.figures import Figures
+from bench.fixture import Fixture, StartTimes
+from bench.suites.figures import STATUSES_BEFORE_LAST_CHILD, Figures
+from bench.system import System
 from bench.timeline import Timeline
 from tools.cluster import shell
 
 
-async def run(stage: Stage) -> Figures:
-    """Measure from the moment at which the contender works to the last child and to the last true status."""
-    await stage.create_all()
-    before = stage.meter.now()
-    started = await stage.start()
-    what = f"{stage.contender.name}: backlog of {stage.n}"
-    if tells_status(stage.contender):
-        await stage.until_true(list(stage.stacks), what)
+async def run(fixture: Fixture) -> Figures:
+    """Measure from the beginning of work to the last child and to the last current status."""
+    await fixture.create_all()
+    before = fixture.meter.snapshot()
+    started = await fixture.start()
+    description = f"{fixture.system.name}: backlog of {fixture.n}"
+    if writes_status(fixture.system):
+        await fixture.wait_for_status(list(fixture.stacks), description)
     else:
-        await _until_written(stage, what)
-    cost = stage.meter.since(before)
-    mine = stage.mine()
-    begin = begun(stage, mine, started)
-    seconds, told = _seconds(stage, mine, started, begin)
+        await _wait_for_children(fixture, description)
+    cost = fixture.meter.cost_since(before)
+    writes = fixture.system_writes()
+    begun = work_began(fixture, writes, started)
+    seconds, numbers = _durations(fixture, writes, started, begun)
     return Figures(
         seconds=seconds,
         numbers={
-            **told,
-            "children": float(sum(len(stage.contender.children(manifest)) for manifest in stage.stacks.values())),
-            **{f"bytes of {plural}": float(size) for plural, size in stage.sizes().items()},
+            **numbers,
+            "children": float(sum(len(fixture.system.children(manifest)) for manifest in fixture.stacks.values())),
+            **{f"bytes of {plural}": float(size) for plural, size in fixture.child_sizes().items()},
         },
         cost=cost,
     )
 
 
-def tells_status(contender: Contender) -> bool:
-    """Tell whether there is a status to wait for: the loop in its shorter form writes none."""
-    return contender.name != "bare"
+def writes_status(system: System) -> bool:
+    """Return whether the system writes a status; the shorter form of the bare loop does not."""
+    return system.name != "bare"
 
 
-def begun(stage: Stage, mine: Timeline, started: Started) -> float:
-    """Return when a contender began to work: it said so, or wrote a child, or the stack to put a finalizer on it."""
-    children = stage.contender.children(next(iter(stage.stacks.values())))
-    written = {stage.contender.stacks.plural, *(child.resource.plural for child in children)}
-    return min(started.ready, mine.begin(written) or started.ready)
+def work_began(fixture: Fixture, writes: Timeline, started: StartTimes) -> float:
+    """Return when a system began to work: at its first write of a child or a stack, or when it reported ready."""
+    children = fixture.system.children(next(iter(fixture.stacks.values())))
+    written = {fixture.system.stacks.plural, *(child.resource.plural for child in children)}
+    return min(started.ready, writes.first_write_of(written) or started.ready)
 
 
-async def _until_written(stage: Stage, what: str) -> None:
-    wanted = {child for manifest in stage.stacks.values() for child in stage.contender.children(manifest)}
+async def _wait_for_children(fixture: Fixture, description: str) -> None:
+    wanted = {child for manifest in fixture.stacks.values() for child in fixture.system.children(manifest)}
     plurals = {child.resource.plural for child in wanted}
-    looked_at = written = 0
+    read = written = 0
 
-    def all_there() -> bool:
-        nonlocal looked_at, written
-        fresh = stage.meter.mine(stage.log.records[looked_at:])
-        looked_at = len(stage.log.records)
-        written += sum(one.writes and one.succeeded and one.resource in plurals for one in fresh)
+    def all_written() -> bool:
+        nonlocal read, written
+        new = fixture.meter.requests_of_system(fixture.log.records[read:])
+        read = len(fixture.log.records)
+        written += sum(one.writes and one.succeeded and one.resource in plurals for one in new)
         return written >= len(wanted)
 
-    if not await stage.until(all_there, within=stage.patience):
-        raise shell.Failure(f"{what}: {len(wanted) - written} children are missing after {stage.patience:.0f} s")
+    if not await fixture.wait_until(all_written, timeout_seconds=fixture.timeout_seconds):
+        missing = len(wanted) - written
+        raise shell.Failure(f"{description}: {missing} children are missing after {fixture.timeout_seconds:.0f} s")
 
 
-def _seconds(stage: Stage, mine: Timeline, started: Started, begin: float) -> tuple[dict[str, float], dict[str, float]]:
-    """Return durations, and how many statuses came before the last child."""
-    written = [mine.complete(stage.contender.children(manifest)) for manifest in stage.stacks.values()]
+def _durations(
+    fixture: Fixture, writes: Timeline, started: StartTimes, begun: float
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return durations in seconds, and the number of statuses written before the last child."""
+    written = [writes.all_written(fixture.system.children(manifest)) for manifest in fixture.stacks.values()]
     if None in written:
-        raise shell.Failure(f"{stage.contender.name}: {written.count(None)} stacks lack a child, whatever status says")
+        count = written.count(None)
+        raise shell.Failure(f"{fixture.system.name}: {count} stacks have a current status and lack a child")
     last_child = max(time for time in written if time is not None)
-    seconds = {"start": begin - started.spawned, "last child": last_child - begin}
-    if not tells_status(stage.contender):
+    seconds = {"start": begun - started.started, "last child": last_child - begun}
+    if not writes_status(fixture.system):
         return seconds, {}
-    times = [time for key in stage.stacks if (time := stage.became_true(mine, key)) is not None]
-    seconds["last status"] = max(times) - begin
+    times = [time for key in fixture.stacks if (time := fixture.status_current_at(writes, key)) is not None]
+    seconds["last status"] = max(times) - begun
     seconds["from the process's start"] = seconds["start"] + seconds["last status"]
-    return seconds, {"told before the last child": float(sum(time < last_child for time in times))}
+    return seconds, {STATUSES_BEFORE_LAST_CHILD: float(sum(time < last_child for time in times))}

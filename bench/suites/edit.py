@@ -1,42 +1,43 @@
-"""An edit of every stack, as fast as the user can write."""
+"""An edit of every stack, as fast as the client can write."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from bench.contender import DEPLOYMENTS
-from bench.stage import Stage
+from bench.fixture import Fixture
 from bench.stats import Latencies
-from bench.suites.figures import Figures
+from bench.suites.figures import CLIENT_WRITES, Figures
+from bench.system import DEPLOYMENTS
 from tools.cluster import shell
 
 
-async def run(stage: Stage) -> Figures:
-    """Measure from the first edit to the last child and to the last true status."""
-    before = stage.meter.now()
-    await stage.user.all(partial(stage.edit, key, 1) for key in stage.stacks)
-    await stage.until_true(list(stage.stacks), f"{stage.contender.name}: edit of {stage.n}")
-    cost = stage.meter.since(before)
-    users, mine = stage.users(), stage.mine()
-    asked, written, true = [], [], []
-    for key, manifest in stage.stacks.items():
-        at = stage.asked(users, key, since=before.at)
-        deployment = next(child for child in stage.contender.children(manifest) if child.resource == DEPLOYMENTS)
-        changed, told = mine.child(deployment, since=at), stage.became_true(mine, key)
-        if changed is None or told is None:
-            raise shell.Failure(f"{stage.contender.name}: the edit of {key} never came to its Deployment")
-        asked.append(at)
-        written.append(changed)
-        true.append(told)
+async def run(fixture: Fixture) -> Figures:
+    """Measure from the first edit to the last child and to the last current status."""
+    before = fixture.meter.snapshot()
+    await fixture.client.run_all(partial(fixture.edit, key, 1) for key in fixture.stacks)
+    await fixture.wait_for_status(list(fixture.stacks), f"{fixture.system.name}: edit of {fixture.n}")
+    cost = fixture.meter.cost_since(before)
+    client_writes, system_writes = fixture.client_writes(), fixture.system_writes()
+    requested, written, current = [], [], []
+    for key, manifest in fixture.stacks.items():
+        at = fixture.requested_at(client_writes, key, since=before.at)
+        deployment = next(child for child in fixture.system.children(manifest) if child.resource == DEPLOYMENTS)
+        applied = system_writes.child_written(deployment, since=at)
+        status = fixture.status_current_at(system_writes, key)
+        if applied is None or status is None:
+            raise shell.Failure(f"{fixture.system.name}: the edit of {key} was not applied to its Deployment")
+        requested.append(at)
+        written.append(applied)
+        current.append(status)
     return Figures(
         seconds={
-            "user's writes": max(asked) - min(asked),
-            "last child": max(written) - min(asked),
-            "last status": max(true) - min(asked),
+            CLIENT_WRITES: max(requested) - min(requested),
+            "last child": max(written) - min(requested),
+            "last status": max(current) - min(requested),
         },
         latencies={
-            "child": Latencies.of(b - a for a, b in zip(asked, written, strict=True)),
-            "status": Latencies.of(b - a for a, b in zip(asked, true, strict=True)),
+            "child": Latencies.of(end - begin for begin, end in zip(requested, written, strict=True)),
+            "status": Latencies.of(end - begin for begin, end in zip(requested, current, strict=True)),
         },
         cost=cost,
     )

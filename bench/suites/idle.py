@@ -1,16 +1,16 @@
-"""Nothing happens, for minutes."""
+"""Idle: no change for several minutes."""
 
 from __future__ import annotations
 
 import asyncio
 
-from bench.stage import Stage
+from bench.fixture import Fixture
 from bench.suites.figures import Figures
 
 
-async def run(stage: Stage, *, seconds: float) -> Figures:
-    """Count what is asked for all the same, and the CPU that it takes."""
-    await stage.until_quiet(within=stage.patience)
-    before = stage.meter.now()
+async def run(fixture: Fixture, *, seconds: float) -> Figures:
+    """Measure requests and CPU time of a system without work."""
+    await fixture.wait_until_idle(timeout_seconds=fixture.timeout_seconds)
+    before = fixture.meter.snapshot()
     await asyncio.sleep(seconds)
-    return Figures(cost=stage.meter.since(before))
+    return Figures(cost=fixture.meter.cost_since(before))

@@ -1,22 +1,22 @@
-"""Killed and started again, with all stacks there and nothing to do."""
+"""A restart after SIGKILL, with all stacks reconciled and nothing to do."""
 
 from __future__ import annotations
 
-from bench.stage import Stage
-from bench.suites.figures import Figures
+from bench.fixture import Fixture
+from bench.suites.figures import RECONCILED, Figures
 
 
-async def run(stage: Stage) -> Figures:
-    """Measure the time until it says that it works, until it has looked at everything, and what it asks for."""
-    stage.contender.kill()
-    before = stage.meter.now()
-    started = await stage.start()
-    looked = await stage.until_quiet(within=stage.patience)
-    cost = stage.meter.since(before)
+async def run(fixture: Fixture) -> Figures:
+    """Measure the time until ready and until every stack is reconciled, and the requests sent."""
+    fixture.system.kill()
+    before = fixture.meter.snapshot()
+    started = await fixture.start()
+    idle_since = await fixture.wait_until_idle(timeout_seconds=fixture.timeout_seconds)
+    cost = fixture.meter.cost_since(before)
     return Figures(
         seconds={
-            "ready": started.ready - started.spawned,
-            "all looked at": max(looked, started.ready) - started.spawned,
+            "ready": started.ready - started.started,
+            RECONCILED: max(idle_since, started.ready) - started.started,
         },
         cost=cost,
     )

@@ -1,8 +1,8 @@
-"""One Kubernetes cluster for demo and tests: kind, on the user's Docker or on an engine of our own.
+"""A local Kubernetes cluster for demo and tests: kind, on the user's Docker engine or on one of the project's own.
 
-Start reading at life.py, which tells when a cluster is made, used again and removed. docker.py chooses the engine;
-kind.py describes the cluster. Only where nothing can be pulled come in: engine.py with namespace.py and runtime.py
-(Debian's Docker in namespaces of its own), nodeimage.py (what kind's node image would be), network.py (what kind's
-network would do), and the stand-ins for public images in images.py. debian.py and programs.py bring the material:
-packages, and programs built from the Go modules that are pinned in tools/programs.
+The entry point is lifecycle.py: creation, reuse and removal of the cluster. docker.py selects the engine, and kind.py
+has the cluster's configuration. Five modules serve machines that can't pull images: engine.py with namespace.py and
+runtime.py (Debian's Docker engine in Linux namespaces of its own), nodeimage.py (a substitute for kind's node image)
+and network.py (a substitute for kind's pod network). images.py also builds substitutes for public images there.
+debian.py downloads packages, and programs.py builds the Go modules that tools/programs pins.
 """

@@ -1,4 +1,4 @@
-"""`python3 -m tools.cluster`: what `make cluster` and its like run. Needs Python 3.11 and nothing else."""
+"""`python3 -m tools.cluster`: the command line behind `make cluster`; it needs Python 3.11 and no other package."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import json
 import sys
 from collections.abc import Callable
 
-from tools.cluster import docker, life, metricsserver, operator_image, programs, shell, state, trace
+from tools.cluster import docker, lifecycle, metricsserver, operator_image, programs, shell, state, trace
 
 Command = Callable[[argparse.Namespace], None]
 
 
 def up(_: argparse.Namespace) -> None:
-    life.up()
+    lifecycle.up()
 
 
 def down(_: argparse.Namespace) -> None:
-    life.down()
+    lifecycle.down()
 
 
 def status(_: argparse.Namespace) -> None:
-    print(life.status())
+    print(lifecycle.status())
 
 
 def build(given: argparse.Namespace) -> None:
@@ -30,27 +30,27 @@ def build(given: argparse.Namespace) -> None:
 
 
 def images(_: argparse.Namespace) -> None:
-    record = life.usable()
+    record = lifecycle.usable()
     programs.ensure(["helm"])
     if record.foreign:
-        shell.say("the user's own cluster gets no images from here")
+        shell.progress("the cluster is the user's own: no images are loaded")
         return
-    with state.alone(life.WAITING):
+    with state.exclusive_lock(lifecycle.LOCK_WAIT_MESSAGE):
         env = docker.environment(own=record.own)
         operator_image.ensure(env, registry=not record.own)
 
 
 def metrics_server(_: argparse.Namespace) -> None:
-    record = life.usable()
+    record = lifecycle.usable()
     if record.foreign:
-        shell.say("the user's own cluster gets no metrics-server from here")
+        shell.progress("the cluster is the user's own: metrics-server is not installed")
         return
-    with state.alone(life.WAITING):
+    with state.exclusive_lock(lifecycle.LOCK_WAIT_MESSAGE):
         metricsserver.ensure(docker.environment(own=record.own), registry=not record.own)
 
 
 def show_trace(given: argparse.Namespace) -> None:
-    print(json.dumps(trace.machine() if given.machine else trace.ours(), indent=2))
+    print(json.dumps(trace.machine() if given.machine else trace.leftovers(), indent=2))
 
 
 def parse() -> argparse.Namespace:
@@ -62,15 +62,17 @@ def parse() -> argparse.Namespace:
         added.set_defaults(command=command)
         return added
 
-    add("up", up, "make the cluster, or use the one that is up and well; images of the examples included")
-    add("down", down, "remove every trace of it but the cache")
-    add("status", status, "say whether it is up and well")
-    add("images", images, "make ready to install the operator: its image on the nodes, and helm")
-    add("metrics-server", metrics_server, "install it: what a HorizontalPodAutoscaler reads")
-    build_parser = add("build", build, "build pinned programs and print where they are")
+    add("up", up, "create the cluster, or reuse a healthy one, and load the images of the examples")
+    add("down", down, "remove the cluster and all its traces except the cache")
+    add("status", status, "print whether the cluster can be used")
+    add("images", images, "load the operator's image onto the nodes, and build helm")
+    add("metrics-server", metrics_server, "install metrics-server, which a HorizontalPodAutoscaler needs")
+    build_parser = add("build", build, "build pinned programs and print their paths")
     build_parser.add_argument("program", nargs="+", help=", ".join(sorted(programs.names())))
-    trace_parser = add("trace", show_trace, "list what is left of a cluster")
-    trace_parser.add_argument("--machine", action="store_true", help="all that a cluster could change, to compare")
+    trace_parser = add("trace", show_trace, "list what a removed cluster has left on the machine")
+    trace_parser.add_argument(
+        "--machine", action="store_true", help="list everything that a cluster could change, for a comparison"
+    )
     return parser.parse_args()
 
 
@@ -82,11 +84,11 @@ def main() -> int:
         print(f"error: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nstopped; `make cluster` goes on from here, `make cluster-down` clears away", file=sys.stderr)
+        print("\nstopped; `make cluster` continues, `make cluster-down` removes the cluster", file=sys.stderr)
         return 130
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        print(f"error: {error.strerror}{where}; what is kept lies in {state.cache()}", file=sys.stderr)
+        file = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror}{file}; the cache is in {state.cache()}", file=sys.stderr)
         return 1
     return 0
 

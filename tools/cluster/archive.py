@@ -1,4 +1,4 @@
-"""Image archives as `ctr images import` and `docker load` read them, written without an engine."""
+"""Image archives for `ctr images import` and `docker load`, written without an engine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Image:
-    """One layer: a tree of files, if any, and single files by the place that they get in the image."""
+    """An image of one layer: an optional folder tree, and single files by their path in the image."""
 
     name: str
     files: dict[str, Path] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Image:
 
 
 def write(target: Path, images: Sequence[Image]) -> None:
-    """All images in one archive."""
+    """Write all images into one archive."""
     manifest: list[dict[str, Any]] = []
     with tarfile.open(target, "w") as archive:
         for image in images:
@@ -62,8 +62,8 @@ def _write_layer(target: Path, image: Image) -> str:
     with tarfile.open(target, "w") as layer:
         if image.tree is not None:
             layer.add(image.tree, ".")
-        for place, file in image.files.items():
-            layer.add(file, place.lstrip("/"), filter=_as_program)
+        for path, file in image.files.items():
+            layer.add(file, path.lstrip("/"), filter=_as_program)
     with target.open("rb") as written:
         return hashlib.file_digest(written, "sha256").hexdigest()
 

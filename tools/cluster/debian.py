@@ -1,4 +1,4 @@
-"""Debian packages as material: downloaded with the machine's own apt settings, never installed into it."""
+"""Debian packages: downloaded with the machine's apt settings, never installed on the machine."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from tools.cluster import shell, state
 
 ESSENTIAL = ("?essential", "usr-is-merged")
-"""What every root file system starts from; usr-is-merged stands in for usrmerge, which needs Perl."""
+"""Packages of every root file system; usr-is-merged replaces usrmerge, which needs Perl."""
 
 BUSYBOX = "busybox:1.35.0"
-"""The image made of Debian's busybox-static, under the public image's name and its own true version."""
+"""The image built from Debian's busybox-static: the public image's name, with the version of the package."""
 
 CONFIGURE = """
 set -e
 mount -t proc proc "$1/proc"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
-# base-passwd first: the scripts of others give files to users that it brings.
+# base-passwd first: scripts of other packages use its users.
 chroot "$1" sh -c 'dpkg --force-unsafe-io --force-depends --install /debs/base-passwd_*.deb /debs/base-files_*.deb'
 chroot "$1" sh -c 'dpkg --force-unsafe-io --force-depends --install /debs/*.deb'
 """
@@ -32,7 +32,7 @@ def _folder() -> Path:
 
 
 def _apt(*arguments: str, cwd: Path | None = None, log: Path | None = None) -> str:
-    """apt-get with the machine's sources, keys and proxies, but lists and a status of its own."""
+    """Run apt-get with the machine's sources, keys and proxies, and with lists and status of its own."""
     folder = _folder()
     for part in ("state/lists/partial", "cache/archives/partial", "log"):
         (folder / part).mkdir(parents=True, exist_ok=True)
@@ -43,20 +43,20 @@ def _apt(*arguments: str, cwd: Path | None = None, log: Path | None = None) -> s
         "Dir::State::status": installed,
         "Dir::Cache": folder / "cache",
         "Dir::Log": folder / "log",
-        "APT::Sandbox::User": "root",  # the cache lies in a home that the user _apt may not enter
+        "APT::Sandbox::User": "root",  # the user _apt can't read the cache, which is in a home folder
         "APT::Install-Recommends": "false",
         "Acquire::Languages": "none",
     }
-    options = [word for name, value in own.items() for word in ("-o", f"{name}={value}")]
+    options = [option for name, value in own.items() for option in ("-o", f"{name}={value}")]
     return shell.run(["apt-get", "--quiet", "--assume-yes", *options, *arguments], cwd=cwd, log=log)
 
 
 @functools.cache
 def refresh() -> None:
-    """Fetch the package lists, once per run: an old list names versions that the mirror no longer has."""
+    """Fetch the package lists once per process: old lists name versions that the mirror has removed."""
     if shutil.which("apt-get") is None:
         raise shell.Failure(
-            "no Docker engine answers, and without one the cluster is built from Debian packages: "
+            "no Docker engine responds, and apt-get, which builds the cluster without one, is missing: "
             "start Docker, or use a Debian 12 machine"
         )
     with shell.step("fetching Debian's package lists"):
@@ -64,7 +64,7 @@ def refresh() -> None:
 
 
 def download(packages: Sequence[str], target: Path) -> list[Path]:
-    """Download exactly these packages, without what they depend on."""
+    """Download exactly these packages, without their dependencies."""
     refresh()
     target.mkdir(parents=True, exist_ok=True)
     _apt("download", *packages, cwd=target)
@@ -72,7 +72,7 @@ def download(packages: Sequence[str], target: Path) -> list[Path]:
 
 
 def extract(packages: Sequence[Path], root: Path) -> None:
-    """Unpack files only; --keep-directory-symlink lets packages that still use /bin end up in /usr/bin."""
+    """Unpack the files of packages; --keep-directory-symlink puts files for /bin into /usr/bin."""
     for package in packages:
         shell.pipe(
             ["dpkg-deb", "--fsys-tarfile", package],
@@ -82,7 +82,7 @@ def extract(packages: Sequence[Path], root: Path) -> None:
 
 @contextmanager
 def root_file_system(packages: Sequence[str], log: Path) -> Iterator[Path]:
-    """A configured Debian with these packages and their dependencies, in a folder that is gone afterwards."""
+    """Yield a temporary root file system with these packages and their dependencies, configured."""
     with state.scratch("root") as scratch:
         root = scratch / "root"
         downloaded = tree([*ESSENTIAL, *packages], root, log)
@@ -91,7 +91,7 @@ def root_file_system(packages: Sequence[str], log: Path) -> Iterator[Path]:
 
 
 def tree(packages: Sequence[str], root: Path, log: Path) -> list[Path]:
-    """The files of packages and their dependencies in a new folder, not configured; returns the packages."""
+    """Unpack packages and their dependencies into a new folder without configuring them; return the packages."""
     refresh()
     _skeleton(root)
     archives = _folder() / "cache/archives"
@@ -109,7 +109,7 @@ def pack(root: Path, consumer: Sequence[str], env: Mapping[str, str]) -> None:
 
 
 def link_iptables(root: Path) -> None:
-    """What Debian's alternatives would do on installation: iptables for the kernel's nf_tables."""
+    """Link iptables to its nf_tables variant, as Debian's alternatives do on installation."""
     for name in ("iptables", "ip6tables"):
         for suffix in ("", "-save", "-restore"):
             (root / f"usr/sbin/{name}{suffix}").symlink_to("xtables-nft-multi")
@@ -133,7 +133,7 @@ def _configure(root: Path, packages: Sequence[Path], log: Path) -> None:
     policy.write_text(NO_SERVICES)
     policy.chmod(0o755)
     shell.run(["mknod", "-m", "666", root / "dev/null", "c", "1", "3"])
-    # A mount and process namespace of its own: whatever the packages' scripts mount or start ends with it.
+    # In mount and process namespaces of its own: mounts and processes of the packages' scripts end with these.
     script = ["sh", "-c", CONFIGURE, "configure", str(root)]
     shell.run(["unshare", "--mount", "--pid", "--fork", "--kill-child", *script], log=log)
     shutil.rmtree(debs)
@@ -144,7 +144,7 @@ def _configure(root: Path, packages: Sequence[Path], log: Path) -> None:
 
 
 def busybox(root: Path, log: Path) -> None:
-    """The public busybox image's file system: one static program and a link per applet."""
+    """Write the file system of the public busybox image: one static program, and a link for each applet."""
     tree(["busybox-static"], root, log)
     for unwanted in ("usr/share", "usr/lib", "usr/lib64", "usr/sbin", "lib", "lib64", "var/lib"):
         _remove(root / unwanted)

@@ -1,4 +1,4 @@
-"""The Docker engine to use: the user's, where it answers and can pull kind's image, or one of our own."""
+"""Selection of the Docker engine: the user's, if it can pull kind's node image, or the project's own."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from tools.cluster import engine, kind, namespace, nodeimage, programs, shell
 class Docker:
     environment: Mapping[str, str]
     own: bool
-    """Ours, and so without a registry."""
+    """Whether it is the project's own engine, which has no registry."""
     image: str
-    """The node image that it has ready."""
+    """The node image, present in the engine."""
 
     @property
     def plan(self) -> kind.Plan:
         if not self.own:
             return kind.Plan(self.image, own_engine=False)
-        return kind.Plan(self.image, own_engine=True, address=namespace.ends().inside)
+        return kind.Plan(self.image, own_engine=True, address=namespace.link_addresses().inside)
 
 
-def usual() -> str | None:
-    """The node image when the user's own Docker can run it; else none, and the user is told why."""
-    if not engine.answers({}):
-        shell.say("  no Docker engine answers: the cluster gets its own, and a node image made from packages")
+def user_engine_image() -> str | None:
+    """Return the node image if the user's own Docker has it or can pull it; otherwise print the reason, return None."""
+    if not engine.responds({}):
+        shell.progress(
+            "  no Docker engine responds: starting the project's own, with a node image built from Debian packages"
+        )
         return None
     image = kind.default_image()
     if shell.attempt(["docker", "image", "inspect", image]).ok:
@@ -34,15 +36,17 @@ def usual() -> str | None:
     with shell.step(f"pulling {image.partition('@')[0]}"):
         pulled = shell.attempt(["docker", "pull", "--quiet", image])
     if not pulled.ok:
-        shell.say(f"  it can't be pulled ({shell.last_line(pulled.err)}): using an engine of our own instead")
+        shell.progress(
+            f"  the node image can't be pulled ({shell.last_line(pulled.err)}): using the project's own engine"
+        )
         return None
     return image
 
 
 def ensure() -> Docker:
-    """An engine that answers and has a node image."""
+    """Return an engine that responds and has a node image."""
     programs.ensure(["kind", "kubectl"])
-    image = usual()
+    image = user_engine_image()
     if image:
         return Docker({}, own=False, image=image)
     env = engine.ensure()
@@ -50,5 +54,5 @@ def ensure() -> Docker:
 
 
 def environment(*, own: bool) -> Mapping[str, str]:
-    """What reaches the engine that a cluster was made with, for what comes after."""
+    """Return the environment variables of the engine with which a cluster was created."""
     return engine.environment() if own else {}

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs as the first process of the engine's own network, mount and process namespaces: mounts, links and
-# firewall rules made from here on belong to these, and the kernel clears them when the last process ends.
-# Arguments: the program to become, with its arguments.
+# The first process of the engine's own network, mount and process namespaces. Mounts, links and firewall rules
+# made from here on belong to these namespaces, and the kernel removes them when the last process ends.
+# Arguments: the program to execute, with its arguments.
 set -e
 mount -t proc proc /proc
 # A sysfs that shows this network namespace; the cgroup mounts below the old one are carried over.

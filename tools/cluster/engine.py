@@ -1,8 +1,8 @@
-"""A Docker engine of our own, for machines without one: Debian's packages, unpacked into the cache.
+"""The project's own Docker engine, for machines without one: Debian's packages, unpacked into the cache.
 
-It runs in network, mount and process namespaces of its own. Its bridges, firewall rules and mounts can't meddle with
-the machine's, and when its first process ends, however it ends, the kernel ends all others and clears the rest. A
-pair of virtual links leads in; what remains after a sudden death are cgroups and containers in the data root.
+It runs in network, mount and process namespaces of its own, so its bridges, firewall rules and mounts are separate from
+the machine's. When its first process ends for any reason, the kernel ends the others and removes all of these. A pair
+of virtual links connects the engine. A sudden end leaves cgroups, and containers in the data root.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ PACKAGES = (
 )
 # fmt: on
 SOCKET_PATH_LIMIT = 100
-"""Linux allows 108 bytes; temporary names beside the socket need a few."""
+"""Linux allows 108 bytes, of which temporary names beside the socket need a few."""
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who runs the engine of this cache: kept beside the data root, where a fresh clone finds it."""
+    """The checkout that runs the engine of this cache; recorded in the cache, where other checkouts find it."""
 
     checkout: str
     pid: int
@@ -53,15 +53,15 @@ def data_root() -> Path:
 
 
 def socket_path() -> Path:
-    """In .cluster/, or where that is too long a path for a socket, in a folder named after it."""
-    near = state.CLUSTER / "docker.sock"
-    if len(str(near)) <= SOCKET_PATH_LIMIT:
-        return near
+    """Return the socket's path: in .cluster/, or in a folder below /tmp if that path is too long."""
+    path = state.CLUSTER / "docker.sock"
+    if len(str(path)) <= SOCKET_PATH_LIMIT:
+        return path
     return Path("/tmp", f"appstack-{state.fingerprint(str(state.CLUSTER))}", "docker.sock")
 
 
 def environment() -> dict[str, str]:
-    """What docker, kind and the engine itself need to be found and to find each other."""
+    """Return the environment variables for docker, kind and the engine itself."""
     root = _packages()
     triplet = f"{platform.machine()}-linux-gnu"
     libraries = [root / "usr/lib" / triplet, root / "lib" / triplet]
@@ -83,7 +83,7 @@ def packages_present() -> bool:
 
 
 def _packages() -> Path:
-    """The unpacked packages, fetched once."""
+    """Return the folder of the unpacked packages; download them the first time."""
     root = _packages_folder()
     if root.exists():
         return root
@@ -91,7 +91,7 @@ def _packages() -> Path:
     unpacked, archives = unfinished / "root", unfinished / "archives"
     unpacked.mkdir(parents=True)
     try:
-        with shell.step("fetching Debian's Docker engine into the cache (it is not installed)"):
+        with shell.step("downloading Debian's Docker engine into the cache (it is not installed)"):
             debian.extract(debian.download(PACKAGES, archives), unpacked)
         debian.link_iptables(unpacked)
         unpacked.rename(root)
@@ -101,7 +101,7 @@ def _packages() -> Path:
 
 
 def owner() -> Owner | None:
-    """Who holds the engine's lock now; None when nobody lives who does."""
+    """Return the owner if a running engine holds the lock, or None."""
     if not folder().exists():
         return None
     with (folder() / "lock").open("a") as lock:
@@ -116,18 +116,18 @@ def _recorded_owner() -> Owner:
     try:
         return Owner(**json.loads((folder() / "owner.json").read_text()))
     except (OSError, ValueError, TypeError):
-        return Owner("a checkout that left no note", 0, "")
+        return Owner("an unknown checkout", 0, "")
 
 
 def ensure() -> dict[str, str]:
-    """A running engine that is ours; the environment that reaches it."""
+    """Return the environment variables of this checkout's engine; start it if necessary."""
     if os.geteuid() != 0:
         raise shell.Failure(
-            "no Docker engine answers, and an engine of our own needs root: start Docker, or run as root"
+            "no Docker engine responds, and the project's own engine needs root: start Docker, or run as root"
         )
     env = environment()
     current = owner()
-    if current is not None and current.checkout == str(state.ROOT) and answers(env):
+    if current is not None and current.checkout == str(state.ROOT) and responds(env):
         return env
     if current is not None:
         _displace(current)
@@ -137,27 +137,27 @@ def ensure() -> dict[str, str]:
 
 
 def _displace(current: Owner) -> None:
-    """End an engine of this cache that is of no use; one that another checkout uses is left alone."""
-    theirs = Path(current.checkout)
-    if theirs != state.ROOT and theirs.exists():
+    """Stop an unusable engine of this cache; raise Failure if another existing checkout uses it."""
+    other = Path(current.checkout)
+    if other != state.ROOT and other.exists():
         raise shell.Failure(
-            f"the engine of the cache {state.cache()} is in use by {theirs}: run `make cluster-down` there, "
+            f"the engine of the cache {state.cache()} is in use by {other}: run `make cluster-down` there, "
             "or set APPSTACK_CACHE to another folder here"
         )
-    why = "does not answer" if theirs == state.ROOT else f"belongs to {theirs}, which is gone"
-    shell.say(f"  the running engine {why}: replacing it")
+    reason = "does not respond" if other == state.ROOT else f"belongs to {other}, which no longer exists"
+    shell.progress(f"  the running engine {reason}: replacing it")
     stop()
 
 
-def answers(env: Mapping[str, str]) -> bool:
+def responds(env: Mapping[str, str]) -> bool:
     return shell.attempt(["docker", "version", "--format", "{{.Server.Version}}"], env=env, timeout=10).ok
 
 
 def clear() -> None:
-    """Take away what an engine that died without notice has left behind."""
+    """Remove what an engine that ended suddenly has left behind."""
     data = data_root()
     for file in data.glob("containers/*/hostconfig.json"):
-        # The engine would start the dead cluster's nodes again before they can be removed.
+        # Otherwise the engine would restart the old cluster's nodes before they can be removed.
         config = json.loads(file.read_text() or "{}")
         file.write_text(json.dumps({**config, "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}}))
     shutil.rmtree(data / "network", ignore_errors=True)
@@ -169,7 +169,7 @@ def clear() -> None:
 
 
 def configuration() -> dict[str, Any]:
-    """The engine's daemon.json."""
+    """Return the content of the engine's daemon.json."""
     base: dict[str, Any] = {
         "data-root": str(data_root()),
         "exec-root": "/run/docker",  # in the engine's own /run
@@ -180,9 +180,9 @@ def configuration() -> dict[str, Any]:
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
         "shutdown-timeout": 2,  # nodes have nothing to save
     }
-    if not runtime.lacks_capabilities():
+    if not runtime.has_restricted_capabilities():
         return base
-    python = Path(sys.executable).resolve()  # a .venv may be made anew while the engine runs
+    python = Path(sys.executable).resolve()  # a .venv can be recreated while the engine runs
     return {
         **base,
         "default-runtime": "available-capabilities",
@@ -196,8 +196,8 @@ def _start(env: Mapping[str, str]) -> None:
     config = folder() / "daemon.json"
     config.write_text(json.dumps(configuration(), indent=2))
     root = _packages()
-    with shell.step("starting an engine of our own"), (folder() / "lock").open("a") as lock:
-        # The engine inherits this lock, so it is held for exactly as long as any of its processes lives.
+    with shell.step("starting the project's own Docker engine"), (folder() / "lock").open("a") as lock:
+        # The engine's processes inherit the lock: it is held exactly as long as one of them runs.
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         argv = [str(root / "usr/bin/tini"), "--", str(root / "usr/sbin/dockerd"), "--config-file", str(config)]
         with log.open("ab") as sink:
@@ -211,25 +211,25 @@ def _start(env: Mapping[str, str]) -> None:
                 pass_fds=[lock.fileno()],
                 start_new_session=True,
             )
-        who = Owner(str(state.ROOT), launcher.pid, str(socket_path()))
-        (folder() / "owner.json").write_text(json.dumps(asdict(who)))
+        owned = Owner(str(state.ROOT), launcher.pid, str(socket_path()))
+        (folder() / "owner.json").write_text(json.dumps(asdict(owned)))
         namespace.connect(launcher.pid)
-        if not shell.wait_until(lambda: launcher.poll() is not None or answers(env), START_SECONDS):
+        if not shell.wait_until(lambda: launcher.poll() is not None or responds(env), START_SECONDS):
             stop()
-            raise shell.Failure(f"the engine did not answer within {START_SECONDS:.0f} s; its log is {log}")
+            raise shell.Failure(f"the engine did not respond within {START_SECONDS:.0f} s; its log is {log}")
         if launcher.poll() is not None:
             raise shell.Failure(f"the engine ended at once; its log is {log}")
     _remove_dead_containers(env)
 
 
 def _remove_dead_containers(env: Mapping[str, str]) -> None:
-    """What a fresh engine finds in its data root belongs to a cluster that ended with the former engine."""
+    """Remove containers and volumes of a cluster that ended with an earlier engine."""
     for command in (["container", "prune", "--force"], ["volume", "prune", "--force"]):
         shell.run(["docker", *command], env=env)
 
 
 def stop() -> None:
-    """End the engine and all that runs in it, by process id."""
+    """Stop the engine with all its containers, by process id."""
     running = owner()
     if running is not None:
         inside = namespace.first_process(running.pid)
@@ -238,7 +238,7 @@ def stop() -> None:
             if shell.wait_until(lambda: owner() is None, STOP_SECONDS):
                 break
         else:
-            raise shell.Failure(f"the engine (process {running.pid}) can't be ended; end it by hand")
+            raise shell.Failure(f"the engine (process {running.pid}) can't be stopped; stop it by hand")
     clear()
     if socket_path().parent != state.CLUSTER:
         shutil.rmtree(socket_path().parent, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The images that examples and tests use, built where they can't be pulled, and brought onto the nodes."""
+"""The images of examples and tests: built where they can't be pulled, and loaded onto the nodes."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ KEY_LABEL = "dev.appstack.key"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one image comes to be."""
+    """The recipe of one image."""
 
     image: str
     folder: str = ""
-    """Below tools/images; none for busybox, which needs no Dockerfile."""
+    """Folder below tools/images; empty for busybox, which needs no Dockerfile."""
     packages: Sequence[str] = ()
-    """Debian packages of the root file system that its Dockerfile gets as BASE."""
+    """Debian packages of the root file system that is the BASE of the Dockerfile."""
     base: str = ""
-    """Or another image as BASE."""
+    """Another image as BASE, instead of packages."""
     arguments: Mapping[str, str] = field(default_factory=dict)
     programs: Sequence[str] = ()
-    """What its Dockerfile copies: our own, each in a folder below tools/images, and those of tools/programs."""
+    """Programs that the Dockerfile copies, from folders below tools/images or from tools/programs."""
     public: bool = True
-    """A registry has it, under this name: it is only built where none can be reached."""
+    """Whether a registry has the image under this name; if so it is built only where no registry is reachable."""
     on_nodes: bool = True
-    """Brought onto the nodes of every cluster."""
+    """Whether the image is loaded onto the nodes of every cluster."""
 
 
 RECIPES = (
     Recipe(debian.BUSYBOX, packages=("busybox-static",)),
     Recipe("nginx:1.22.1", "nginx", packages=("nginx",)),
-    # Debian follows the releases of 10.11, and so does the public tag.
+    # Debian follows the patch releases of 10.11, as the public tag does.
     Recipe("mariadb:10.11", "mariadb", packages=("mariadb-server-core", "mariadb-client-core")),
     Recipe("gcr.io/google-containers/cadvisor:v0.36.0", "cadvisor", base=debian.BUSYBOX, programs=("cadvisor",)),
     *(
@@ -65,7 +65,7 @@ RECIPES = (
 
 
 def key(recipe: Recipe) -> str:
-    """Changes with what the image is made of; Debian's packages are those of the day it is built."""
+    """Return a hash of the image's inputs; versions of Debian packages are not among them."""
     folders = [FOLDER / name for name in (recipe.folder, *recipe.programs) if name]
     files = sorted({path for folder in folders for path in folder.rglob("*") if path.is_file()})
     names = [str(path.relative_to(FOLDER)) for path in files]
@@ -85,7 +85,7 @@ def recipe_of(image: str) -> Recipe:
 
 
 def ensure(env: Mapping[str, str], *, registry: bool) -> None:
-    """Build what can't be pulled, and load onto the nodes what they lack."""
+    """Build the images that can't be pulled, and load them onto the nodes."""
     for recipe in RECIPES:
         if not (recipe.public and registry) and recipe.on_nodes:
             build(recipe, env)
@@ -93,7 +93,7 @@ def ensure(env: Mapping[str, str], *, registry: bool) -> None:
 
 
 def build(recipe: Recipe, env: Mapping[str, str]) -> None:
-    """Build one image unless the engine has it already, made of the same things."""
+    """Build an image unless the engine has it, built from the same inputs."""
     if label(recipe.image, KEY_LABEL, env) == key(recipe):
         return
     log = state.log(f"image-{recipe.image.replace('/', '-').replace(':', '-')}")
@@ -109,7 +109,7 @@ def build(recipe: Recipe, env: Mapping[str, str]) -> None:
 
 
 def label(image: str, name: str, env: Mapping[str, str]) -> str:
-    """A label of an image that the engine has; empty where it has none."""
+    """Return the value of an image's label; empty without such a label or image."""
     template = f'{{{{index .Config.Labels "{name}"}}}}'
     return shell.attempt(["docker", "image", "inspect", "--format", template, image], env=env).out.strip()
 
@@ -146,21 +146,21 @@ def build_context(
     arguments: Mapping[str, str],
     labels: Mapping[str, str],
 ) -> None:
-    """`docker build` without network: whatever it needs has been fetched before."""
+    """Run `docker build` without network; every input is in the context."""
     options = [
-        *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
-        *(word for name, value in labels.items() for word in ("--label", f"{name}={value}")),
+        *(option for name, value in arguments.items() for option in ("--build-arg", f"{name}={value}")),
+        *(option for name, value in labels.items() for option in ("--label", f"{name}={value}")),
     ]
-    # BuildKit would add an attestation, a second manifest that containerd then misses on import.
+    # BuildKit would add an attestation: a second manifest that makes containerd's import fail.
     plain = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     command = ["docker", "build", "--network", "none", *options, "--tag", image, str(context)]
     shell.run(command, env={**env, **plain}, log=log)
 
 
 def load(images: Mapping[str, str], env: Mapping[str, str]) -> None:
-    """Bring images onto the nodes, given with the keys that tell whether these have them already."""
+    """Load images onto the nodes unless these have them; a key for each image identifies its content."""
     loaded: dict[str, str] = json.loads(LOADED.read_text()) if LOADED.exists() else {}
-    wanted = [image for image, content in images.items() if loaded.get(image) != content]
+    wanted = [image for image, content_key in images.items() if loaded.get(image) != content_key]
     if not wanted:
         return
     with (

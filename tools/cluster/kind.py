@@ -1,4 +1,4 @@
-"""kind: the cluster's configuration, and the commands that make and remove it."""
+"""kind: the configuration of the cluster, and the commands that create and delete it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ SHARED_FOLDER = "shared"
 
 @dataclass(frozen=True)
 class Plan:
-    """What distinguishes one machine's cluster from another's."""
+    """The parameters of a cluster that depend on the machine."""
 
     image: str
     own_engine: bool
     address: str = "127.0.0.1"
-    """Where the API server listens for the machine."""
+    """Address at which the API server listens."""
 
 
 def configuration(plan: Plan, folder: Path) -> dict[str, Any]:
-    """Kind's configuration, its host paths below `folder`; JSON is YAML enough for kind."""
+    """Return kind's configuration, with host paths below `folder`; kind reads it as JSON."""
     networking: dict[str, Any] = {"podSubnet": POD_RANGE}
     if plan.own_engine:
-        # kind would look for a free port on this side of the engine's network namespace.
+        # kind would choose a free port outside the engine's network namespace.
         networking |= {"apiServerAddress": plan.address, "apiServerPort": API_PORT, "disableDefaultCNI": True}
     shared = {"hostPath": str(folder / SHARED_FOLDER), "containerPath": storage.SHARED_PATH}
     audit = {"hostPath": str(folder / AUDIT_FOLDER), "containerPath": "/audit"}
@@ -64,20 +64,20 @@ def kubeadm_patches() -> list[dict[str, Any]]:
                 "extraArgs": arguments(
                     audit_policy_file="/audit/policy.yaml",
                     audit_log_path="/audit/audit.log",
-                    audit_log_maxsize="10000",  # megabytes; a rotated log would hide requests from a count
+                    audit_log_maxsize="10000",  # megabytes; rotation would remove requests from the counts
                 ),
                 "extraVolumes": [audit],
             },
-            # Nobody needs this cluster's data after a power cut, and tests wait for each write to the disk.
+            # The data need not survive a power cut, and fsync would delay every write of a test.
             "etcd": {"local": {"extraArgs": arguments(unsafe_no_fsync="true")}},
-            # By default 20 requests a second: ReplicaSets of a busy test would wait for each other.
+            # The default of 20 requests a second delays the ReplicaSets of parallel tests.
             "controllerManager": {"extraArgs": arguments(kube_api_qps="200", kube_api_burst="400")},
             "scheduler": {"extraArgs": arguments(kube_api_qps="200", kube_api_burst="400")},
         },
         {
             "kind": "InitConfiguration",
             "apiVersion": "kubeadm.k8s.io/v1beta4",
-            "nodeRegistration": {"taints": []},  # the control plane runs pods, too: that makes two nodes
+            "nodeRegistration": {"taints": []},  # the control-plane node runs pods as well, so there are two nodes
         },
         {
             "kind": "KubeletConfiguration",
@@ -89,11 +89,11 @@ def kubeadm_patches() -> list[dict[str, Any]]:
 
 
 def default_image() -> str:
-    """The node image with its digest that the pinned kind names."""
+    """Return the node image, with its digest, that the pinned version of kind uses."""
     file = programs.module_folder(programs.SOURCES["kind"]) / "pkg/apis/config/defaults/image.go"
     found = re.search(r'const Image = "([^"]+)"', file.read_text())
     if found is None:
-        raise shell.Failure(f"{file} does not name a node image; has kind changed? See tools/cluster/kind.py")
+        raise shell.Failure(f"{file} does not name a node image; adapt tools/cluster/kind.py to this version of kind")
     return found.group(1)
 
 
@@ -102,7 +102,7 @@ def create(plan: Plan, env: Mapping[str, str], log: Path) -> None:
         (state.CLUSTER / name).mkdir(parents=True, exist_ok=True)
     (state.CLUSTER / SHARED_FOLDER).chmod(0o777)
     (state.CLUSTER / AUDIT_FOLDER / "policy.yaml").write_bytes(AUDIT_POLICY.read_bytes())
-    # Made here, so that it belongs to the user: the API server writes as root, and readable by root only.
+    # Created here, so that the user owns it: the API server would create it readable by root only.
     (state.CLUSTER / AUDIT_FOLDER / "audit.log").touch(mode=0o644)
     state.AUDIT_LOG.unlink(missing_ok=True)
     state.AUDIT_LOG.symlink_to(f"{AUDIT_FOLDER}/audit.log")
@@ -113,17 +113,17 @@ def create(plan: Plan, env: Mapping[str, str], log: Path) -> None:
 
 
 def checkout(env: Mapping[str, str]) -> Path | None:
-    """The checkout whose cluster the engine has: the one whose folder its nodes mount."""
+    """Return the checkout of the cluster in the engine, which is the one that its nodes mount, or None."""
     template = (
         f'{{{{range .Mounts}}}}{{{{if eq .Destination "{storage.SHARED_PATH}"}}}}{{{{.Source}}}}{{{{end}}}}{{{{end}}}}'
     )
     found = shell.attempt(["docker", "container", "inspect", "--format", template, CONTROL_PLANE], env=env)
-    source = found.out.strip().removeprefix("/host_mnt")  # as Docker Desktop tells it
+    source = found.out.strip().removeprefix("/host_mnt")  # the prefix of Docker Desktop
     return Path(source).parent.parent if source else None
 
 
 def delete(env: Mapping[str, str]) -> None:
-    # Pods and the API server have written as root what the user is going to remove.
+    # Files that pods and the API server have written as root; the user can't remove them.
     written = ["sh", "-c", f"rm -rf {storage.SHARED_PATH}/* /audit/*"]
     shell.attempt(["docker", "exec", CONTROL_PLANE, *written], env=env)
     arguments = ["delete", "cluster", "--name", CLUSTER, "--kubeconfig", str(state.KUBECONFIG)]

@@ -1,4 +1,4 @@
-"""The little that is asked of the cluster itself, through the kubectl that was built with it."""
+"""Requests to the cluster, through the kubectl of its version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def kubectl(*arguments: str, input: str | None = None, timeout: float | None = N
 def get(kind: str, *arguments: str) -> list[dict[str, Any]]:
     result = kubectl("get", kind, "--output", "json", *arguments)
     if not result.ok:
-        raise shell.Failure(f"the cluster does not answer: {shell.last_line(result.err)}")
+        raise shell.Failure(f"the API server does not respond: {shell.last_line(result.err)}")
     items: list[dict[str, Any]] = json.loads(result.out)["items"]
     return items
 
@@ -24,18 +24,18 @@ def get(kind: str, *arguments: str) -> list[dict[str, Any]]:
 def apply(manifest: str) -> None:
     result = kubectl("apply", "--server-side", "--filename", "-", input=manifest)
     if not result.ok:
-        raise shell.Failure(f"the cluster refuses one of its own objects: {shell.last_line(result.err)}")
+        raise shell.Failure(f"the API server rejects an object of the cluster's set-up: {shell.last_line(result.err)}")
 
 
 def unhealthy(timeout: float = 3.0) -> str | None:
-    """What is wrong with the cluster, in a few words; None when all its nodes are ready."""
+    """Return why the cluster is not healthy, or None if all its nodes are ready."""
     if not state.KUBECONFIG.exists():
         return "it has no kubeconfig"
     result = kubectl("get", "nodes", "--output", "json", f"--request-timeout={timeout:.0f}s", timeout=2 * timeout)
     if not result.ok:
-        return "its API server does not answer"
-    waiting = [node["metadata"]["name"] for node in json.loads(result.out)["items"] if not ready(node)]
-    return f"{' and '.join(waiting)} not ready" if waiting else None
+        return "its API server does not respond"
+    unready = [node["metadata"]["name"] for node in json.loads(result.out)["items"] if not ready(node)]
+    return f"{' and '.join(unready)} not ready" if unready else None
 
 
 def ready(item: dict[str, Any]) -> bool:

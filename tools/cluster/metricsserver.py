@@ -1,4 +1,4 @@
-"""metrics-server on the cluster: it tells a HorizontalPodAutoscaler what the pods use."""
+"""metrics-server, the source of resource usage for HorizontalPodAutoscalers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IMAGE = images.recipe_of(images.METRICS_SERVER)
 
 
 def ensure(env: Mapping[str, str], *, registry: bool) -> None:
-    """Install it, as its own manifests have it, or leave it as it is where it is installed already."""
+    """Install metrics-server from its own manifests, or leave an installed one unchanged."""
     if not registry:
         images.build(IMAGE, env)
         images.load({IMAGE.image: images.key(IMAGE)}, env)
@@ -32,9 +32,9 @@ def _manifest(scratch: Path) -> str:
 def _kustomization() -> dict[str, object]:
     name, _, tag = IMAGE.image.rpartition(":")
     arguments = (
-        "--kubelet-insecure-tls",  # kubeadm's kubelets sign their certificates themselves
-        "--metric-resolution=10s",  # as often as it can, as tests wait for it
-        "--kubelet-request-timeout=9s",  # it has to be less
+        "--kubelet-insecure-tls",  # kubelets of kubeadm have self-signed certificates
+        "--metric-resolution=10s",  # the minimum; tests wait for it
+        "--kubelet-request-timeout=9s",  # must be less than the resolution
     )
     patch = [{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": each} for each in arguments]
     return {

@@ -1,4 +1,4 @@
-"""The pod network where kind's own can't be pulled: a bridge on each node, a route to each other node's pods."""
+"""The pod network where kind's own can't be pulled: a bridge on each node, and routes between the nodes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Node:
     name: str
     address: str
     pods: str
-    """The range of addresses that its pods get."""
+    """The address range of its pods."""
 
 
 def nodes(objects: Sequence[Mapping[str, Any]]) -> list[Node]:
-    """From Kubernetes' Node objects."""
+    """Return the nodes of Kubernetes' Node objects."""
     return [
         Node(
             item["metadata"]["name"],
@@ -33,7 +33,7 @@ def nodes(objects: Sequence[Mapping[str, Any]]) -> list[Node]:
 
 
 def bridge(node: Node) -> dict[str, Any]:
-    """The node's network configuration: its pods on one bridge, and host ports."""
+    """Return the CNI configuration of a node: pods on one bridge, and host ports."""
     return {
         "cniVersion": "0.3.1",
         "name": "appstack",
@@ -42,7 +42,7 @@ def bridge(node: Node) -> dict[str, Any]:
                 "type": "bridge",
                 "bridge": "cni0",
                 "isGateway": True,
-                "hairpinMode": True,  # a pod may reach itself through its Service
+                "hairpinMode": True,  # lets a pod reach itself through its Service
                 "ipam": {
                     "type": "host-local",
                     "ranges": [[{"subnet": node.pods}]],
@@ -55,7 +55,7 @@ def bridge(node: Node) -> dict[str, Any]:
 
 
 def routes(node: Node, others: Sequence[Node]) -> list[list[str]]:
-    """The commands that teach a node where the pods of the others are: all are neighbours."""
+    """Return the commands that add routes from a node to the pods of the other nodes."""
     return [["ip", "route", "replace", other.pods, "via", other.address] for other in others if other.name != node.name]
 
 
@@ -64,10 +64,10 @@ def install(env: Mapping[str, str]) -> None:
         return all("podCIDR" in item["spec"] for item in kube.get("nodes"))
 
     if not shell.wait_until(complete, 30):
-        raise shell.Failure("the nodes get no pod ranges; `make cluster-down` and try again")
-    every = nodes(kube.get("nodes"))
-    for node in every:
+        raise shell.Failure("the nodes have no pod ranges after 30 s; run `make cluster-down` and `make cluster`")
+    all_nodes = nodes(kube.get("nodes"))
+    for node in all_nodes:
         inside = ["docker", "exec", "--interactive", node.name]
         shell.run([*inside, "cp", "/dev/stdin", CONFIGURATION], env=env, input=json.dumps(bridge(node)))
-        for command in routes(node, every):
+        for command in routes(node, all_nodes):
             shell.run([*inside, *command], env=env)

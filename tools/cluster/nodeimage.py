@@ -20,11 +20,11 @@ PACKAGES = (
 # fmt: on
 PROXY_PACKAGES = ("iptables", "conntrack", "kmod")
 SOURCES = ("kubernetes", "etcd", "containerd", "coredns", "local-path-provisioner", "kind")
-IN_NODE = {
+PROGRAMS_BY_FOLDER = {
     "usr/bin": ("kubeadm", "kubelet", "kubectl"),
     "usr/local/bin": ("containerd", "containerd-shim-runc-v2", "ctr"),
 }
-# As kind's Dockerfile removes them: in a container nobody should set up devices, consoles and disks.
+# kind's Dockerfile removes the same units, which set up devices, consoles and disks.
 UNWANTED_UNITS = (
     "lib/systemd/system/multi-user.target.wants/*",
     "etc/systemd/system/*.wants/*",
@@ -45,14 +45,14 @@ def name() -> str:
 
 
 def key() -> str:
-    """Changes with whatever goes into the image; the versions of Debian's packages are those of the day."""
+    """Return a hash of the image's inputs; versions of Debian packages are not among them."""
     here = Path(__file__)
     files = (here, here.with_name("archive.py"), here.with_name("storage.yaml"), PAUSE / "main.go")
     return state.fingerprint(*(programs.key(programs.SOURCES[name]) for name in SOURCES), *files)
 
 
 def ensure(env: Mapping[str, str]) -> str:
-    """The image in the engine, built when it is not there."""
+    """Return the image in the engine; build it if it is missing."""
     if not shell.attempt(["docker", "image", "inspect", name()], env=env).ok:
         commands = [command for source in SOURCES for command in programs.SOURCES[source].packages]
         built = programs.ensure(commands)
@@ -64,21 +64,21 @@ def ensure(env: Mapping[str, str]) -> str:
 def _build(scratch: Path, built: Mapping[str, Path], env: Mapping[str, str]) -> None:
     log = state.log("node-image")
     with (
-        shell.step("making the node's root file system from Debian packages"),
+        shell.step("building the node's root file system from Debian packages"),
         debian.root_file_system(PACKAGES, log) as root,
     ):
-        furnish(root, built)
+        install_node(root, built)
         _import(root, env, log)
     with shell.step("packing the control plane's images"):
         images = scratch / "images.tar"
         archive.write(images, control_plane(scratch, built, log))
-    with shell.step("putting them into the node image"):
+    with shell.step("importing them into the node image"):
         _commit_with(images, env, log)
 
 
-def furnish(root: Path, built: Mapping[str, Path]) -> None:
-    """Turn a Debian into a node: programs, kind's files and units, containerd's settings."""
-    for folder, names in IN_NODE.items():
+def install_node(root: Path, built: Mapping[str, Path]) -> None:
+    """Install programs, kind's files and units, and containerd's settings into a Debian root file system."""
+    for folder, names in PROGRAMS_BY_FOLDER.items():
         for program in names:
             shutil.copy(built[program], root / folder / program)
     (root / "opt/cni").mkdir(parents=True)
@@ -107,7 +107,7 @@ def furnish(root: Path, built: Mapping[str, Path]) -> None:
 
 
 def _kind_files(root: Path) -> None:
-    """What kind's base image has, from the module of the kind that is pinned anyway."""
+    """Copy the files of kind's base image from kind's pinned Go module."""
     source = programs.module_folder(programs.SOURCES["kind"]) / "images/base/files"
     for file in source.rglob("*"):
         if file.is_file():
@@ -118,13 +118,13 @@ def _kind_files(root: Path) -> None:
 
 
 def containerd_config(text: str, pause: str) -> str:
-    """Kind's containerd settings, for these images and for a machine that may not lower oom_score_adj."""
+    """Return kind's containerd settings with this pause image, for machines that can't lower oom_score_adj."""
     text = re.sub(r'sandbox_image = "[^"]*"', f'sandbox_image = "{pause}"', text)
     return text.replace("restrict_oom_score_adj = false", "restrict_oom_score_adj = true")
 
 
 def base_specification(specification: Mapping[str, Any]) -> dict[str, Any]:
-    """The specification that containers start from: kind's hook, and no limits of our own."""
+    """Return the OCI specification that containers start from: with kind's hook, and without resource limits."""
     process = {name: value for name, value in specification["process"].items() if name != "rlimits"}
     hooks = {"createContainer": [{"path": "/kind/bin/mount-product-files.sh"}]}
     return {**specification, "process": process, "hooks": hooks}
@@ -140,7 +140,7 @@ def pause_image(kubeadm: Path) -> str:
 
 
 def control_plane(scratch: Path, built: Mapping[str, Path], log: Path) -> list[archive.Image]:
-    """An image per name that kubeadm asks for, and those that storage needs."""
+    """Return an image for each name that kubeadm lists, and those of the storage provisioner."""
     proxy = scratch / "kube-proxy"
     debian.tree(PROXY_PACKAGES, proxy, log)
     debian.link_iptables(proxy)
@@ -148,21 +148,21 @@ def control_plane(scratch: Path, built: Mapping[str, Path], log: Path) -> list[a
     for image in required_images(built["kubeadm"]):
         program = image.rpartition("/")[2].partition(":")[0]
         file = programs.ensure_own(PAUSE) if program == "pause" else built[program]
-        place = f"/usr/local/bin/{program}"
+        path = f"/usr/local/bin/{program}"
         tree = proxy if program == "kube-proxy" else None
-        images.append(archive.Image(image, {place: file}, tree, entrypoint=[place]))
+        images.append(archive.Image(image, {path: file}, tree, entrypoint=[path]))
     return [*images, *storage.images(scratch, built, log)]
 
 
 def _import(root: Path, env: Mapping[str, str], log: Path) -> None:
-    """The root file system as an image; Dockerfile settings that `docker import` can't make come on top."""
+    """Import the root file system as an image, and add the Dockerfile settings that `docker import` can't."""
     debian.pack(root, ["docker", "import", "-", f"{BASE}:import"], env)
     dockerfile = f"FROM {BASE}:import\nENV container=docker\nSTOPSIGNAL SIGRTMIN+3\nENTRYPOINT {ENTRYPOINT}\n"
     shell.run(["docker", "build", "--tag", f"{BASE}:{key()}", "-"], env=env, input=dockerfile, log=log)
 
 
 def _commit_with(images: Path, env: Mapping[str, str], log: Path) -> None:
-    """Import the images with the node's own containerd, and keep the outcome as the node image."""
+    """Import the images with the node's own containerd, and commit the container as the node image."""
     options = ["--detach", "--network", "none", "--security-opt", "seccomp=unconfined", "--entrypoint", "sleep"]
     container = shell.run(["docker", "run", *options, f"{BASE}:{key()}", "infinity"], env=env).strip()
     inside = ["docker", "exec", "--interactive", container]
@@ -170,7 +170,9 @@ def _commit_with(images: Path, env: Mapping[str, str], log: Path) -> None:
         serve = "echo $$ > /run/containerd.pid; exec containerd"
         shell.run(["docker", "exec", "--detach", container, "sh", "-c", serve], env=env)
         if not shell.wait_until(lambda: shell.attempt([*inside, "ctr", "version"], env=env).ok, 30):
-            raise shell.Failure("containerd does not start in the node image; see tools/cluster/nodeimage.py")
+            raise shell.Failure(
+                "containerd does not start in the node image within 30 s; see tools/cluster/nodeimage.py"
+            )
         importing = ["ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "--digests"]
         with images.open("rb") as content:
             shell.run(
@@ -188,7 +190,7 @@ def _commit_with(images: Path, env: Mapping[str, str], log: Path) -> None:
 
 
 def _remove_older(env: Mapping[str, str]) -> None:
-    """Each node image takes more than a gigabyte: one is enough."""
+    """Remove older node images, each of which takes more than a gigabyte."""
     for repository in (NODE, BASE):
         listing = ["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository]
         for image in shell.run(listing, env=env).split():

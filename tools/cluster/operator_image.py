@@ -1,4 +1,4 @@
-"""The operator's image from the project's Dockerfile: wheels are fetched outside, the build has no network."""
+"""The operator's image, built from the project's Dockerfile without network; wheels are downloaded before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PYTHON_OF_DEBIAN = "3.11"
 
 
 def ensure(env: Mapping[str, str], *, registry: bool) -> None:
-    """Build the image when its sources changed, and bring it onto the nodes."""
+    """Build the image if its sources have changed, and load it onto the nodes."""
     base = None if registry else images.recipe_of(images.PYTHON_BASE)
     if base is not None:
         images.build(base, env)
@@ -41,12 +41,14 @@ def _sources() -> list[Path]:
 
 
 def python_version(base: images.Recipe | None) -> str:
-    """The Python of the base: Debian's, or the one that the Dockerfile's own base names."""
+    """Return the Python version of the base image: Debian's, or that of the Dockerfile's default base."""
     if base is not None:
         return PYTHON_OF_DEBIAN
     found = re.search(r"^ARG BASE=python:(\d+\.\d+)", DOCKERFILE.read_text(), re.MULTILINE)
     if found is None:
-        raise shell.Failure("Dockerfile's ARG BASE does not name a python image; say its version in operator_image.py")
+        raise shell.Failure(
+            "Dockerfile's ARG BASE does not name a python image; adapt python_version() in operator_image.py"
+        )
     return found.group(1)
 
 
@@ -63,12 +65,12 @@ def _build(base: images.Recipe | None, content: str, env: Mapping[str, str]) -> 
         shutil.copytree(_wheels(python_version(base)), context / "wheels")
         arguments = {"BASE": base.image} if base is not None else {}
         images.build_context(IMAGE, context, env, log, arguments=arguments, labels={images.KEY_LABEL: content})
-    # Each change of the code leaves an image without a name; fresh ones are the next build's cache.
+    # Each change of the code leaves an untagged image; recent ones are the cache of the next build.
     shell.attempt(["docker", "image", "prune", "--force", "--filter", "until=1h"], env=env)
 
 
 def _wheels(python: str) -> Path:
-    """The wheels that the lock files name, kept in the cache."""
+    """Return the folder of the wheels that the lock files name; download them the first time."""
     files = (wheels.LOCK, wheels.PIP_LOCK, Path(wheels.__file__))
     folder = state.cache() / "wheels" / f"{python}-{state.fingerprint(*files)}"
     if not folder.exists():

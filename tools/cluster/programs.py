@@ -1,4 +1,4 @@
-"""Programs built from pinned Go modules, kept in the cache by the hash of what they are built from."""
+"""Programs built from pinned Go modules, cached by a hash of their inputs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from pathlib import Path
 from tools.cluster import shell, state
 
 PINS = Path(__file__).resolve().parent.parent / "programs"
-AT_A_TIME = 2
+PARALLEL_BUILDS = 2
 
 
 @dataclass(frozen=True)
 class Source:
-    """A folder under tools/programs: its go.mod pins `module`, which has the commands of `packages`."""
+    """A folder below tools/programs, whose go.mod pins `module` with the commands in `packages`."""
 
     name: str
     module: str
     packages: dict[str, str]
     stamps: tuple[str, ...] = ()
-    """-X settings for the linker; {version}, {major} and {minor} are those of the module."""
+    """Linker settings (-X) with the placeholders {version}, {major} and {minor} of the module."""
     without: tuple[str, str] | None = None
-    """A file of the module and a line of it that is left out: what today's Go refuses in an old program."""
+    """A file of the module and a line to remove from it, because current Go versions reject the line."""
 
 
 def _commands(prefix: str, *names: str) -> dict[str, str]:
@@ -97,14 +97,14 @@ SOURCES = {
             "github.com/google/cadvisor",
             {"cadvisor": "github.com/google/cadvisor"},
             ("github.com/google/cadvisor/version.Version={version}",),
-            without=("cadvisor.go", '\tflag.Set("v", "2")\n'),  # a flag is not set before it is defined
+            without=("cadvisor.go", '\tflag.Set("v", "2")\n'),  # sets a flag before its definition
         ),
     )
 }
 
 
 def version(source: Source) -> str:
-    """The version that the pinned go.mod requires."""
+    """Return the version of the module in go.mod."""
     text = (PINS / source.name / "go.mod").read_text()
     found = re.search(rf"^\s*(?:require )?{re.escape(source.module)} (v\S+)", text, re.MULTILINE)
     if found is None:
@@ -131,7 +131,7 @@ def source_of(program: str) -> Source:
     for source in SOURCES.values():
         if program in source.packages:
             return source
-    raise shell.Failure(f"there is no program {program!r}; known are {', '.join(sorted(names()))}")
+    raise shell.Failure(f"unknown program {program!r}; choose from {', '.join(sorted(names()))}")
 
 
 def names() -> list[str]:
@@ -139,20 +139,20 @@ def names() -> list[str]:
 
 
 def path(program: str) -> Path:
-    """Where a program is once it is built."""
+    """Return the path of a program, built or not."""
     return folder(source_of(program)) / program
 
 
 def ensure(programs: Iterable[str]) -> dict[str, Path]:
-    """Build those that the cache lacks and return the path of each."""
+    """Build the programs that are not in the cache, and return the path of each."""
     wanted = {name: path(name) for name in programs}
     missing: dict[str, list[str]] = {}
-    for name, place in wanted.items():
-        if not place.exists():
+    for name, file in wanted.items():
+        if not file.exists():
             missing.setdefault(source_of(name).name, []).append(name)
     if missing:
         _require_go()
-        with ThreadPoolExecutor(AT_A_TIME) as pool:
+        with ThreadPoolExecutor(PARALLEL_BUILDS) as pool:
             builds = [pool.submit(_build, SOURCES[source], names) for source, names in missing.items()]
         for build in builds:
             build.result()
@@ -161,11 +161,13 @@ def ensure(programs: Iterable[str]) -> dict[str, Path]:
 
 def _require_go() -> None:
     if shutil.which("go") is None:
-        raise shell.Failure("the cluster's programs are built with Go; install Go 1.26 or newer (https://go.dev/dl)")
+        raise shell.Failure(
+            "Go is missing, which builds the cluster's programs: install Go 1.26 or newer (https://go.dev/dl)"
+        )
 
 
 def _build(source: Source, names: Sequence[str]) -> None:
-    """Build commands of one source beside their place, then move them there: never half a program."""
+    """Build commands of one source in a temporary folder, and move complete programs into the cache."""
     log = state.log(f"build-{source.name}")
     target = folder(source)
     target.mkdir(parents=True, exist_ok=True)
@@ -174,10 +176,10 @@ def _build(source: Source, names: Sequence[str]) -> None:
         shell.step(f"building {', '.join(names)} {version(source)}"),
         tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{source.name}-") as scratch,
     ):
-        # With several packages go names the programs itself; a single one may be called otherwise.
-        where = f"{scratch}/" if len(packages) > 1 else f"{scratch}/{names[0]}"
+        # Go names the programs of several packages itself; a single one can have another name.
+        output = f"{scratch}/" if len(packages) > 1 else f"{scratch}/{names[0]}"
         shell.run(
-            ["go", "build", *build_arguments(source), *_pins(source, Path(scratch)), "-o", where, *packages],
+            ["go", "build", *build_arguments(source), *_pins(source, Path(scratch)), "-o", output, *packages],
             cwd=PINS / source.name,
             env={"CGO_ENABLED": "0"},
             log=log,
@@ -187,7 +189,7 @@ def _build(source: Source, names: Sequence[str]) -> None:
 
 
 def _pins(source: Source, scratch: Path) -> list[str]:
-    """What has Go build from a copy of the module without one line; nothing where the module does as it is."""
+    """Return flags to build from a copy of the module without a line, or none if the module needs no change."""
     if source.without is None:
         return []
     name, line = source.without
@@ -196,7 +198,7 @@ def _pins(source: Source, scratch: Path) -> list[str]:
     text = (copy / name).read_text()
     if line not in text:
         raise shell.Failure(
-            f"{source.module}'s {name} has no line {line.strip()!r} any more; see tools/cluster/programs.py"
+            f"{source.module}'s {name} no longer has the line {line.strip()!r}; adapt tools/cluster/programs.py"
         )
     (copy / name).write_text(text.replace(line, ""))
     pins.write_text(f"{(PINS / source.name / 'go.mod').read_text()}\nreplace {source.module} => {copy}\n")
@@ -205,14 +207,14 @@ def _pins(source: Source, scratch: Path) -> list[str]:
 
 
 def module_folder(source: Source) -> Path:
-    """Where Go keeps the source of the module, which it downloads if need be."""
+    """Return the folder of the module's source; Go downloads it if necessary."""
     _require_go()
     shell.run(["go", "mod", "download", source.module], cwd=PINS / source.name)
     return Path(shell.run(["go", "list", "-m", "-f", "{{.Dir}}", source.module], cwd=PINS / source.name).strip())
 
 
 def ensure_own(folder: Path) -> Path:
-    """Build, for an image, the command of a Go module of ours."""
+    """Build the command of a Go module of this repository, and return its path in the cache."""
     files = sorted((*folder.glob("*.go"), *folder.glob("go.*")))
     target = state.cache() / "programs" / f"{folder.name}-{state.fingerprint(*files)}" / folder.name
     if not target.exists():

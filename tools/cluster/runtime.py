@@ -1,9 +1,9 @@
-"""runc for machines that lack a capability: what can't be given is not asked for.
+"""A wrapper of runc that removes unavailable capabilities from container specifications.
 
-`docker run --privileged` asks for every capability; where the bounding set lacks one (CAP_SYS_RESOURCE in many
-sandboxes) runc fails with "unable to apply caps". The engine is told to use this file as its runtime: it takes
-such capabilities out of config.json on `create` and out of the --process file on `exec`, then becomes runc.
-It runs on its own, before each container: standard library only, and no import of other modules here.
+`docker run --privileged` requests every capability. If the bounding set lacks one of them, as CAP_SYS_RESOURCE in many
+sandboxes, runc fails with "unable to apply caps". The engine uses this file as its runtime: it removes such
+capabilities from config.json on `create`, and from the --process file on `exec`, and then executes runc. It runs as a
+script before each container, and so imports only the standard library.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ NAMES = (
 
 
 def bounding_set(status: str) -> frozenset[str]:
-    """The capabilities that a /proc/PID/status says can be had."""
+    """Return the capabilities in the bounding set of a /proc/PID/status file."""
     line = next(line for line in status.splitlines() if line.startswith("CapBnd:"))
     mask = int(line.split()[1], 16)
     return frozenset(f"CAP_{name}" for bit, name in enumerate(NAMES) if mask >> bit & 1)
 
 
-def lacks_capabilities() -> bool:
+def has_restricted_capabilities() -> bool:
     return len(bounding_set(Path("/proc/self/status").read_text())) < len(NAMES)
 
 
-def without_missing(process: dict[str, Any], available: frozenset[str]) -> dict[str, Any]:
-    """The process of an OCI specification, asking for available capabilities only."""
+def restrict_capabilities(process: dict[str, Any], available: frozenset[str]) -> dict[str, Any]:
+    """Return the process of an OCI specification with available capabilities only."""
     sets = process.get("capabilities") or {}
     filtered = {kind: [name for name in names if name in available] for kind, names in sets.items()}
     return {**process, "capabilities": filtered} if sets else process
 
 
 def option(arguments: Sequence[str], *names: str) -> str | None:
-    """The value of `--name value` or `--name=value`."""
-    for position, word in enumerate(arguments):
-        if word in names and position + 1 < len(arguments):
+    """Return the value of `--name value` or `--name=value`, or None."""
+    for position, argument in enumerate(arguments):
+        if argument in names and position + 1 < len(arguments):
             return arguments[position + 1]
         for name in names:
-            if word.startswith(f"{name}="):
-                return word.removeprefix(f"{name}=")
+            if argument.startswith(f"{name}="):
+                return argument.removeprefix(f"{name}=")
     return None
 
 
@@ -61,11 +61,11 @@ def filter_files(arguments: Sequence[str], available: frozenset[str]) -> None:
     if "create" in arguments or "run" in arguments:
         file = Path(option(arguments, "--bundle", "-b") or ".", "config.json")
         spec = json.loads(file.read_text())
-        spec["process"] = without_missing(spec["process"], available)
+        spec["process"] = restrict_capabilities(spec["process"], available)
         file.write_text(json.dumps(spec))
     elif "exec" in arguments and (named := option(arguments, "--process", "-p")):
         file = Path(named)
-        file.write_text(json.dumps(without_missing(json.loads(file.read_text()), available)))
+        file.write_text(json.dumps(restrict_capabilities(json.loads(file.read_text()), available)))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Run programs and tell about it: the only module here that starts processes."""
+"""Processes and progress messages; no other module of this package but engine.py starts processes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ HEARTBEAT_SECONDS = 60.0
 
 
 class Failure(Exception):
-    """Something the user can act on: one sentence that says what is wrong and what to do."""
+    """An error for the user: one sentence with the cause and the next step."""
 
 
 class CommandFailed(Failure):
-    """A program ended badly."""
+    """A program ended with an error."""
 
     def __init__(self, argv: Sequence[str], code: int, output: str, log: Path | None = None) -> None:
-        said = last_line(log.read_text(errors="replace") if log else output)
+        message = last_line(log.read_text(errors="replace") if log else output)
         more = f" (more in {log})" if log else ""
-        super().__init__(f"`{shorten(argv)}` ended with {code} and said: {said}{more}")
+        super().__init__(f"`{shorten(argv)}` exited with code {code}: {message}{more}")
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,21 @@ class Result:
 
 
 class Options(TypedDict, total=False):
-    """How a program is run."""
+    """Options for a process."""
 
     env: Mapping[str, str] | None
-    """Added to the environment."""
+    """Variables added to the environment."""
     cwd: Path | None
     input: str | None
     stdin: IO[bytes] | None
     log: Path | None
-    """Takes all output."""
+    """File for all output."""
     timeout: float | None
     """Seconds."""
 
 
 def run(argv: Sequence[str | Path], **options: Unpack[Options]) -> str:
-    """Run to a good end and return standard output; with `log`, output goes there and "" comes back."""
+    """Return standard output, or "" with `log`; raise CommandFailed for an exit code other than 0."""
     result = attempt(argv, **options)
     if not result.ok:
         raise CommandFailed([str(a) for a in argv], result.code, result.err or result.out, options.get("log"))
@@ -63,19 +63,19 @@ def run(argv: Sequence[str | Path], **options: Unpack[Options]) -> str:
 
 
 def attempt(argv: Sequence[str | Path], **options: Unpack[Options]) -> Result:
-    """Like run(), for commands that may fail: a program that is missing or late is a result, too."""
-    words = [str(a) for a in argv]
+    """Return the result of a command that may fail; a missing program and a timeout are results as well."""
+    command = [str(a) for a in argv]
     text, log, timeout = options.get("input"), options.get("log"), options.get("timeout")
     with ExitStack() as stack:
         sink: IO[bytes] | int = subprocess.PIPE
         if log is not None:
             sink = stack.enter_context(log.open("ab"))
-            sink.write(f"$ {' '.join(words)}\n".encode())
+            sink.write(f"$ {' '.join(command)}\n".encode())
             sink.flush()
         try:
             process = stack.enter_context(
                 subprocess.Popen(
-                    words,
+                    command,
                     env={**os.environ, **(options.get("env") or {})},
                     cwd=options.get("cwd"),
                     stdin=options.get("stdin") or (subprocess.DEVNULL if text is None else subprocess.PIPE),
@@ -84,12 +84,12 @@ def attempt(argv: Sequence[str | Path], **options: Unpack[Options]) -> Result:
                 )
             )
         except FileNotFoundError:
-            return Result(127, "", f"{words[0]}: not found")
+            return Result(127, "", f"{command[0]}: not found")
         try:
             out, err = process.communicate(text.encode() if text is not None else None, timeout=timeout)
         except subprocess.TimeoutExpired:
             process.kill()
-            return Result(124, "", f"no answer within {timeout:.0f} s")
+            return Result(124, "", f"no end within {timeout:.0f} s")
     return Result(process.returncode, _text(out), _text(err))
 
 
@@ -100,7 +100,7 @@ def _text(output: bytes | None) -> str:
 def pipe(
     producer: Sequence[str | Path], consumer: Sequence[str | Path], *, env: Mapping[str, str] | None = None
 ) -> None:
-    """Stream one program's output into another, for archives too large to hold."""
+    """Stream one program's output into another, for archives too large for memory."""
     environment = {**os.environ, **(env or {})}
     with subprocess.Popen([str(a) for a in producer], stdout=subprocess.PIPE, env=environment) as source:
         sink = attempt(consumer, stdin=source.stdout, env=env)
@@ -111,31 +111,32 @@ def pipe(
             raise CommandFailed([str(a) for a in argv], code, sink.err)
 
 
-def say(text: str) -> None:
+def progress(text: str) -> None:
+    """Print a line of progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
-def step(what: str) -> Iterator[None]:
-    """Tell that a long step begins, that it is still alive each minute, and how long it took."""
-    say(f"  {what} ...")
+def step(description: str) -> Iterator[None]:
+    """Print the beginning of a long step, a sign of life each minute, and the duration."""
+    progress(f"  {description} ...")
     begun = time.monotonic()
-    over = threading.Event()
+    ended = threading.Event()
 
     def heartbeat() -> None:
-        while not over.wait(HEARTBEAT_SECONDS):
-            say(f"  {what}: still at it after {time.monotonic() - begun:.0f} s")
+        while not ended.wait(HEARTBEAT_SECONDS):
+            progress(f"  {description}: still running after {time.monotonic() - begun:.0f} s")
 
     threading.Thread(target=heartbeat, daemon=True).start()
     try:
         yield
     finally:
-        over.set()
-    say(f"  {what}: done in {time.monotonic() - begun:.1f} s")
+        ended.set()
+    progress(f"  {description}: done in {time.monotonic() - begun:.1f} s")
 
 
 def wait_until(ready: Callable[[], bool], seconds: float, interval: float = 0.1) -> bool:
-    """Ask again until the answer is yes or the time is over; the last answer is returned."""
+    """Poll until `ready` returns True; return False after so many seconds."""
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
@@ -146,9 +147,9 @@ def wait_until(ready: Callable[[], bool], seconds: float, interval: float = 0.1)
 
 def last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "nothing"
+    return lines[-1] if lines else "no output"
 
 
 def shorten(argv: Sequence[str]) -> str:
-    words = " ".join(argv)
-    return words if len(words) <= 120 else words[:117] + "..."
+    command = " ".join(argv)
+    return command if len(command) <= 120 else command[:117] + "..."

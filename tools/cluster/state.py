@@ -1,4 +1,4 @@
-"""Where things are kept: what may be thrown away in .cluster/, what is dear in the cache."""
+"""Locations of files: disposable ones of this checkout in .cluster/, expensive ones in the cache."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECORD = CLUSTER / "cluster.json"
 
 
 def cache() -> Path:
-    """The folder for what is slow to make: programs, packages, the engine's images."""
+    """Return the folder for programs, packages and the engine's images, which are slow to build."""
     named = os.environ.get("APPSTACK_CACHE")
     if named:
         return Path(named).absolute()
@@ -30,13 +30,13 @@ def cache() -> Path:
 
 
 def architecture() -> str:
-    """The name of this machine's architecture, as Debian and images spell it."""
+    """Return this machine's architecture in the spelling of Debian and of images."""
     machine = platform.machine()
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
 def log(name: str) -> Path:
-    """A fresh log file for one long step."""
+    """Return an empty log file for a step."""
     file = CLUSTER / "logs" / f"{name}.log"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(b"")
@@ -44,7 +44,7 @@ def log(name: str) -> Path:
 
 
 def fingerprint(*parts: str | bytes | Path) -> str:
-    """A short name for content: of texts, and of files by what is in them."""
+    """Return a short hash of texts, bytes and file contents."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
@@ -54,7 +54,7 @@ def fingerprint(*parts: str | bytes | Path) -> str:
 
 @contextmanager
 def scratch(name: str) -> Iterator[Path]:
-    """A folder for unfinished work on the cache's disk; only for those who are alone()."""
+    """Yield a temporary folder on the cache's disk; the caller holds the exclusive lock."""
     parent = cache() / "scratch"
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, prefix=f"{name}-") as folder:
@@ -62,18 +62,18 @@ def scratch(name: str) -> Iterator[Path]:
 
 
 def clear_scratch() -> None:
-    """Remove what work that was killed has left behind."""
+    """Remove temporary folders of killed processes."""
     shutil.rmtree(cache() / "scratch", ignore_errors=True)
 
 
 @contextmanager
-def alone(waiting: str) -> Iterator[None]:
-    """One at a time for all checkouts that share the cache; who has to wait is told why."""
+def exclusive_lock(wait_message: str) -> Iterator[None]:
+    """Hold the lock of all checkouts that share the cache; print `wait_message` before waiting for it."""
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(waiting, file=sys.stderr, flush=True)
+            print(wait_message, file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,4 +1,4 @@
-"""Claims in the cluster: local-path-provisioner with a class for one node and one for all nodes."""
+"""PersistentVolumeClaims in the cluster: local-path-provisioner with a class per node and a shared one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MANIFEST = Path(__file__).with_name("storage.yaml")
 
 
 def render(provisioner_image: str, helper_image: str, *, standard: bool = True) -> str:
-    """The objects, with or without the class `standard` (kind's own images bring one)."""
+    """Return the manifests; kind's own node images already have the class `standard`."""
     text = MANIFEST.read_text()
     text = text.replace("{provisioner_image}", provisioner_image).replace("{helper_image}", helper_image)
     documents = text.split("\n---\n")
@@ -24,7 +24,7 @@ def render(provisioner_image: str, helper_image: str, *, standard: bool = True) 
 
 
 def for_kinds_image(node: str, env: Mapping[str, str]) -> str:
-    """The objects for a node image from a registry: its own provisioner's images, run once more for `shared`."""
+    """Return the manifests for a node image from a registry, with the provisioner images that it has."""
     listing = shell.run(["docker", "exec", node, "ctr", "--namespace=k8s.io", "images", "ls", "-q"], env=env)
     names = [line for line in listing.split() if "@" not in line]
     return render(_named(names, "local-path-provisioner"), _named(names, "local-path-helper"), standard=False)
@@ -33,14 +33,14 @@ def for_kinds_image(node: str, env: Mapping[str, str]) -> str:
 def _named(images: Sequence[str], part: str) -> str:
     found = [image for image in images if part in image]
     if not found:
-        raise shell.Failure(f"kind's node image has no {part} any more; see tools/cluster/storage.py")
+        raise shell.Failure(f"kind's node image no longer has {part}; adapt tools/cluster/storage.py")
     return found[0]
 
 
 def images(scratch: Path, built: Mapping[str, Path], log: Path) -> list[archive.Image]:
-    """The provisioner, and the busybox that makes and removes its folders."""
-    place = "/usr/bin/local-path-provisioner"
-    provisioner = archive.Image(PROVISIONER_IMAGE, {place: built["local-path-provisioner"]}, entrypoint=[place])
+    """Return the images of the provisioner, and of busybox, which creates and removes its folders."""
+    path = "/usr/bin/local-path-provisioner"
+    provisioner = archive.Image(PROVISIONER_IMAGE, {path: built["local-path-provisioner"]}, entrypoint=[path])
     busybox = scratch / "busybox"
     debian.busybox(busybox, log)
     return [provisioner, archive.Image(HELPER_IMAGE, tree=busybox, command=["sh"])]

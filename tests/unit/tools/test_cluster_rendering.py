@@ -1,4 +1,4 @@
-"""What the cluster is made from: configurations, manifests, image archives. Nothing here needs an engine."""
+"""Inputs of the cluster: configurations, manifests and image archives. No test here needs a Docker engine."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import yaml
 from tools.cluster import archive, images, kind, network, nodeimage, storage
 
 CHECKOUT = Path("/checkout/.cluster")
-OWN = kind.Plan("node:1", own_engine=True, address="198.18.0.2")
-USUAL = kind.Plan("kindest/node:v1@sha256:0", own_engine=False)
+OWN_ENGINE = kind.Plan("node:1", own_engine=True, address="198.18.0.2")
+USER_ENGINE = kind.Plan("kindest/node:v1@sha256:0", own_engine=False)
 NODES = [network.Node("one", "172.18.0.2", "10.244.0.0/24"), network.Node("two", "172.18.0.3", "10.244.1.0/24")]
 
 
-@pytest.mark.parametrize("plan", [OWN, USUAL])
-def test_both_nodes_run_the_plans_image_and_share_a_folder(plan: kind.Plan) -> None:
+@pytest.mark.parametrize("plan", [OWN_ENGINE, USER_ENGINE])
+def test_both_nodes_have_the_planned_image_and_a_shared_folder(plan: kind.Plan) -> None:
     nodes = kind.configuration(plan, CHECKOUT)["nodes"]
     assert [node["role"] for node in nodes] == ["control-plane", "worker"]
     assert {node["image"] for node in nodes} == {plan.image}
@@ -28,15 +28,15 @@ def test_both_nodes_run_the_plans_image_and_share_a_folder(plan: kind.Plan) -> N
         assert {"hostPath": "/checkout/.cluster/shared", "containerPath": storage.SHARED_PATH} in node["extraMounts"]
 
 
-def test_an_engine_of_our_own_listens_at_its_address_and_brings_no_network() -> None:
-    networking = kind.configuration(OWN, CHECKOUT)["networking"]
+def test_own_engine_sets_the_api_address_and_disables_kinds_network() -> None:
+    networking = kind.configuration(OWN_ENGINE, CHECKOUT)["networking"]
     assert networking["apiServerAddress"] == "198.18.0.2"
     assert networking["disableDefaultCNI"]
-    assert kind.configuration(USUAL, CHECKOUT)["networking"] == {"podSubnet": kind.POD_RANGE}
+    assert kind.configuration(USER_ENGINE, CHECKOUT)["networking"] == {"podSubnet": kind.POD_RANGE}
 
 
-def test_the_api_server_writes_an_audit_log_where_the_machine_sees_it() -> None:
-    configuration = kind.configuration(USUAL, CHECKOUT)
+def test_api_server_writes_an_audit_log_to_a_mounted_folder() -> None:
+    configuration = kind.configuration(USER_ENGINE, CHECKOUT)
     control_plane = configuration["nodes"][0]
     assert {"hostPath": "/checkout/.cluster/audit", "containerPath": "/audit"} in control_plane["extraMounts"]
     patch = json.loads(configuration["kubeadmConfigPatches"][0])
@@ -45,16 +45,16 @@ def test_the_api_server_writes_an_audit_log_where_the_machine_sees_it() -> None:
     assert patch["apiServer"]["extraVolumes"][0]["mountPath"] == "/audit"
 
 
-def test_the_audit_policy_records_each_request_once() -> None:
+def test_audit_policy_records_each_request_once() -> None:
     policy = yaml.safe_load(kind.AUDIT_POLICY.read_text())
     assert (policy["omitStages"], policy["rules"]) == (["RequestReceived"], [{"level": "Metadata"}])
 
 
-def test_a_node_routes_to_the_pods_of_the_others_only() -> None:
+def test_node_has_routes_to_the_pods_of_other_nodes_only() -> None:
     assert network.routes(NODES[0], NODES) == [["ip", "route", "replace", "10.244.1.0/24", "via", "172.18.0.3"]]
 
 
-def test_a_nodes_pods_get_addresses_of_its_range() -> None:
+def test_pods_have_addresses_of_their_nodes_range() -> None:
     plugin = network.bridge(NODES[1])["plugins"][0]
     assert plugin["ipam"]["ranges"] == [[{"subnet": "10.244.1.0/24"}]]
 
@@ -66,7 +66,7 @@ def test_nodes_are_read_from_kubernetes_objects() -> None:
 
 
 @pytest.mark.parametrize(("standard", "classes"), [(True, ["shared", "standard"]), (False, ["shared"])])
-def test_storage_has_the_class_standard_where_the_node_image_has_none(standard: bool, classes: list[str]) -> None:
+def test_class_standard_is_rendered_unless_the_node_image_has_it(standard: bool, classes: list[str]) -> None:
     objects = list(yaml.safe_load_all(storage.render("provisioner:1", "helper:1", standard=standard)))
     assert [o["metadata"]["name"] for o in objects if o["kind"] == "StorageClass"] == classes
     deployment = next(o for o in objects if o["kind"] == "Deployment")
@@ -74,20 +74,20 @@ def test_storage_has_the_class_standard_where_the_node_image_has_none(standard: 
     assert (container["image"], container["args"][1]) == ("provisioner:1", "helper:1")
 
 
-def test_containerd_gets_the_pause_image_that_there_is() -> None:
+def test_containerd_is_configured_with_the_given_pause_image() -> None:
     text = 'sandbox_image = "registry.k8s.io/pause:3.10"\nrestrict_oom_score_adj = false\n'
     assert nodeimage.containerd_config(text, "pause:4") == 'sandbox_image = "pause:4"\nrestrict_oom_score_adj = true\n'
 
 
-def test_containers_start_without_limits_and_with_kinds_hook() -> None:
+def test_base_specification_has_kinds_hook_and_no_limits() -> None:
     given: dict[str, Any] = {"process": {"args": ["sh"], "rlimits": [{}]}, "root": {}}
     specification: dict[str, Any] = nodeimage.base_specification(given)
     assert specification["process"] == {"args": ["sh"]}
     assert "createContainer" in specification["hooks"]
-    assert "rlimits" in given["process"], "what was given is left alone"
+    assert "rlimits" in given["process"], "the argument is not modified"
 
 
-def test_an_image_archive_has_layers_that_match_their_digests(tmp_path: Path) -> None:
+def test_layers_of_an_image_archive_match_their_digests(tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text("#!/bin/sh\n")
     target = tmp_path / "images.tar"
@@ -107,11 +107,11 @@ def test_an_image_archive_has_layers_that_match_their_digests(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("recipe", images.RECIPES, ids=lambda recipe: recipe.image)
-def test_each_recipe_has_what_it_is_made_of(recipe: images.Recipe) -> None:
+def test_inputs_of_each_recipe_exist(recipe: images.Recipe) -> None:
     assert not recipe.folder or (images.FOLDER / recipe.folder / "Dockerfile").exists()
     assert not recipe.base or images.recipe_of(recipe.base)
-    assert not recipe.image.endswith(":latest"), "latest is always pulled"
+    assert not recipe.image.endswith(":latest"), "kubelets always pull latest"
 
 
-def test_two_versions_of_one_image_have_two_keys() -> None:
+def test_keys_of_all_recipes_differ() -> None:
     assert len({images.key(recipe) for recipe in images.RECIPES}) == len(images.RECIPES)

@@ -1,4 +1,4 @@
-"""How the cluster's tool decides: what is built anew, whose engine runs, what a machine lacks."""
+"""Decisions of the cluster tool: reuse of programs and clusters, owner of the engine, available capabilities."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tools.cluster import engine, images, kube, life, namespace, programs, runtime, shell, state, trace
+from tools.cluster import engine, images, kube, lifecycle, namespace, programs, runtime, shell, state, trace
 
 AVAILABLE = frozenset({"CAP_CHOWN", "CAP_KILL"})
 PROCESS = {"args": ["sh"], "capabilities": {"bounding": ["CAP_CHOWN", "CAP_SYS_RESOURCE"], "ambient": []}}
 FILTERED = {"args": ["sh"], "capabilities": {"bounding": ["CAP_CHOWN"], "ambient": []}}
-WELL = life.Record("key", own=True, complete=True)
+COMPLETE = lifecycle.Record("key", own=True, complete=True)
 
 
 @pytest.fixture(autouse=True)
@@ -24,13 +24,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_the_bounding_set_is_read_by_bit() -> None:
+def test_bounding_set_is_parsed_by_bit() -> None:
     assert runtime.bounding_set("Name:\tsh\nCapBnd:\t0000000000000021\n") == AVAILABLE
 
 
-def test_what_the_machine_lacks_is_not_asked_for() -> None:
-    assert runtime.without_missing(PROCESS, AVAILABLE) == FILTERED
-    assert runtime.without_missing({"args": ["sh"]}, AVAILABLE) == {"args": ["sh"]}
+def test_unavailable_capabilities_are_not_requested() -> None:
+    assert runtime.restrict_capabilities(PROCESS, AVAILABLE) == FILTERED
+    assert runtime.restrict_capabilities({"args": ["sh"]}, AVAILABLE) == {"args": ["sh"]}
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ def test_what_the_machine_lacks_is_not_asked_for() -> None:
         ("process.json", PROCESS, ["state", "id"], PROCESS),
     ],
 )
-def test_runc_sees_only_available_capabilities(
+def test_runc_gets_only_available_capabilities(
     tmp_path: Path, file: str, content: dict[str, Any], arguments: list[str], expected: dict[str, Any]
 ) -> None:
     (tmp_path / file).write_text(json.dumps(content))
-    runtime.filter_files([word.replace("HERE", str(tmp_path)) for word in arguments], AVAILABLE)
+    runtime.filter_files([argument.replace("HERE", str(tmp_path)) for argument in arguments], AVAILABLE)
     assert json.loads((tmp_path / file).read_text()) == expected
 
 
@@ -60,10 +60,10 @@ def test_each_source_is_pinned(source: programs.Source) -> None:
     assert programs.version(source).startswith("v")
     pins = (programs.PINS / source.name / "go.mod").read_text()
     for package in source.packages.values():
-        assert package in pins, "each command is a tool line"
+        assert package in pins, "each command needs a tool directive"
 
 
-def test_a_program_is_kept_by_what_it_is_built_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_of_a_program_changes_with_its_inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = programs.SOURCES["etcd"]
     before = programs.key(source)
     monkeypatch.setattr(programs, "PINS", tmp_path)
@@ -73,115 +73,115 @@ def test_a_program_is_kept_by_what_it_is_built_from(tmp_path: Path, monkeypatch:
     assert programs.key(source) != before
 
 
-def test_an_unknown_program_is_told_with_the_known_ones() -> None:
-    with pytest.raises(shell.Failure, match=r"no program 'kubctl'; known are .*kubectl"):
+def test_error_for_an_unknown_program_lists_the_known_ones() -> None:
+    with pytest.raises(shell.Failure, match=r"unknown program 'kubctl'; choose from .*kubectl"):
         programs.path("kubctl")
 
 
 @pytest.mark.parametrize(
-    ("record", "unhealthy", "flaw"),
+    ("record", "unhealthy", "reason"),
     [
-        (None, None, "there is none"),
-        (replace(WELL, foreign=True), None, "the last one was the user's own"),
-        (replace(WELL, complete=False), None, "it was not made to its end"),
-        (replace(WELL, key="old"), None, "it was made from other inputs"),
-        (WELL, "its API server does not answer", "its API server does not answer"),
-        (WELL, None, None),
+        (None, None, "there is no cluster"),
+        (replace(COMPLETE, foreign=True), None, "the last cluster was the user's own"),
+        (replace(COMPLETE, complete=False), None, "its creation was not completed"),
+        (replace(COMPLETE, key="old"), None, "it was created from other inputs"),
+        (COMPLETE, "its API server does not respond", "its API server does not respond"),
+        (COMPLETE, None, None),
     ],
 )
-def test_a_cluster_is_used_again_only_when_nothing_is_wrong(
-    monkeypatch: pytest.MonkeyPatch, record: life.Record | None, unhealthy: str | None, flaw: str | None
+def test_cluster_is_reused_only_without_a_reason_against_it(
+    monkeypatch: pytest.MonkeyPatch, record: lifecycle.Record | None, unhealthy: str | None, reason: str | None
 ) -> None:
-    monkeypatch.setattr(life, "key", lambda **_: "key")
+    monkeypatch.setattr(lifecycle, "key", lambda **_: "key")
     monkeypatch.setattr(kube, "unhealthy", lambda: unhealthy)
-    assert life.flaw_of(record) == flaw
+    assert lifecycle.unusable_reason(record) == reason
 
 
-def test_a_running_engine_names_its_checkout_and_a_dead_one_nobody(cache: Path) -> None:
+def test_engine_has_an_owner_only_while_it_runs(cache: Path) -> None:
     (cache / "engine").mkdir(parents=True)
-    (cache / "engine/owner.json").write_text('{"checkout": "/theirs", "pid": 7, "socket": "/s"}')
-    assert engine.owner() is None, "nobody holds the lock: the note is a dead one's"
+    (cache / "engine/owner.json").write_text('{"checkout": "/other", "pid": 7, "socket": "/s"}')
+    assert engine.owner() is None, "without a lock, the record is of an engine that has ended"
     with (cache / "engine/lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert engine.owner() == engine.Owner("/theirs", 7, "/s")
+        assert engine.owner() == engine.Owner("/other", 7, "/s")
 
 
-def test_a_socket_gets_a_short_path_wherever_the_checkout_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_socket_path_is_short_for_every_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "CLUSTER", Path("/short/.cluster"))
     assert engine.socket_path() == Path("/short/.cluster/docker.sock")
     monkeypatch.setattr(state, "CLUSTER", Path("/", *["long" * 5] * 10, ".cluster"))
     assert len(str(engine.socket_path())) <= engine.SOCKET_PATH_LIMIT
 
 
-def test_each_cache_has_a_link_and_addresses_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    first = (namespace.name(), namespace.ends())
+def test_each_cache_has_its_own_link_and_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = (namespace.name(), namespace.link_addresses())
     monkeypatch.setenv("APPSTACK_CACHE", "/another/cache")
-    assert first != (namespace.name(), namespace.ends())
+    assert first != (namespace.name(), namespace.link_addresses())
     assert len(namespace.name()) <= 15, "Linux's limit for the name of a link"
 
 
-def test_the_engine_touches_no_default_of_docker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtime, "lacks_capabilities", lambda: False)
+def test_engine_replaces_runc_only_where_capabilities_are_restricted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "has_restricted_capabilities", lambda: False)
     assert "runtimes" not in engine.configuration()
-    monkeypatch.setattr(runtime, "lacks_capabilities", lambda: True)
+    monkeypatch.setattr(runtime, "has_restricted_capabilities", lambda: True)
     assert engine.configuration()["default-runtime"] in engine.configuration()["runtimes"]
 
 
-def test_what_is_new_on_a_machine_is_told_from_two_pictures() -> None:
+def test_additions_are_the_difference_of_two_snapshots() -> None:
     before = {"mount": ["/a", "/a"], "link": ["lo"]}
     after = {"mount": ["/a", "/a", "/a"], "link": ["lo", "br-1"], "firewall rule": ["-A"]}
 
-    assert trace.news(before, after) == ["mount /a", "link br-1"]
+    assert trace.added(before, after) == ["mount /a", "link br-1"]
 
 
-def test_a_picture_is_kept_with_the_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snapshot_is_recorded_with_the_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "CLUSTER", tmp_path / ".cluster")
-    assert trace.recalled() is None
+    assert trace.load_snapshot() is None
 
-    trace.remember()
+    trace.save_snapshot()
 
-    kept = trace.recalled()
-    assert kept is not None
-    assert kept["link"] == sorted(trace.links())
+    recorded = trace.load_snapshot()
+    assert recorded is not None
+    assert recorded["link"] == sorted(trace.links())
 
 
 @pytest.fixture
-def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout without a cluster, in which none is made."""
+def no_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout without a cluster, in which the creation is replaced by a stub."""
     folder = tmp_path / ".cluster"
     monkeypatch.setattr(state, "CLUSTER", folder)
     monkeypatch.setattr(state, "KUBECONFIG", folder / "kubeconfig")
     monkeypatch.setattr(state, "RECORD", folder / "cluster.json")
-    monkeypatch.setattr(life, "_make", lambda: replace(WELL, own=False))
+    monkeypatch.setattr(lifecycle, "_make", lambda: replace(COMPLETE, own=False))
     monkeypatch.setattr(images, "ensure", lambda *_, **__: None)
     return tmp_path
 
 
 def test_a_kubeconfig_in_the_environment_is_ignored_with_a_notice(
-    nothing: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    no_cluster: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("KUBECONFIG", "/somebody/kubeconfig")
+    monkeypatch.setenv("KUBECONFIG", "/user/kubeconfig")
 
-    life.up()
+    lifecycle.up()
 
-    said = capsys.readouterr().err
-    assert "KUBECONFIG=/somebody/kubeconfig is ignored; to use that cluster, say USE_KUBECONFIG=1" in said
-    assert "making a cluster" in said
+    output = capsys.readouterr().err
+    assert "KUBECONFIG=/user/kubeconfig is ignored; to use that cluster, set USE_KUBECONFIG=1" in output
+    assert "creating a cluster" in output
 
 
-def test_the_users_cluster_is_asked_for_by_two_words(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_use_of_the_users_cluster_needs_kubeconfig_as_well(no_cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USE_KUBECONFIG", "1")
     monkeypatch.delenv("KUBECONFIG", raising=False)
 
-    with pytest.raises(shell.Failure, match="set KUBECONFIG, too"):
-        life.up()
+    with pytest.raises(shell.Failure, match="set KUBECONFIG as well"):
+        lifecycle.up()
 
 
-def test_a_cluster_of_ours_is_not_forgotten_for_the_users(nothing: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_users_cluster_does_not_replace_an_existing_one(no_cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USE_KUBECONFIG", "1")
-    monkeypatch.setenv("KUBECONFIG", "/somebody/kubeconfig")
+    monkeypatch.setenv("KUBECONFIG", "/user/kubeconfig")
     state.CLUSTER.mkdir()
-    state.RECORD.write_text(json.dumps(asdict(WELL)))
+    state.RECORD.write_text(json.dumps(asdict(COMPLETE)))
 
     with pytest.raises(shell.Failure, match="run `make cluster-down` before"):
-        life.up()
+        lifecycle.up()

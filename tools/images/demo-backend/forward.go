@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// forward leads each connection on; where the other side does not answer the connection ends.
+// forward proxies each connection, and closes it if the other side does not respond.
 func forward(ctx context.Context, here, to string) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", here)
 	if err != nil {
@@ -20,31 +20,31 @@ func forward(ctx context.Context, here, to string) error {
 	}()
 	log.Printf("forwarding %s to %s", here, to)
 	for {
-		near, err := listener.Accept()
+		client, err := listener.Accept()
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		go join(near, to)
+		go proxy(client, to)
 	}
 }
 
-func join(near net.Conn, to string) {
-	defer near.Close()
-	far, err := net.DialTimeout("tcp", to, 5*time.Second)
+func proxy(client net.Conn, to string) {
+	defer client.Close()
+	server, err := net.DialTimeout("tcp", to, 5*time.Second)
 	if err != nil {
 		log.Print(err)
 		return
 	}
-	defer far.Close()
+	defer server.Close()
 	ended := make(chan struct{}, 2)
-	pour := func(into, from net.Conn) {
+	copyStream := func(into, from net.Conn) {
 		_, _ = io.Copy(into, from)
 		ended <- struct{}{}
 	}
-	go pour(far, near)
-	go pour(near, far)
+	go copyStream(server, client)
+	go copyStream(client, server)
 	<-ended
 }

@@ -6,13 +6,13 @@ import (
 	"net/http"
 )
 
-// grpcHealth is the one call of gRPC's health protocol that probes make. The services are `ready` and `live`; every
-// other name is the process itself, which serves while it answers.
+// grpcHealth is the call Check of gRPC's health protocol, which probes use. The services are `ready` and `live`; any
+// other name means the process itself, which is always serving.
 func (b *backend) grpcHealth(w http.ResponseWriter, r *http.Request) {
 	const serving, notServing = 1, 2
 	request, _ := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<10))
 	status := byte(serving)
-	// The message is one string, behind its tag and length, and it ends the request.
+	// The message is one string after its tag and length, at the end of the request.
 	if bytes.HasSuffix(request, []byte("\x05ready")) && b.notReady.Load() ||
 		bytes.HasSuffix(request, []byte("\x04live")) && b.unhealthy.Load() {
 		status = notServing

@@ -21,8 +21,8 @@ func (b *backend) routes() http.Handler {
 	routes.HandleFunc("GET /{$}", page)
 	routes.HandleFunc("GET /healthz", b.health)
 	routes.HandleFunc("GET /ready", b.ready)
-	routes.HandleFunc("POST /-/ready", switchOf(&b.notReady))
-	routes.HandleFunc("POST /-/healthy", switchOf(&b.unhealthy))
+	routes.HandleFunc("POST /-/ready", toggle(&b.notReady))
+	routes.HandleFunc("POST /-/healthy", toggle(&b.unhealthy))
 	routes.HandleFunc("GET /env", environment)
 	routes.HandleFunc("GET /files", readFile)
 	routes.HandleFunc("POST /files", writeFile)
@@ -36,25 +36,25 @@ func page(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (b *backend) health(w http.ResponseWriter, _ *http.Request) {
-	answer(w, !b.unhealthy.Load(), "healthy")
+	respond(w, !b.unhealthy.Load(), "healthy")
 }
 
-// ready says no after POST /-/ready?on=false, and while the file named by NOT_READY_FILE exists.
+// ready fails after POST /-/ready?on=false, and while the file named by NOT_READY_FILE exists.
 func (b *backend) ready(w http.ResponseWriter, _ *http.Request) {
 	_, err := os.Stat(setting("NOT_READY_FILE", "/tmp/not-ready"))
-	answer(w, !b.notReady.Load() && err != nil, "ready")
+	respond(w, !b.notReady.Load() && err != nil, "ready")
 }
 
-func answer(w http.ResponseWriter, good bool, what string) {
-	if !good {
-		http.Error(w, "not "+what, http.StatusServiceUnavailable)
+func respond(w http.ResponseWriter, ok bool, state string) {
+	if !ok {
+		http.Error(w, "not "+state, http.StatusServiceUnavailable)
 		return
 	}
-	fmt.Fprintln(w, what)
+	fmt.Fprintln(w, state)
 }
 
-// switchOf answers POST ...?on=true|false; the flag is the opposite, so that everything is on at the start.
-func switchOf(off *atomic.Bool) http.HandlerFunc {
+// toggle handles POST ...?on=true|false; the flag is inverted, so that everything is on at the start.
+func toggle(off *atomic.Bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Query().Get("on") {
 		case "true":
@@ -62,14 +62,14 @@ func switchOf(off *atomic.Bool) http.HandlerFunc {
 		case "false":
 			off.Store(true)
 		default:
-			http.Error(w, "say ?on=true or ?on=false", http.StatusBadRequest)
+			http.Error(w, "use ?on=true or ?on=false", http.StatusBadRequest)
 			return
 		}
 		fmt.Fprintln(w, "ok")
 	}
 }
 
-// environment shows one variable: /env?name=X.
+// environment returns one variable: /env?name=X.
 func environment(w http.ResponseWriter, r *http.Request) {
 	value, found := os.LookupEnv(r.URL.Query().Get("name"))
 	if !found {

@@ -1,10 +1,10 @@
-// Command demo-backend is the backend of the examples: a page, probes, an echo, a few files, and two chores that
-// init containers and sidecars do.
+// Command demo-backend is the backend of the examples: a page, probes, an echo, access to files, and commands for
+// init containers and sidecars.
 //
 //	demo-backend                  serves HTTP on $LISTEN (127.0.0.1:8000)
-//	demo-backend migrate          leaves a line in $STATE_DIR/migrated
+//	demo-backend migrate          appends a line to $STATE_DIR/migrated
 //	demo-backend writelog PATH    appends a line to PATH each second
-//	demo-backend forward HERE TO  leads each TCP connection to HERE on to TO: an ambassador
+//	demo-backend forward HERE TO  forwards each TCP connection at HERE to TO: an ambassador
 package main
 
 import (
@@ -56,7 +56,7 @@ func serve(ctx context.Context, address string) error {
 	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	protocols.SetUnencryptedHTTP2(true) // gRPC's health protocol is spoken on the same port
+	protocols.SetUnencryptedHTTP2(true) // for gRPC's health protocol on the same port
 	server := &http.Server{
 		Addr: address, Handler: newBackend().routes(), Protocols: protocols, ReadHeaderTimeout: 10 * time.Second,
 	}
@@ -73,7 +73,7 @@ func serve(ctx context.Context, address string) error {
 	return nil
 }
 
-// startSlowly waits before anything listens, as applications do that have much to load.
+// startSlowly waits before the server listens, like an application that loads data at its start.
 func startSlowly(ctx context.Context, after string) error {
 	wait, err := time.ParseDuration(after)
 	if err != nil {
@@ -86,7 +86,7 @@ func startSlowly(ctx context.Context, after string) error {
 	return nil
 }
 
-// migrate is what an init container does before the backend starts; every run leaves a line.
+// migrate is the work of an init container before the backend starts; every run appends a line.
 func migrate(folder string) error {
 	line := fmt.Sprintf("%s %s\n", time.Now().UTC().Format(time.RFC3339), podName())
 	if err := appendTo(filepath.Join(folder, "migrated"), line); err != nil {

@@ -1,6 +1,6 @@
-// Command load-client sends steady requests and tells what became of them, never trying one twice.
+// Command load-client sends requests at a steady rate and counts failures; it never retries.
 //
-//	load-client HOST:PORT    one half over new connections, one half over kept ones; GET :8080/ tells so far, as JSON
+//	load-client HOST:PORT    half over new connections, half over kept-alive ones; GET :8080/ returns the counts as JSON
 package main
 
 import (
@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	workers = 4 // of each way
-	pause   = 25 * time.Millisecond
-	limit   = 5 * time.Second
-	shown   = 10
+	workers   = 4 // for each kind of connection
+	period    = 25 * time.Millisecond
+	timeout   = 5 * time.Second
+	maxErrors = 10
 )
 
-// Report is what became of one way of asking.
+// Report has the counts for one kind of connection.
 type Report struct {
 	Requests     int      `json:"requests"`
 	Failures     int      `json:"failures"`
@@ -41,7 +41,7 @@ func (r *Report) count(err error) {
 	now := time.Now()
 	if err != nil {
 		r.Failures++
-		if len(r.Errors) < shown {
+		if len(r.Errors) < maxErrors {
 			r.Errors = append(r.Errors, now.UTC().Format("15:04:05.000 ")+err.Error())
 		}
 		return
@@ -57,25 +57,25 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: load-client HOST:PORT")
 	}
-	ways := map[string]*Report{"new": {Errors: []string{}}, "kept": {Errors: []string{}}}
-	for name, report := range ways {
+	reports := map[string]*Report{"new": {Errors: []string{}}, "kept": {Errors: []string{}}}
+	for name, report := range reports {
 		for range workers {
 			go load(os.Args[1], name == "kept", report)
 		}
 	}
 	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		for _, report := range ways {
+		for _, report := range reports {
 			report.mutex.Lock()
 			defer report.mutex.Unlock()
 		}
-		_ = json.NewEncoder(w).Encode(ways)
+		_ = json.NewEncoder(w).Encode(reports)
 	})
 	log.Fatal(http.ListenAndServe(":8080", nil))
 }
 
 func load(address string, keep bool, report *Report) {
 	var open *connection
-	for range time.Tick(pause) {
+	for range time.Tick(period) {
 		if open != nil && open.ended() {
 			open = nil
 		}
@@ -83,12 +83,12 @@ func load(address string, keep bool, report *Report) {
 		if open == nil {
 			open, err = dial(address)
 		}
-		again := false
+		reusable := false
 		if err == nil {
-			again, err = open.ask(address, keep)
+			reusable, err = open.get(address, keep)
 		}
 		report.count(err)
-		if open != nil && (err != nil || !again) {
+		if open != nil && (err != nil || !reusable) {
 			_ = open.Close()
 			open = nil
 		}
@@ -101,45 +101,45 @@ type connection struct {
 }
 
 func dial(address string) (*connection, error) {
-	conn, err := net.DialTimeout("tcp", address, limit)
+	conn, err := net.DialTimeout("tcp", address, timeout)
 	if err != nil {
 		return nil, err
 	}
 	return &connection{conn, bufio.NewReader(conn)}, nil
 }
 
-// ended tells whether the server has closed an idle connection, which every client looks for before it asks.
+// ended reports whether the server has closed an idle connection, which every client checks before a request.
 func (c *connection) ended() bool {
 	_ = c.SetReadDeadline(time.Now().Add(100 * time.Microsecond))
 	_, err := c.read.Peek(1)
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	var netError net.Error
+	if errors.As(err, &netError) && netError.Timeout() {
 		return false
 	}
 	_ = c.Close()
 	return true
 }
 
-// ask sends one request; it tells whether the connection may be used again.
-func (c *connection) ask(host string, keep bool) (bool, error) {
-	_ = c.SetDeadline(time.Now().Add(limit))
-	way := "close"
+// get sends one request, and reports whether the connection can be reused.
+func (c *connection) get(host string, keep bool) (bool, error) {
+	_ = c.SetDeadline(time.Now().Add(timeout))
+	header := "close"
 	if keep {
-		way = "keep-alive"
+		header = "keep-alive"
 	}
-	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: %s\r\n\r\n", host, way); err != nil {
+	if _, err := fmt.Fprintf(c, "GET / HTTP/1.1\r\nHost: %s\r\nConnection: %s\r\n\r\n", host, header); err != nil {
 		return false, err
 	}
-	answer, err := http.ReadResponse(c.read, nil)
+	response, err := http.ReadResponse(c.read, nil)
 	if err != nil {
 		return false, err
 	}
-	defer answer.Body.Close()
-	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
 		return false, err
 	}
-	if answer.StatusCode != http.StatusOK {
-		return false, errors.New(answer.Status)
+	if response.StatusCode != http.StatusOK {
+		return false, errors.New(response.Status)
 	}
-	return keep && !answer.Close, nil
+	return keep && !response.Close, nil
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# As in the public image: an empty data directory is made into a database by what MARIADB_* say, then the server runs
-# as the user mysql. Each variable may also be given as NAME_FILE, the path of a file that holds it.
+# As in the public image: an empty data directory is initialized from the MARIADB_* variables, then the server runs as
+# the user mysql. Each variable can also be given as NAME_FILE, the path of a file with its value.
 set -eu
 
 value() {
@@ -12,8 +12,8 @@ quoted() {
     printf "'%s'" "$(printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e "s/'/''/g")"
 }
 
-# What the server is told before anybody can reach it.
-first_statements() {
+# SQL statements that run before the server accepts connections.
+initial_statements() {
     root=$(quoted "$(value MARIADB_ROOT_PASSWORD)")
     database=$(value MARIADB_DATABASE)
     user=$(value MARIADB_USER)
@@ -43,11 +43,11 @@ if [ "$1" = mariadbd ] && [ ! -d /var/lib/mysql/mysql ]; then
         echo "The database has no password for root: set MARIADB_ROOT_PASSWORD" >&2
         exit 1
     fi
-    said=$(mariadb-install-db --auth-root-authentication-method=normal --force --skip-test-db 2>&1) ||
-        { echo "$said" >&2; exit 1; }
+    output=$(mariadb-install-db --auth-root-authentication-method=normal --force --skip-test-db 2>&1) ||
+        { echo "$output" >&2; exit 1; }
     mariadbd --skip-networking &
     until mariadb --user=root --execute "DO 1" 2>/dev/null; do kill -0 $! && sleep 0.2; done
-    first_statements | mariadb --user=root
+    initial_statements | mariadb --user=root
     kill $! && wait $!
 fi
 exec "$@"

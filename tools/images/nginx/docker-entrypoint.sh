@@ -1,5 +1,5 @@
 #!/bin/sh
-# As in the public image: scripts that derived images and users put into /docker-entrypoint.d run before nginx.
+# As in the public image: scripts in /docker-entrypoint.d, from derived images or from users, run before nginx.
 set -e
 if [ "$1" = nginx ]; then
     for script in /docker-entrypoint.d/*.sh; do

@@ -1,5 +1,5 @@
-// Command pause holds the namespaces of a pod: it waits for the end, and reaps what is left to it where the
-// containers of a pod share a process namespace.
+// Command pause holds the namespaces of a pod: it waits for a signal to end, and reaps orphaned processes if the
+// containers of the pod share a process namespace.
 package main
 
 import (

@@ -1,7 +1,7 @@
-// Command user-usvc is a small service with a database: it knows 127.0.0.1:3306 only, and logs to a file.
+// Command user-usvc is a small service with a database at 127.0.0.1:3306 and a log file.
 //
 //	$LISTEN (:443)  $DATABASE, $DATABASE_USER  $PASSWORD_FILE  $LOG_FILE
-//	GET /users      the names, one on a line
+//	GET /users      returns the names, one on a line
 //	POST /users     adds the name in the body
 package main
 
@@ -41,9 +41,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	routes := http.NewServeMux()
-	routes.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { answer(w, r, users.PingContext(r.Context())) })
-	routes.HandleFunc("GET /users", func(w http.ResponseWriter, r *http.Request) { answer(w, r, list(r.Context(), users, w)) })
-	routes.HandleFunc("POST /users", func(w http.ResponseWriter, r *http.Request) { answer(w, r, add(r, users)) })
+	routes.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { respond(w, r, users.PingContext(r.Context())) })
+	routes.HandleFunc("GET /users", func(w http.ResponseWriter, r *http.Request) { respond(w, r, list(r.Context(), users, w)) })
+	routes.HandleFunc("POST /users", func(w http.ResponseWriter, r *http.Request) { respond(w, r, add(r, users)) })
 	listen := os.Getenv("LISTEN")
 	if listen == "" {
 		listen = ":443"
@@ -101,8 +101,8 @@ func add(r *http.Request, users *sql.DB) error {
 	return err
 }
 
-// answer logs each request, and tells the client when it went wrong.
-func answer(w http.ResponseWriter, r *http.Request, err error) {
+// respond logs each request, and responds with the error if there is one.
+func respond(w http.ResponseWriter, r *http.Request, err error) {
 	if r.URL.Path != "/healthz" || err != nil {
 		log.Printf("%s %s: %v", r.Method, r.URL.Path, err)
 	}

@@ -19,12 +19,12 @@ const (
 	filesLabel = "appstack.dev/files"
 	nameLabel  = "app.kubernetes.io/name"
 	managedBy  = "app.kubernetes.io/managed-by"
-	manager    = "go-peer"
+	manager    = "go-bench"
 	volume     = "appstack-files"
 )
 
-// wanted is a whole object as it is applied.
-type wanted interface {
+// desired is a complete object to apply.
+type desired interface {
 	runtime.ApplyConfiguration
 	GetNamespace() *string
 	GetName() *string
@@ -53,7 +53,7 @@ func service(stack *AppStack) *corev1ac.ServiceApplyConfiguration {
 
 func renderDeployment(stack *AppStack) *appsv1ac.DeploymentApplyConfiguration {
 	podLabels := labelsOf(stack)
-	podLabels[filesLabel] = hash(stack.Spec.Files) // pods follow their files
+	podLabels[filesLabel] = hash(stack.Spec.Files) // a change of the files replaces the pods
 	template := corev1ac.PodTemplateSpec().WithLabels(podLabels).
 		WithSpec(corev1ac.PodSpec().WithContainers(backend(stack)).WithVolumes(files(stack)))
 	strategy := appsv1ac.DeploymentStrategy().WithType("RollingUpdate").
@@ -90,7 +90,7 @@ func files(stack *AppStack) *corev1ac.VolumeApplyConfiguration {
 	return corev1ac.Volume().WithName(volume).WithConfigMap(source)
 }
 
-// resources says what was applied, in as many words as AppStack does.
+// resources lists the applied children, in the shape and size of AppStack's list.
 func resources(stack *AppStack) []Resource {
 	hashed := hash(stack.Spec.Files)
 	return []Resource{
@@ -124,7 +124,7 @@ func owner(stack *AppStack) *metav1ac.OwnerReferenceApplyConfiguration {
 		WithController(true).WithBlockOwnerDeletion(true)
 }
 
-// hasAll tells whether a value has all of another: every field of a map, every map of a list, anything else as it is.
+// hasAll reports whether a value includes another: every field of a map, every map of a list, an equal scalar.
 func hasAll(have, want any) bool {
 	switch want := want.(type) {
 	case map[string]any:
@@ -138,7 +138,7 @@ func hasAll(have, want any) bool {
 	case []any:
 		have, _ := have.([]any)
 		if len(want) > 0 && reflect.TypeOf(want[0]).Kind() != reflect.Map {
-			return reflect.DeepEqual(have, want) // as a command, whose words have an order
+			return reflect.DeepEqual(have, want) // as the arguments of a command, where the order matters
 		}
 		for _, value := range want {
 			if !slices.ContainsFunc(have, func(one any) bool { return hasAll(one, value) }) {

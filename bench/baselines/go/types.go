@@ -12,7 +12,7 @@ const kind = "AppStack"
 
 var groupVersion = schema.GroupVersion{Group: "appstack.dev", Version: "v1alpha1"}
 
-// AppStack is the part of an AppStack that the bench's stacks use.
+// AppStack has the fields of an AppStack that the benchmark uses.
 type AppStack struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitzero"`
@@ -21,20 +21,20 @@ type AppStack struct {
 	Status Status `json:"status,omitzero"`
 }
 
-// Spec is what the user wants.
+// Spec is the desired state.
 type Spec struct {
 	Replicas int32                                `json:"replicas"`
 	Backend  corev1ac.ContainerApplyConfiguration `json:"backend"`
 	Files    []File                               `json:"files,omitempty"`
 }
 
-// File is a file that the backend sees at its path.
+// File is a file that is mounted into the backend at its path.
 type File struct {
 	Path    string `json:"path"`
 	Content string `json:"content"`
 }
 
-// Status has the same fields as AppStack's, so that it costs the API server the same.
+// Status has the same fields as AppStack's, so that a write is equally expensive for the API server.
 type Status struct {
 	ObservedGeneration int64              `json:"observedGeneration"`
 	Replicas           int32              `json:"replicas"`
@@ -53,7 +53,7 @@ type Resource struct {
 	Fields     string `json:"fields"`
 }
 
-// AppStackList is what a list answers.
+// AppStackList is the response to a list request.
 type AppStackList struct {
 	metav1.TypeMeta `json:",inline"`
 	metav1.ListMeta `json:"metadata,omitzero"`
@@ -61,7 +61,7 @@ type AppStackList struct {
 	Items []AppStack `json:"items"`
 }
 
-// statusApplyConfiguration is an AppStack as its status is applied.
+// statusApplyConfiguration is the body of a request that applies the status.
 type statusApplyConfiguration struct {
 	metav1ac.TypeMetaApplyConfiguration    `json:",inline"`
 	*metav1ac.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
@@ -77,7 +77,7 @@ func (in *statusApplyConfiguration) GetName() *string      { return in.Name }
 func (in *statusApplyConfiguration) GetKind() *string       { return in.Kind }
 func (in *statusApplyConfiguration) GetAPIVersion() *string { return in.APIVersion }
 
-// DeepCopyObject shares the spec, which nothing here changes.
+// DeepCopyObject shares the spec, which this controller never changes.
 func (in *AppStack) DeepCopyObject() runtime.Object {
 	out := *in
 	out.ObjectMeta = *in.ObjectMeta.DeepCopy()

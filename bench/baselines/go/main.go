@@ -1,7 +1,7 @@
-// Command go is what AppStack is measured against: a small controller for AppStacks, as controller-runtime wants one.
+// Command go is a baseline for AppStack: a small controller for AppStacks, built on controller-runtime.
 //
-// It knows only what the bench's stacks use, and writes for each a ConfigMap, a Service and a Deployment. It compares
-// before it writes, so a look at a stack that is as it should be costs no request.
+// It supports only the fields that the benchmark's AppStacks use, and applies a ConfigMap, a Service and a Deployment for
+// each. It compares before it writes, so reconciling an unchanged AppStack sends no request.
 package main
 
 import (
@@ -32,16 +32,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 )
 
-const fieldOwner = client.FieldOwner("go-peer")
+const fieldOwner = client.FieldOwner(manager)
 
 func main() {
-	metrics := flag.String("metrics", "127.0.0.1:8080", "where /metrics is served")
-	health := flag.String("health", "127.0.0.1:8081", "where /readyz is served")
-	workers := flag.Int("workers", 16, "how many stacks are looked at at once")
+	metrics := flag.String("metrics", "127.0.0.1:8080", "address of /metrics")
+	health := flag.String("health", "127.0.0.1:8081", "address of /readyz")
+	workers := flag.Int("workers", 16, "maximum number of concurrent reconciles")
 	flag.Parse() // and --kubeconfig, which is controller-runtime's
 	ctrl.SetLogger(zap.New())
 	if err := run(ctrl.SetupSignalHandler(), *metrics, *health, *workers); err != nil {
-		ctrl.Log.Error(err, "the controller ends")
+		ctrl.Log.Error(err, "Controller failed")
 		os.Exit(1)
 	}
 }
@@ -51,7 +51,7 @@ func run(ctx context.Context, metrics, health string, workers int) error {
 	if err != nil {
 		return err
 	}
-	config.QPS = -1 // the API server's priority and fairness is the only limit
+	config.QPS = -1 // no client-side limit: the API server applies priority and fairness
 	if err := addToScheme(scheme.Scheme); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func run(ctx context.Context, metrics, health string, workers int) error {
 		Metrics:                server.Options{BindAddress: metrics},
 		HealthProbeBindAddress: health,
 		Cache:                  cacheOptions(),
-		// A look waits until the cache has shown what the look before it wrote, or it would write that again.
+		// A reconcile waits until the cache has the writes of the reconcile before it; otherwise it would repeat them.
 		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 	})
 	if err != nil {
@@ -69,12 +69,12 @@ func run(ctx context.Context, metrics, health string, workers int) error {
 	if err := manager.AddReadyzCheck("caches", synced(manager.GetCache())); err != nil {
 		return err
 	}
-	untold := builder.WithPredicates(predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }})
+	ignoreCreate := builder.WithPredicates(predicate.Funcs{CreateFunc: func(event.CreateEvent) bool { return false }})
 	err = ctrl.NewControllerManagedBy(manager).
 		For(&AppStack{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Owns(&corev1.ConfigMap{}, untold). // a child that appears is ours, and needs no look
-		Owns(&corev1.Service{}, untold).
-		Owns(&appsv1.Deployment{}, untold).
+		Owns(&corev1.ConfigMap{}, ignoreCreate). // a new child is our own write, and needs no reconcile
+		Owns(&corev1.Service{}, ignoreCreate).
+		Owns(&appsv1.Deployment{}, ignoreCreate).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(&reconciler{manager.GetClient()})
 	if err != nil {
@@ -83,15 +83,15 @@ func run(ctx context.Context, metrics, health string, workers int) error {
 	return manager.Start(ctx)
 }
 
-// cacheOptions has children in the cache that are ours, and none of what the API server notes about managers.
+// cacheOptions limits the cache to managed children, and drops managedFields.
 func cacheOptions() cache.Options {
-	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{managedBy: manager})}
+	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{managedBy: manager})}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.ConfigMap{}:  ours,
-			&corev1.Service{}:    ours,
-			&appsv1.Deployment{}: ours,
+			&corev1.ConfigMap{}:  managed,
+			&corev1.Service{}:    managed,
+			&appsv1.Deployment{}: managed,
 		},
 	}
 }
@@ -101,7 +101,7 @@ func synced(informers cache.Cache) func(*http.Request) error {
 		ctx, cancel := context.WithTimeout(request.Context(), 100*time.Millisecond)
 		defer cancel()
 		if !informers.WaitForCacheSync(ctx) {
-			return errors.New("the caches are not filled yet")
+			return errors.New("the caches have not synced yet")
 		}
 		return nil
 	}
@@ -109,49 +109,49 @@ func synced(informers cache.Cache) func(*http.Request) error {
 
 type reconciler struct{ client.Client }
 
-// Reconcile has one look at a stack: what differs is applied, then the status says so.
+// Reconcile applies the children that differ from the desired state, then the status.
 func (r *reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	stack := &AppStack{}
 	if err := r.Get(ctx, request.NamespacedName, stack); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err) // its children have an owner, and go with it
+		return ctrl.Result{}, client.IgnoreNotFound(err) // the garbage collector deletes its children
 	}
 	if !stack.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
 	deployment := &appsv1.Deployment{}
 	for _, child := range []struct {
-		seen   client.Object
-		wanted wanted
+		observed client.Object
+		desired  desired
 	}{
 		{&corev1.ConfigMap{}, configMap(stack)},
 		{&corev1.Service{}, service(stack)},
 		{deployment, renderDeployment(stack)},
 	} {
-		if err := r.ensure(ctx, child.seen, child.wanted); err != nil {
+		if err := r.ensure(ctx, child.observed, child.desired); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
-	return ctrl.Result{}, r.report(ctx, stack, deployment)
+	return ctrl.Result{}, r.applyStatus(ctx, stack, deployment)
 }
 
-// ensure applies an object unless the cache shows that every field has its value; what was there is in seen.
-func (r *reconciler) ensure(ctx context.Context, seen client.Object, wanted wanted) error {
-	key := client.ObjectKey{Namespace: *wanted.GetNamespace(), Name: *wanted.GetName()}
-	err := r.Get(ctx, key, seen)
+// ensure applies an object unless the cached one has every desired value; observed is set to the cached object.
+func (r *reconciler) ensure(ctx context.Context, observed client.Object, desired desired) error {
+	key := client.ObjectKey{Namespace: *desired.GetNamespace(), Name: *desired.GetName()}
+	err := r.Get(ctx, key, observed)
 	if client.IgnoreNotFound(err) != nil {
 		return err
 	}
 	if err == nil {
-		same, err := covers(seen, wanted)
+		same, err := covers(observed, desired)
 		if err != nil || same {
 			return err
 		}
 	}
-	return r.Apply(ctx, wanted, fieldOwner, client.ForceOwnership)
+	return r.Apply(ctx, desired, fieldOwner, client.ForceOwnership)
 }
 
-// report applies the status where it differs.
-func (r *reconciler) report(ctx context.Context, stack *AppStack, deployment *appsv1.Deployment) error {
+// applyStatus applies the status if it differs.
+func (r *reconciler) applyStatus(ctx context.Context, stack *AppStack, deployment *appsv1.Deployment) error {
 	status := Status{
 		ObservedGeneration: stack.Generation,
 		Replicas:           deployment.Status.Replicas,
@@ -181,24 +181,25 @@ func ready(stack *AppStack, deployment *appsv1.Deployment) metav1.Condition {
 		Message:            "Deployment " + stack.Name + " was just written",
 		ObservedGeneration: stack.Generation,
 	}
-	seen := deployment.Status
-	if seen.ObservedGeneration > 0 && seen.ObservedGeneration >= deployment.Generation && seen.ReadyReplicas == seen.Replicas {
+	status := deployment.Status
+	observed := status.ObservedGeneration > 0 && status.ObservedGeneration >= deployment.Generation
+	if observed && status.ReadyReplicas == status.Replicas {
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionTrue, "Ready", "Every pod is ready"
 	}
 	return condition
 }
 
-// covers tells whether an object has every value that is wanted. What others, or the API server, add does not matter.
-func covers(seen client.Object, wanted wanted) (bool, error) {
-	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(seen)
+// covers reports whether an object has every desired value. Values added by other clients or by defaulting are ignored.
+func covers(observed client.Object, desired desired) (bool, error) {
+	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(observed)
 	if err != nil {
 		return false, err
 	}
-	want, err := runtime.DefaultUnstructuredConverter.ToUnstructured(wanted)
+	want, err := runtime.DefaultUnstructuredConverter.ToUnstructured(desired)
 	if err != nil {
 		return false, err
 	}
-	delete(want, "apiVersion") // which a typed object from the cache does not have
+	delete(want, "apiVersion") // absent in a typed object from the cache
 	delete(want, "kind")
 	return hasAll(have, want), nil
 }

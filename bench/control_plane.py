@@ -1,7 +1,7 @@
-"""A control plane of the bench's own: etcd and kube-apiserver on loopback, with an audit log of every request.
+"""A control plane for one session: etcd and kube-apiserver on loopback, with an audit log of every request.
 
-Requests are under priority and fairness as in any cluster: every client that is measured is a ServiceAccount. etcd
-writes to the disk with fsync. There is a kube-controller-manager only where a suite asks for it.
+Every client that is measured is a ServiceAccount, so its requests are subject to priority and fairness. etcd writes to
+disk with fsync. A kube-controller-manager runs only in the suites that start one.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from tools.cluster import programs, shell
 
 Manifest = dict[str, Any]
 
-SYSTEM: Final = "bench-system"
-"""The namespace of the contenders' ServiceAccounts and Leases."""
-SERVICES: Final = "10.96.0.0/12"  # the default has 254 addresses, and each stack has a Service
+NAMESPACE: Final = "bench-system"
+"""Namespace of the ServiceAccounts and Leases of the systems under test."""
+_SERVICE_RANGE: Final = "10.96.0.0/12"  # the default has 254 addresses, and each stack has a Service
 _AUDIT_POLICY: Final = Path(programs.__file__).with_name("audit-policy.yaml")
 _APPLY: Final = "application/apply-patch+yaml"
 _RBAC: Final = "/apis/rbac.authorization.k8s.io/v1"
 
 
 class ApiRejected(Exception):
-    """An answer of 400 and above."""
+    """A response with a status code of 400 or above."""
 
     def __init__(self, status: int, body: str) -> None:
         super().__init__(f"{status}: {body}")
@@ -40,15 +40,15 @@ class ApiRejected(Exception):
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return an unused port of loopback."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
         return port
 
 
-class Plane:
-    """A running control plane in a folder of its own; stop() ends every process that run() has started on it."""
+class ControlPlane:
+    """A control plane in a folder of its own; stop() also ends every process that run() has started."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -61,7 +61,7 @@ class Plane:
         self._pool = urllib3.PoolManager()
 
     def start(self) -> None:
-        """Start etcd and the API server, and wait until it answers."""
+        """Start etcd and the API server, and wait until /readyz succeeds."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         built = programs.ensure(["etcd", "kube-apiserver", "kubeadm"])
@@ -70,27 +70,27 @@ class Plane:
         self.run("etcd", self._etcd_command(built["etcd"]))
         self.run("kube-apiserver", self._apiserver_command(built["kube-apiserver"]))
         if not shell.wait_until(self._ready, 60):
-            raise shell.Failure(f"the API server does not get ready (see {self.folder}/kube-apiserver.log)")
-        self.create("/api/v1/namespaces", {"metadata": {"name": SYSTEM}})
+            raise shell.Failure(f"kube-apiserver is not ready after 60 s (see {self.folder}/kube-apiserver.log)")
+        self.create("/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
 
     def stop(self) -> None:
-        """End everything that runs on it, the API server and etcd last."""
+        """Stop all processes, the API server and etcd last."""
         for process in reversed(list(self._processes.values())):
             process.stop()
         self._pool.clear()
 
     def run(self, name: str, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> Process:
-        """Start a program; its log is `name`.log in the plane's folder."""
+        """Start a program; its log is `name`.log in the folder of the control plane."""
         process = Process(name, argv, log=self.folder / f"{name}.log", env=env)
         self._processes[name] = process
         return process
 
     def process(self, name: str) -> Process:
-        """Return a process by the name under which it was started last."""
+        """Return the process that was started last under this name."""
         return self._processes[name]
 
     def start_controller_manager(self, controllers: Sequence[str]) -> Process:
-        """Start these controllers, with client limits that do not hold up what is measured."""
+        """Start a kube-controller-manager with these controllers and raised client limits."""
         program = programs.ensure(["kube-controller-manager"])["kube-controller-manager"]
         options = {
             "kubeconfig": str(self.admin_kubeconfig()),
@@ -105,40 +105,42 @@ class Plane:
         }
         return self.run("kube-controller-manager", [program, *flags(options)])
 
-    # --- as its administrator, who is not measured ---
+    # --- requests as administrator, which are not measured ---
 
     def request(
-        self, method: str, path: str, body: object = None, *, kind: str = "application/json", **query: str
+        self, method: str, path: str, body: object = None, *, content_type: str = "application/json", **query: str
     ) -> Any:
-        """Send a request and return the answer's JSON; raise Refused."""
+        """Send a request and return the decoded JSON response; raise ApiRejected."""
         response = self._pool.request(
             method,
             f"{self.server}{path}?{urlencode(query)}",
             body=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": kind, "Authorization": f"Bearer {self._token}"},
+            headers={"Content-Type": content_type, "Authorization": f"Bearer {self._token}"},
         )
         if response.status >= 400:
             raise ApiRejected(response.status, response.data.decode())
         return json.loads(response.data)
 
     def text(self, path: str) -> str:
-        """Return what a path that speaks no JSON answers, as /metrics."""
+        """Return the text of a path such as /metrics."""
         response = self._pool.request("GET", self.server + path, headers={"Authorization": f"Bearer {self._token}"})
         return response.data.decode()
 
     def create(self, collection: str, manifest: Manifest) -> Manifest:
-        """Create an object in a collection, as `/api/v1/namespaces`."""
+        """Create an object in a collection such as `/api/v1/namespaces`."""
         created: Manifest = self.request("POST", collection, manifest)
         return created
 
     def apply(self, collection: str, manifest: Manifest) -> Manifest:
-        """Apply an object of a collection server-side."""
+        """Apply an object of a collection with server-side apply."""
         path = f"{collection}/{manifest['metadata']['name']}"
-        applied: Manifest = self.request("PATCH", path, manifest, kind=_APPLY, fieldManager="bench", force="true")
+        applied: Manifest = self.request(
+            "PATCH", path, manifest, content_type=_APPLY, fieldManager="bench", force="true"
+        )
         return applied
 
     def apply_crd(self, manifest: Manifest) -> None:
-        """Apply a CustomResourceDefinition, and wait until the API server serves its last version."""
+        """Apply a CustomResourceDefinition and wait until its last version is served."""
         self.apply("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", manifest)
         spec = manifest["spec"]
         path = f"/apis/{spec['group']}/{spec['versions'][-1]['name']}/{spec['names']['plural']}"
@@ -146,7 +148,7 @@ class Plane:
             raise shell.Failure(f"the API server does not serve {path}")
 
     def serves(self, path: str) -> bool:
-        """Tell whether a GET of this path is answered well."""
+        """Return whether a GET of this path succeeds."""
         try:
             self.request("GET", path, limit="1")
         except ApiRejected:
@@ -154,21 +156,21 @@ class Plane:
         return True
 
     def kubeconfig(self, account: str) -> Path:
-        """Return the kubeconfig of a ServiceAccount that may do everything, but is under priority and fairness."""
+        """Return the kubeconfig of a ServiceAccount with the role cluster-admin, creating the account if necessary."""
         file = self.folder / f"{account}.kubeconfig"
         if file.exists():
             return file
-        accounts = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts"
+        accounts = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts"
         self.create(accounts, {"metadata": {"name": account}})
-        subject = {"kind": "ServiceAccount", "name": account, "namespace": SYSTEM}
+        subject = {"kind": "ServiceAccount", "name": account, "namespace": NAMESPACE}
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
         binding = {"metadata": {"name": f"bench-{account}"}, "roleRef": role, "subjects": [subject]}
         self.create(f"{_RBAC}/clusterrolebindings", binding)
-        asked = self.create(f"{accounts}/{account}/token", {"spec": {"expirationSeconds": 86400}})
-        return self._kubeconfig(account, asked["status"]["token"])
+        token = self.create(f"{accounts}/{account}/token", {"spec": {"expirationSeconds": 86400}})
+        return self._kubeconfig(account, token["status"]["token"])
 
     def admin_kubeconfig(self) -> Path:
-        """Return the kubeconfig of the administrator: for what is part of the cluster and not measured."""
+        """Return the kubeconfig of the administrator, for components that are not measured."""
         return self._kubeconfig("admin", self._token)
 
     def _kubeconfig(self, user: str, token: str) -> Path:
@@ -216,22 +218,22 @@ class Plane:
             "cert-dir": str(self.folder),
             "token-auth-file": str(self.folder / "tokens.csv"),
             "authorization-mode": "RBAC",
-            "service-cluster-ip-range": SERVICES,
+            "service-cluster-ip-range": _SERVICE_RANGE,
             "service-account-issuer": "https://bench",
             "service-account-key-file": str(self.folder / "sa.pub"),
             "service-account-signing-key-file": str(self.folder / "sa.key"),
             "audit-policy-file": str(_AUDIT_POLICY),
             "audit-log-path": str(self.audit_log),
-            "audit-log-maxsize": "100000",  # megabytes: a rotated log would hide requests from a count
+            "audit-log-maxsize": "100000",  # megabytes; rotation would remove requests from the counts
         }
         return [program, *flags(options)]
 
 
 def username(account: str) -> str:
-    """Return what the audit log calls a ServiceAccount."""
-    return f"system:serviceaccount:{SYSTEM}:{account}"
+    """Return the name of a ServiceAccount in the audit log."""
+    return f"system:serviceaccount:{NAMESPACE}:{account}"
 
 
 def flags(options: Mapping[str, str]) -> list[str]:
-    """Return options as a program of Kubernetes takes them."""
+    """Return options as command-line flags."""
     return [f"--{name}={value}" for name, value in options.items()]

@@ -1,4 +1,4 @@
-module appstack.dev/bench/peers/go
+module appstack.dev/bench/baselines/go
 
 go 1.26.0
 

@@ -1,7 +1,7 @@
-"""The bare loop: applies what a stack becomes and, if asked to, its status; it reads, compares and repairs nothing.
+"""A bare request loop: applies the children of each AppStack and, with --status, its status, and nothing else.
 
-It sends through the operator's own HTTP client. What is sent was rendered once and is copied from there, so its time
-is that of the requests. A list brings the backlog; a watch brings what is written or edited later.
+Requests go through the operator's own HTTP client. Their bodies are rendered once and copied for each stack, so the
+time measured is that of the requests. An initial list yields the existing stacks, a watch every later change.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from appstack.client import requests
 from appstack.client.client import Client
 from appstack.client.credentials import Credentials, load
 from appstack.client.requests import Request
-from appstack.client.resource_kinds import STACK
+from appstack.client.resource_kinds import APPSTACKS
 from appstack.errors import ApiUnavailable
 from appstack.k8s.metadata import Manifest, Ref
-from bench.contenders import appstack
+from bench.systems import appstack
 
-_NAME, _NAMESPACE, _UID = "stack-itself", "its-space", "its-uid"
-_IMAGE: Final = "registry.example/the-image"
+# Placeholders in the template, and the fields of a stack that replace them.
+_NAME, _NAMESPACE, _UID = "stack-placeholder", "namespace-placeholder", "uid-placeholder"
+_IMAGE: Final = "registry.example/image-placeholder"
 
 
 class Template:
-    """What a stack becomes, with places for what differs from stack to stack."""
+    """The children and the status of a stack, with placeholders for the fields that differ between stacks."""
 
     def __init__(self, *, pods: int) -> None:
         stack = appstack.manifest(_NAMESPACE, _NAME, pods=pods)
@@ -40,26 +41,26 @@ class Template:
         self._status = json.dumps(_status(objects))
 
     def objects(self, stack: Manifest) -> list[Manifest]:
-        """Return all objects of a stack, or its Deployment alone where it was written before: what an edit changes."""
-        fresh = stack["metadata"]["generation"] == 1
-        return [_filled(text, stack) for text in (self._objects if fresh else self._objects[-1:])]
+        """Return all children of a new stack; of an edited one only the Deployment, which alone has changed."""
+        created = stack["metadata"]["generation"] == 1
+        return [_substitute(text, stack) for text in (self._objects if created else self._objects[-1:])]
 
     def status(self, stack: Manifest) -> Manifest:
         """Return a status of about the size of AppStack's."""
-        status: Manifest = _filled(self._status, stack)
+        status: Manifest = _substitute(self._status, stack)
         return status | {"observedGeneration": stack["metadata"]["generation"]}
 
 
-def _filled(text: str, stack: Manifest) -> Any:
-    meta = stack["metadata"]
-    places = {
-        _NAME: meta["name"],
-        _NAMESPACE: meta["namespace"],
-        _UID: meta["uid"],
+def _substitute(text: str, stack: Manifest) -> Any:
+    metadata = stack["metadata"]
+    values = {
+        _NAME: metadata["name"],
+        _NAMESPACE: metadata["namespace"],
+        _UID: metadata["uid"],
         _IMAGE: stack["spec"]["backend"]["image"],
     }
-    for place, value in places.items():
-        text = text.replace(place, value)
+    for placeholder, value in values.items():
+        text = text.replace(placeholder, value)
     return json.loads(text)
 
 
@@ -92,75 +93,75 @@ def _status(objects: Iterable[Manifest]) -> Manifest:
 
 
 class Loop:
-    """Writes every stack that it is shown, so many requests at once."""
+    """Writes the children of every stack that a list or a watch yields, a limited number of stacks at a time."""
 
-    def __init__(self, client: Client, *, template: Template, stacks_at_once: int, status: bool) -> None:
+    def __init__(self, client: Client, *, template: Template, max_stacks: int, status: bool) -> None:
         self._client = client
         self._template = template
-        self._slots = asyncio.Semaphore(stacks_at_once)
-        self._with_status = status
-        self._generations: dict[str, int] = {}
+        self._semaphore = asyncio.Semaphore(max_stacks)
+        self._writes_status = status
+        self._written_generations: dict[str, int] = {}
 
     async def run(self) -> None:
-        """Write what is there, then what comes."""
-        backlog, version = await self._list()
+        """Write the existing stacks, then every change."""
+        existing, version = await self._list()
         print("ready", flush=True)
         async with asyncio.TaskGroup() as group:
-            for stack in backlog:
-                await self._slots.acquire()
+            for stack in existing:
+                await self._semaphore.acquire()
                 group.create_task(self._write(stack))
             while True:
                 async for stack in self._watch(version):
                     version = stack["metadata"]["resourceVersion"]
-                    await self._slots.acquire()
+                    await self._semaphore.acquire()
                     group.create_task(self._write(stack))
 
     async def _list(self) -> tuple[list[Manifest], str]:
         found: list[Manifest] = []
-        after = ""
+        token = ""
         while True:
-            page = await self._client.send(_whole(requests.list_page(STACK, after=after)))
-            found += [stack for stack in page["items"] if self._is_new(stack)]
-            after = page["metadata"].get("continue", "")
-            if not after:
+            page = await self._client.send(_full_objects(requests.list_page(APPSTACKS, continue_token=token)))
+            found += [stack for stack in page["items"] if self._is_new_generation(stack)]
+            token = page["metadata"].get("continue", "")
+            if not token:
                 return found, page["metadata"]["resourceVersion"]
 
     async def _watch(self, version: str) -> AsyncIterator[Manifest]:
         try:
-            watch = _whole(requests.watch(STACK, version=version, seconds=7200))
+            watch = _full_objects(requests.watch(APPSTACKS, resource_version=version, timeout_seconds=7200))
             async with aclosing(self._client.lines(watch)) as lines:
                 async for line in lines:
                     event = json.loads(line)
-                    if event["type"] in ("ADDED", "MODIFIED") and self._is_new(event["object"]):
+                    if event["type"] in ("ADDED", "MODIFIED") and self._is_new_generation(event["object"]):
                         yield event["object"]
         except ApiUnavailable as error:
             print(error, flush=True)
 
-    def _is_new(self, stack: Manifest) -> bool:
-        """Tell whether this generation was not written yet."""
-        meta = stack["metadata"]
-        written = (stack.get("status") or {}).get("observedGeneration", 0)
-        if max(self._generations.get(meta["uid"], 0), written) >= meta["generation"]:
+    def _is_new_generation(self, stack: Manifest) -> bool:
+        """Return whether this generation is still to be written, and record it as written."""
+        metadata = stack["metadata"]
+        observed = (stack.get("status") or {}).get("observedGeneration", 0)
+        if max(self._written_generations.get(metadata["uid"], 0), observed) >= metadata["generation"]:
             return False
-        self._generations[meta["uid"]] = meta["generation"]
+        self._written_generations[metadata["uid"]] = metadata["generation"]
         return True
 
     async def _write(self, stack: Manifest) -> None:
-        """Write a stack: all its objects at once, then its status."""
+        """Apply all children of a stack concurrently, then its status."""
         try:
             objects = self._template.objects(stack)
             await asyncio.gather(*(self._client.send(requests.apply(one)) for one in objects))
-            if self._with_status:
-                meta = stack["metadata"]
-                ref = Ref(stack["apiVersion"], stack["kind"], meta["namespace"], meta["name"])
+            if self._writes_status:
+                metadata = stack["metadata"]
+                ref = Ref(stack["apiVersion"], stack["kind"], metadata["namespace"], metadata["name"])
                 status = self._template.status(stack)
-                await self._client.send(requests.apply_status(ref, uid=meta["uid"], status=status))
+                await self._client.send(requests.apply_status(ref, uid=metadata["uid"], status=status))
         finally:
-            self._slots.release()
+            self._semaphore.release()
 
 
-def _whole(request: Request) -> Request:
-    """Return the request for whole stacks, not for their metadata alone."""
+def _full_objects(request: Request) -> Request:
+    """Return the request for full objects instead of their metadata."""
     return replace(request, accept=requests.JSON)
 
 
@@ -169,17 +170,17 @@ async def _main(given: argparse.Namespace) -> None:
     client = Client(Credentials(load()), in_flight=given.in_flight)
     try:
         template = Template(pods=given.pods)
-        await Loop(client, template=template, stacks_at_once=2 * given.in_flight, status=given.status).run()
+        await Loop(client, template=template, max_stacks=2 * given.in_flight, status=given.status).run()
     finally:
         await client.close()
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.contenders.loop", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.systems.bare_loop", description=__doc__)
     parser.add_argument("--kubeconfig", required=True, metavar="FILE")
-    parser.add_argument("--in-flight", required=True, type=int, metavar="N", help="how many requests at once")
-    parser.add_argument("--pods", default=0, type=int, metavar="N", help="how many a Deployment wants")
-    parser.add_argument("--status", action="store_true", help="apply the status, too")
+    parser.add_argument("--in-flight", required=True, type=int, metavar="N", help="concurrent requests")
+    parser.add_argument("--pods", default=0, type=int, metavar="N", help="replicas of each Deployment")
+    parser.add_argument("--status", action="store_true", help="apply the status as well")
     return parser.parse_args()
 
 
