@@ -95,7 +95,7 @@ class Finding:
 def identifiers(path: Path) -> Iterator[Finding]:
     """Yield the retired parts of the identifiers that a Python file defines: functions, classes, arguments, names."""
     for node in ast.walk(ast.parse(path.read_text())):
-        for name in _defined(node):
+        for name in (name for name in _defined(node) if not name.startswith("__")):
             for part in _PART.findall(name):
                 if part.lower() in _RETIRED:
                     line = getattr(node, "lineno", 0)

@@ -1,4 +1,4 @@
-"""One operator for all tests of a process, as a ServiceAccount of its own with the chart's rights, and no others."""
+"""One operator for all API tests of a process, with a ServiceAccount that has the chart's permissions only."""
 
 from __future__ import annotations
 
@@ -6,118 +6,118 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.api.harness import AUDIT_LOG, KUBECONFIG, ROOT, Audit, Cluster, Failure, Operator, Space, eventually
+from tests.api.audit_log import AuditLog
+from tests.api.cluster import APPLY, AUDIT_LOG, KUBECONFIG, ROOT, ApiError, Cluster, Namespace, eventually
+from tests.api.operator_process import OperatorProcess
 
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "one") + secrets.token_hex(2)  # others may run the tests, too
-SYSTEM = f"api-system-{WORKER}"
-ACCOUNT = "operator"
-CREW = ("one", "two", "three")  # accounts of operators that share something: the audit log tells them apart
+RUN_ID = os.environ.get("PYTEST_XDIST_WORKER", "one") + secrets.token_hex(2)  # another run may use the same cluster
+OPERATOR_NAMESPACE = f"api-system-{RUN_ID}"
+OPERATOR_ACCOUNT = "operator"
+REPLICA_ACCOUNTS = ("replica-1", "replica-2", "replica-3")
+"""ServiceAccounts of replicas: the audit log tells two processes apart by their accounts only."""
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Give the API server, which must be there."""
+    """Return a client of the API server; fail when there is no cluster."""
     if not KUBECONFIG.exists():
         pytest.fail("there is no cluster: run `make cluster`")
-    made = Cluster()
-    yield made
-    made.close()
+    client = Cluster()
+    yield client
+    client.close()
 
 
-def rules(kind: str) -> list[dict[str, Any]]:
-    """Return the rules of the chart's ClusterRole or Role, but for the Lease's name: each test has one of its own."""
+def chart_rules(kind: str) -> list[dict[str, Any]]:
+    """Return the rules of the chart's ClusterRole or Role, without the Lease's name, which differs between tests."""
     lines = (ROOT / "deploy/appstack/templates/rbac.yaml").read_text().splitlines(keepends=True)
     text = "".join(line for line in lines if "resourceNames" not in line)
     document = next(part for part in text.split("\n---\n") if re.search(rf"^kind: {kind}$", part, re.MULTILINE))
-    found: list[dict[str, Any]] = yaml.safe_load(document[document.index("\nrules:") :])["rules"]
-    return found
+    rules: list[dict[str, Any]] = yaml.safe_load(document[document.index("\nrules:") :])["rules"]
+    return rules
 
 
-def _made_anew(cluster: Cluster, collection: str, manifest: dict[str, Any]) -> None:
+def _recreate(cluster: Cluster, collection: str, manifest: dict[str, Any]) -> None:
     name = manifest["metadata"]["name"]
     try:
         cluster.request("DELETE", f"{collection}/{name}")
-    except Failure as error:
-        assert error.status == 404  # noqa: PT017  # nothing to delete is what we want
-    eventually(lambda: _created(cluster, collection, manifest), within=60)
+    except ApiError as error:
+        assert error.status == 404  # noqa: PT017  # the usual case: there is nothing to delete
+    eventually(lambda: _create(cluster, collection, manifest), within=60)
 
 
-def _created(cluster: Cluster, collection: str, manifest: dict[str, Any]) -> bool:
-    """Create it, once what bore its name is gone."""
+def _create(cluster: Cluster, collection: str, manifest: dict[str, Any]) -> bool:
+    """Create an object and return True; raise ApiError while the deleted one still has its name."""
     cluster.request("POST", collection, manifest)
     return True
 
 
 @pytest.fixture(scope="session")
-def system(cluster: Cluster) -> Iterator[Space]:
-    """Give the operator's own namespace, with its ServiceAccount."""
+def operator_namespace(cluster: Cluster) -> Iterator[Namespace]:
+    """Return the namespace of the operators, with the CRD, their ServiceAccounts and their permissions created."""
     crd = yaml.safe_load((ROOT / "crds/appstack.dev_appstacks.yaml").read_text())
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{crd['metadata']['name']}"
-    cluster.request("PATCH", path, crd, kind="application/apply-patch+yaml", fieldManager="tests", force="true")
+    cluster.request("PATCH", path, crd, content_type=APPLY, fieldManager="tests", force="true")
     eventually(lambda: cluster.request("GET", "/apis/appstack.dev/v1alpha1/appstacks", limit="1"))
-    with namespace(cluster, SYSTEM) as space:
-        for account in (ACCOUNT, *CREW):
-            space.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
-        subjects = [{"kind": "ServiceAccount", "name": name, "namespace": SYSTEM} for name in (ACCOUNT, *CREW)]
+    accounts = (OPERATOR_ACCOUNT, *REPLICA_ACCOUNTS)
+    with temporary_namespace(cluster, OPERATOR_NAMESPACE) as namespace:
+        for account in accounts:
+            namespace.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
+        subjects = [{"kind": "ServiceAccount", "name": name, "namespace": OPERATOR_NAMESPACE} for name in accounts]
         for kind, collection in (
             ("ClusterRole", f"{RBAC}/clusterroles"),
-            ("Role", f"{RBAC}/namespaces/{SYSTEM}/roles"),
+            ("Role", f"{RBAC}/namespaces/{OPERATOR_NAMESPACE}/roles"),
         ):
-            meta = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": SYSTEM}}
-            _made_anew(cluster, collection, meta | {"kind": kind, "rules": rules(kind)})
-            role = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": SYSTEM}
-            binding = meta | {"kind": f"{kind}Binding", "roleRef": role, "subjects": subjects}
-            _made_anew(cluster, collection.replace("roles", "rolebindings"), binding)
-        yield space
-    cluster.request("DELETE", f"{RBAC}/clusterroles/{SYSTEM}")
-    cluster.request("DELETE", f"{RBAC}/clusterrolebindings/{SYSTEM}")
+            base = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": OPERATOR_NAMESPACE}}
+            _recreate(cluster, collection, base | {"kind": kind, "rules": chart_rules(kind)})
+            role_ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": OPERATOR_NAMESPACE}
+            binding = base | {"kind": f"{kind}Binding", "roleRef": role_ref, "subjects": subjects}
+            _recreate(cluster, collection.replace("roles", "rolebindings"), binding)
+        yield namespace
+    cluster.request("DELETE", f"{RBAC}/clusterroles/{OPERATOR_NAMESPACE}")
+    cluster.request("DELETE", f"{RBAC}/clusterrolebindings/{OPERATOR_NAMESPACE}")
 
 
-class namespace:  # used like a function
-    """A namespace for as long as the block lasts."""
-
-    def __init__(self, cluster: Cluster, name: str) -> None:
-        self.space = Space(cluster, name)
-
-    def __enter__(self) -> Space:
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.space.name}}
-        _made_anew(self.space.cluster, "/api/v1/namespaces", body)
-        return self.space
-
-    def __exit__(self, *_: object) -> None:
+@contextmanager
+def temporary_namespace(cluster: Cluster, name: str) -> Iterator[Namespace]:
+    """Create a namespace for the block and delete it afterwards, without waiting for the deletion."""
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    _recreate(cluster, "/api/v1/namespaces", body)
+    try:
+        yield Namespace(cluster, name)
+    finally:
         try:
-            self.space.cluster.request("DELETE", f"/api/v1/namespaces/{self.space.name}")
-        except Failure as error:  # a test may have deleted it
+            cluster.request("DELETE", f"/api/v1/namespaces/{name}")
+        except ApiError as error:  # a test may have deleted the namespace
             if error.status != 404:
                 raise
 
 
 @pytest.fixture(scope="session")
-def kubeconfig(cluster: Cluster, system: Space, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a kubeconfig of the operator's ServiceAccount."""
-    return login(cluster, system, ACCOUNT, tmp_path_factory.mktemp("login"))
+def kubeconfig(cluster: Cluster, operator_namespace: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of a kubeconfig with a token of the operator's ServiceAccount."""
+    return write_kubeconfig(cluster, operator_namespace, OPERATOR_ACCOUNT, tmp_path_factory.mktemp("kubeconfig"))
 
 
-def login(cluster: Cluster, space: Space, account: str, folder: Path) -> Path:
-    """Write a kubeconfig of a ServiceAccount."""
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
-    path = space.path("ServiceAccount", account) + "/token"
-    token = cluster.request("POST", path, asked)["status"]["token"]
-    where = {"server": cluster.server, "certificate-authority": cluster.ca}
+def write_kubeconfig(cluster: Cluster, namespace: Namespace, account: str, folder: Path) -> Path:
+    """Write a kubeconfig with a token of a ServiceAccount and return its path."""
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}}
+    path = namespace.path("ServiceAccount", account) + "/token"
+    token = cluster.request("POST", path, request)["status"]["token"]
     content = {
         "apiVersion": "v1",
         "kind": "Config",
-        "current-context": "it",
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-        "clusters": [{"name": "it", "cluster": where}],
-        "users": [{"name": "it", "user": {"token": token}}],
+        "current-context": "test",
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "clusters": [{"name": "test", "cluster": {"server": cluster.server, "certificate-authority": cluster.ca}}],
+        "users": [{"name": "test", "user": {"token": token}}],
     }
     file = folder / f"{account}.yaml"
     file.write_text(yaml.safe_dump(content))
@@ -125,34 +125,36 @@ def login(cluster: Cluster, space: Space, account: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def operator(system: Space, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """Give the operator, at work."""
-    running = Operator(
+def operator(
+    operator_namespace: Namespace, kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
+    """Return a running operator that reconciles the namespaces of this test process."""
+    process = OperatorProcess(
         tmp_path_factory.mktemp("operator"),
         kubeconfig,
         identity="api-tests",
-        operatorNamespace=SYSTEM,
-        namespaces=[f"api-{WORKER}-*"],
+        operatorNamespace=OPERATOR_NAMESPACE,
+        namespaces=[f"api-{RUN_ID}-*"],
     )
-    running.start()
-    yield running
-    assert running.stop() == 0, running.words()[-3000:]
-    assert "Traceback" not in running.words()
+    process.start()
+    yield process
+    assert process.stop() == 0, process.log_text()[-3000:]
+    assert "Traceback" not in process.log_text()
 
 
 @pytest.fixture
-def space(request: pytest.FixtureRequest, cluster: Cluster, operator: Operator) -> Iterator[Space]:
-    """Give a test a namespace of its own, in which the operator works."""
-    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40]
-    with namespace(cluster, f"api-{WORKER}-{words.strip('-')}-{secrets.token_hex(2)}") as space:
-        yield space
+def namespace(request: pytest.FixtureRequest, cluster: Cluster, operator: OperatorProcess) -> Iterator[Namespace]:
+    """Return a namespace for one test, which the operator reconciles."""
+    slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40]
+    with temporary_namespace(cluster, f"api-{RUN_ID}-{slug.strip('-')}-{secrets.token_hex(2)}") as namespace:
+        yield namespace
 
 
 @pytest.fixture(scope="session")
-def audit(system: Space) -> Iterator[Audit]:
-    """Give what the operator has asked of the API server."""
+def audit_log(operator_namespace: Namespace) -> Iterator[AuditLog]:
+    """Return the audit log of the operator's account."""
     if not AUDIT_LOG.exists():
-        pytest.skip("not run: this cluster gives no .cluster/audit.log to count requests in")
-    log = Audit(f"system:serviceaccount:{SYSTEM}:{ACCOUNT}")
+        pytest.skip("not run: this cluster has no .cluster/audit.log to count requests in")
+    log = AuditLog(f"system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_ACCOUNT}")
     yield log
     log.close()

@@ -1,4 +1,4 @@
-"""Many stacks at once: children first, statuses after; and an operator that is killed in the middle loses nothing."""
+"""A backlog of AppStacks: applies have priority over status writes, and a killed operator loses no work."""
 
 from __future__ import annotations
 
@@ -8,96 +8,107 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import CREW, WORKER, namespace
-from tests.api.crew import Member, Sent, member
-from tests.api.harness import CHILDREN, Cluster, Space, eventually
+from tests.api.cluster import CHILD_COUNT, Cluster, Namespace, eventually
+from tests.api.conftest import REPLICA_ACCOUNTS, RUN_ID, temporary_namespace
+from tests.api.replicas import AuditedRequest, Replica, replica
 
-STACKS = 80
-TRIES = 3  # to kill it in the middle: a busy machine may see the middle when it is over
-PUT_OFF = 9.0  # seconds; who is untold for more than ten is told by whichever worker has the next look at it
-KINDS = ("ServiceAccount", "ConfigMap", "Service", "Deployment")
-
-
-@pytest.fixture
-def home(cluster: Cluster, system: Space) -> Iterator[Space]:
-    """Give a namespace with many stacks that nobody has looked at yet."""
-    with namespace(cluster, f"backlog-{WORKER}-{secrets.token_hex(2)}") as space:
-        fill(space, "shop")
-        yield space
-
-
-def fill(home: Space, name: str) -> None:
-    """Make many stacks."""
-    for number in range(STACKS):
-        home.stack(f"{name}-{number:03}")
+BATCH_SIZE = 80
+WORKERS = 16  # fewer than there are AppStacks in a batch
+MAX_BATCHES = 3  # attempts to kill the operator before it finishes a batch; a busy machine may miss the moment
+CHILD_KINDS = ("ServiceAccount", "ConfigMap", "Service", "Deployment")
 
 
 @pytest.fixture
-def slow(cluster: Cluster, system: Space, home: Space, tmp_path: Path) -> Iterator[Member]:
-    """Give an operator with fewer workers than there are stacks, not started."""
-    settings = {"identity": f"backlog-{secrets.token_hex(3)}", "namespaces": [home.name], "workers": 16}
-    with member(cluster, system, CREW[0], tmp_path, **settings) as one:
-        yield one
+def namespace(cluster: Cluster, operator_namespace: Namespace) -> Iterator[Namespace]:
+    """Return a namespace with a batch of AppStacks that no operator has reconciled."""
+    with temporary_namespace(cluster, f"backlog-{RUN_ID}-{secrets.token_hex(2)}") as namespace:
+        create_batch(namespace, "shop")
+        yield namespace
 
 
-def told(home: Space) -> int:
-    """Return how many stacks say that all is applied."""
-    statuses = (one.get("status") or {} for one in home.list("AppStack"))
-    return sum(len(status.get("resources", ())) == CHILDREN for status in statuses)
+def create_batch(namespace: Namespace, prefix: str) -> None:
+    """Create BATCH_SIZE AppStacks."""
+    for number in range(BATCH_SIZE):
+        namespace.create_stack(f"{prefix}-{number:03}")
 
 
-def test_children_come_first_and_statuses_after(slow: Member, home: Space) -> None:
-    slow.operator.start()
-    eventually(lambda: told(home) == STACKS, within=120)
-
-    sent = [one for one in slow.sent() if one.namespace == home.name and one.writes]
-    made = [one for one in sent if one.code == 201 and one.subresource == ""]
-    statuses = [one for one in sent if one.subresource == "status"]
-    looked = {one.name: one.at for one in made if one.resource == "serviceaccounts"}  # each first look begins with one
-    early = [one for one in statuses if one.at < max(looked.values())]
-    in_turn = [one for one in early if one.at < looked[one.name] + PUT_OFF]
-
-    assert STACKS * CHILDREN == len([one for one in made if one.resource != "events"])
-    assert len(statuses) >= STACKS, "and more where a controller was quick to say something of a child"
-    assert in_turn, "who waits for a look keeps nobody from being told of for ever"
-    assert most_at_once(in_turn) <= 2, "one worker of 16 tells meanwhile, as there is but one namespace"
-    assert most_at_once(made) > 2
+@pytest.fixture
+def small_operator(
+    cluster: Cluster, operator_namespace: Namespace, namespace: Namespace, tmp_path: Path
+) -> Iterator[Replica]:
+    """Return a stopped operator with few workers, which reconciles the namespace of the test."""
+    settings = {"identity": f"backlog-{secrets.token_hex(3)}", "namespaces": [namespace.name], "workers": WORKERS}
+    with replica(cluster, operator_namespace, REPLICA_ACCOUNTS[0], tmp_path, **settings) as stopped:
+        yield stopped
 
 
-def test_an_operator_that_is_killed_in_a_backlog_loses_nothing(slow: Member, home: Space) -> None:
-    stacks = STACKS
-    while not killed_in_time(slow, home, stacks):
-        assert stacks < TRIES * STACKS, "it was never killed before it was done"
-        fill(home, f"more-{stacks}")
-        stacks += STACKS
-    before = versions(home)
-
-    slow.operator.start()
-    eventually(lambda: told(home) == stacks, within=120)
-
-    after = versions(home)
-    assert before == {which: after[which] for which in before}, "what is applied once more stays as it was"
-    assert stacks * CHILDREN == len(after)
+def complete_count(namespace: Namespace) -> int:
+    """Return the number of AppStacks whose status records every child."""
+    statuses = (stack.get("status") or {} for stack in namespace.list("AppStack"))
+    return sum(len(status.get("resources", ())) == CHILD_COUNT for status in statuses)
 
 
-def killed_in_time(slow: Member, home: Space, stacks: int) -> bool:
-    """Start it and kill it in the middle of the newest stacks; tell whether some were left to be told of."""
-    slow.operator.start()
-    eventually(lambda: len(home.list("Deployment")) > stacks - STACKS * 2 / 3)
-    slow.operator.kill()
-    return told(home) < stacks
+def test_applies_have_priority_over_status_writes(small_operator: Replica, namespace: Namespace) -> None:
+    small_operator.operator.start()
+    eventually(lambda: complete_count(namespace) == BATCH_SIZE, within=120)
+
+    writes = [request for request in small_operator.requests() if request.namespace == namespace.name]
+    writes = [request for request in writes if request.is_write]
+    creations = [request for request in writes if request.code == 201 and request.subresource == ""]
+    status_writes = [request for request in writes if request.subresource == "status"]
+    # The first reconcile of an AppStack starts with its ServiceAccount.
+    reconciled_at = {
+        request.name: request.received_at for request in creations if request.resource == "serviceaccounts"
+    }
+    during_backlog = [request for request in status_writes if request.received_at < max(reconciled_at.values())]
+
+    assert BATCH_SIZE * CHILD_COUNT == len([request for request in creations if request.resource != "events"])
+    assert len(status_writes) >= BATCH_SIZE, "more when the status of a child changed quickly"
+    assert during_backlog, "a backlog does not suspend status writes"
+    assert max_concurrency(during_backlog) <= 2, "one status write is in flight during a backlog"
+    assert max_concurrency(creations) > 2
 
 
-def most_at_once(sent: list[Sent]) -> int:
-    """Return the most requests that the API server had in hand at the same time."""
-    return max(sum(one.at <= other.at <= one.ended for other in sent) for one in sent)
+def test_operator_killed_in_a_backlog_loses_no_work(small_operator: Replica, namespace: Namespace) -> None:
+    stack_count = BATCH_SIZE
+    while not killed_before_completion(small_operator, namespace, stack_count):
+        assert stack_count < MAX_BATCHES * BATCH_SIZE, "the operator finished every batch before it was killed"
+        create_batch(namespace, f"more-{stack_count}")
+        stack_count += BATCH_SIZE
+    before = child_versions(namespace)
+
+    small_operator.operator.start()
+    eventually(lambda: complete_count(namespace) == stack_count, within=120)
+
+    after = child_versions(namespace)
+    assert before == {child: after[child] for child in before}, "a second apply of a child changes nothing"
+    assert stack_count * CHILD_COUNT == len(after)
 
 
-def versions(home: Space) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return uid and version of every child: of a Deployment the generation, as its controller writes its status."""
-    found = ((kind, one["metadata"]) for kind in KINDS for one in home.list(kind))
-    ours = ((kind, meta) for kind, meta in found if "appstack.dev/stack" in meta.get("labels", {}))
+def killed_before_completion(small_operator: Replica, namespace: Namespace, stack_count: int) -> bool:
+    """Start the operator and kill it within the newest batch; return whether some statuses were still pending."""
+    small_operator.operator.start()
+    eventually(lambda: len(namespace.list("Deployment")) > stack_count - BATCH_SIZE * 2 / 3)
+    small_operator.operator.kill()
+    return complete_count(namespace) < stack_count
+
+
+def max_concurrency(requests: list[AuditedRequest]) -> int:
+    """Return the highest number of requests that the API server processed at the same time."""
+    return max(
+        sum(request.received_at <= other.received_at <= request.completed_at for other in requests)
+        for request in requests
+    )
+
+
+def child_versions(namespace: Namespace) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return the uid and the version of every child.
+
+    The version of a Deployment is its generation, because its controller changes the resourceVersion.
+    """
+    objects = ((kind, child["metadata"]) for kind in CHILD_KINDS for child in namespace.list(kind))
+    children = ((kind, meta) for kind, meta in objects if "appstack.dev/stack" in meta.get("labels", {}))
     return {
         (kind, meta["name"]): (meta["uid"], str(meta.get("generation") or meta["resourceVersion"]))
-        for kind, meta in ours
+        for kind, meta in children
     }

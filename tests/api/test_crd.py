@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition on a real API server: accepted, strict, and merging lists by key."""
+"""The CustomResourceDefinition on a real API server: accepted, strict, and lists merged by key."""
 
 from __future__ import annotations
 
@@ -10,47 +10,59 @@ from typing import Any
 import pytest
 import yaml
 
-from appstack.api.crd import COLUMNS, UNSEEN
+from appstack.api.crd import PRINTER_COLUMNS, UNOBSERVED
 from appstack.validation.unknown_fields import unknown_fields
-from tests.api.conftest import WORKER, namespace
-from tests.api.harness import APPLY, KUBECONFIG, ROOT, Cluster, Failure, Manifest, Space, stack
+from tests.api.cluster import APPLY, KUBECONFIG, ROOT, ApiError, Cluster, Manifest, Namespace, appstack
+from tests.api.conftest import RUN_ID, temporary_namespace
 from tools.cluster import programs
 
 EXAMPLES = sorted((ROOT / "examples").glob("*/appstack.yaml"))
 
 
 @pytest.fixture(scope="module")
-def place(cluster: Cluster, system: Space) -> Iterator[Space]:
-    """Give a namespace that no operator looks at: the tests here are alone with the API server."""
-    with namespace(cluster, f"crd-{WORKER}") as space:
-        yield space
+def namespace(cluster: Cluster, operator_namespace: Namespace) -> Iterator[Namespace]:
+    """Return a namespace that no operator reconciles."""
+    with temporary_namespace(cluster, f"crd-{RUN_ID}") as namespace:
+        yield namespace
 
 
-def kubectl(space: Space, *words: str, stdin: str) -> subprocess.CompletedProcess[str]:
-    """Run kubectl as people do, with its own default of strict validation."""
-    command = [str(programs.path("kubectl")), "--kubeconfig", str(KUBECONFIG), "--namespace", space.name, *words]
+def kubectl(namespace: Namespace, *arguments: str, stdin: str) -> subprocess.CompletedProcess[str]:
+    """Run kubectl with its default of strict validation."""
+    command = [
+        str(programs.path("kubectl")),
+        "--kubeconfig",
+        str(KUBECONFIG),
+        "--namespace",
+        namespace.name,
+        *arguments,
+    ]
     return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=60)
 
 
-def applied(space: Space, name: str, spec: Mapping[str, Any], *, by: str) -> Manifest:
-    """Apply a part of a stack, server-side, as one of several managers."""
-    part = {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": {"name": name}, "spec": spec}
-    path = space.path("AppStack", name)
-    return space.cluster.request("PATCH", path, part, kind=APPLY, fieldManager=by, fieldValidation="Strict")
+def apply_spec(namespace: Namespace, name: str, spec: Mapping[str, Any], *, manager: str) -> Manifest:
+    """Apply fields of an AppStack, server-side, as one of several field managers."""
+    body = {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": {"name": name}, "spec": spec}
+    path = namespace.path("AppStack", name)
+    return namespace.cluster.request(
+        "PATCH", path, body, content_type=APPLY, fieldManager=manager, fieldValidation="Strict"
+    )
 
 
-def test_it_is_established_and_structural(cluster: Cluster, system: Space) -> None:
+def test_definition_is_established(cluster: Cluster, operator_namespace: Namespace) -> None:
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/appstacks.appstack.dev"
-    found = {one["type"]: one["status"] for one in cluster.request("GET", path)["status"]["conditions"]}
+    conditions = cluster.request("GET", path)["status"]["conditions"]
 
-    assert found == {"NamesAccepted": "True", "Established": "True"}
+    assert {condition["type"]: condition["status"] for condition in conditions} == {
+        "NamesAccepted": "True",
+        "Established": "True",
+    }
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)
-def test_kubectl_takes_every_example(example: Path, place: Space) -> None:
-    ended = kubectl(place, "apply", "--dry-run=server", "-f", "-", stdin=example.read_text())
+def test_kubectl_accepts_every_example(example: Path, namespace: Namespace) -> None:
+    result = kubectl(namespace, "apply", "--dry-run=server", "-f", "-", stdin=example.read_text())
 
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
@@ -64,25 +76,25 @@ def test_kubectl_takes_every_example(example: Path, place: Space) -> None:
         ("service: {selector: {a: b}}", "spec.service.selector"),
     ],
 )
-def test_an_unknown_field_is_refused_by_kubectl_by_server_side_apply_and_offline(
-    spec: str, field: str, place: Space
+def test_unknown_field_is_refused_by_kubectl_by_server_side_apply_and_offline(
+    spec: str, field: str, namespace: Namespace
 ) -> None:
-    document = stack("unknown")
+    document = appstack("unknown")
     document["spec"] |= yaml.safe_load(spec)
-    ended = kubectl(place, "apply", "-f", "-", stdin=yaml.safe_dump(document))
+    result = kubectl(namespace, "apply", "-f", "-", stdin=yaml.safe_dump(document))
 
-    assert ended.returncode == 1
-    assert f'unknown field "{field}"' in ended.stderr
-    with pytest.raises(Failure, match="field not declared in schema"):
-        applied(place, "unknown", document["spec"], by="somebody")
+    assert result.returncode == 1
+    assert f'unknown field "{field}"' in result.stderr
+    with pytest.raises(ApiError, match="field not declared in schema"):
+        apply_spec(namespace, "unknown", document["spec"], manager="tests")
     assert [fault.field for fault in unknown_fields(document)] == [field]
 
 
-def test_an_object_that_has_no_fields_takes_none_from_any_client(place: Space) -> None:
+def test_object_without_fields_accepts_none_from_any_client(namespace: Namespace) -> None:
     spec = {"backend": {"image": "s"}, "volumes": [{"name": "a", "nodeCache": {"size": 1}}]}
 
-    with pytest.raises(Failure, match=r"spec\.volumes\[0\]\.nodeCache: Too many"):
-        applied(place, "empty", spec, by="somebody")
+    with pytest.raises(ApiError, match=r"spec\.volumes\[0\]\.nodeCache: Too many"):
+        apply_spec(namespace, "empty", spec, manager="tests")
 
 
 MERGED = [
@@ -98,9 +110,9 @@ MERGED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "path", "mine", "theirs"), MERGED, ids=[case[0] for case in MERGED])
-def test_two_managers_share_a_list_and_each_takes_back_only_its_own(
-    name: str, path: list[str], mine: Manifest, theirs: Manifest, place: Space
+@pytest.mark.parametrize(("name", "path", "first", "second"), MERGED, ids=[case[0] for case in MERGED])
+def test_two_managers_share_a_list_and_each_removes_only_its_own_entries(
+    name: str, path: list[str], first: Manifest, second: Manifest, namespace: Namespace
 ) -> None:
     def spec(*entries: Manifest) -> Manifest:
         inner: Any = list(entries)
@@ -108,63 +120,65 @@ def test_two_managers_share_a_list_and_each_takes_back_only_its_own(
             inner = {part: inner}
         return {**inner, "backend": {"image": "s", **inner.get("backend", {})}}
 
-    def entries(answer: Manifest) -> list[Manifest]:
-        found = answer["spec"]
+    def entries(stack: Manifest) -> list[Manifest]:
+        value = stack["spec"]
         for part in path:
-            found = found[part]
-        return [{key: entry[key] for key in wanted} for entry, wanted in zip(found, (mine, theirs), strict=False)]
+            value = value[part]
+        return [{key: entry[key] for key in sent} for entry, sent in zip(value, (first, second), strict=False)]
 
-    applied(place, name, spec(mine), by="me")
-    assert entries(applied(place, name, spec(theirs), by="them")) == [mine, theirs]
-    assert entries(applied(place, name, spec(), by="them")) == [mine]
-
-
-def test_what_stands_twice_under_one_key_is_refused(place: Space) -> None:
-    twice = {"name": "a", "emptyDir": {}}
-    with pytest.raises(Failure, match="Duplicate value"):
-        place.stack("twice", volumes=[twice, twice])
+    apply_spec(namespace, name, spec(first), manager="first")
+    assert entries(apply_spec(namespace, name, spec(second), manager="second")) == [first, second]
+    assert entries(apply_spec(namespace, name, spec(), manager="second")) == [first]
 
 
-def test_nothing_is_added_to_what_the_author_wrote_but_keys_of_lists(place: Space) -> None:
+def test_two_entries_with_one_key_are_refused(namespace: Namespace) -> None:
+    volume = {"name": "a", "emptyDir": {}}
+    with pytest.raises(ApiError, match="Duplicate value"):
+        namespace.create_stack("twice", volumes=[volume, volume])
+
+
+def test_api_server_adds_only_the_keys_of_lists_to_a_spec(namespace: Namespace) -> None:
     for example in EXAMPLES:
         for document in yaml.safe_load_all(example.read_text()):
             if document["kind"] == "AppStack":
-                found = place.create(document)["spec"]
-                assert _less(found, document["spec"], {"protocol": "TCP", "container": "backend"}) == document["spec"]
+                stored = namespace.create(document)["spec"]
+                defaults = {"protocol": "TCP", "container": "backend"}
+                assert _without_defaults(stored, document["spec"], defaults) == document["spec"]
 
 
-def _less(found: Any, written: Any, keys: dict[str, str]) -> Any:
-    """Return what was found less the keys of lists that nobody wrote."""
-    if isinstance(found, list):
-        return [_less(*pair, keys) for pair in zip(found, written, strict=True)]
-    if not isinstance(found, dict):
-        return found
-    added = {key for key, value in keys.items() if found.get(key) == value and key not in written}
-    return {key: _less(value, written.get(key), keys) for key, value in found.items() if key not in added}
+def _without_defaults(stored: Any, written: Any, defaults: dict[str, str]) -> Any:
+    """Return a stored value without the defaulted fields that the written value does not have."""
+    if isinstance(stored, list):
+        return [_without_defaults(*pair, defaults) for pair in zip(stored, written, strict=True)]
+    if not isinstance(stored, dict):
+        return stored
+    added = {key for key, value in defaults.items() if stored.get(key) == value and key not in written}
+    kept = {key: value for key, value in stored.items() if key not in added}
+    return {key: _without_defaults(value, written.get(key), defaults) for key, value in kept.items()}
 
 
-def test_quantities_are_taken_as_kubernetes_takes_them(place: Space) -> None:
+def test_quantity_is_accepted_as_kubernetes_accepts_it(namespace: Namespace) -> None:
     resources = {"limits": {"cpu": 1, "memory": "64Mi"}, "requests": {"cpu": "100m"}}
     backend = {"image": "s", "resources": resources}
 
-    assert place.stack("quantities", backend=backend)["spec"]["backend"]["resources"] == resources
-    with pytest.raises(Failure, match=r"spec\.backend\.resources\.limits\.memory"):
-        place.stack("odd", backend={"image": "s", "resources": {"limits": {"memory": "64 MB"}}})
+    assert namespace.create_stack("quantities", backend=backend)["spec"]["backend"]["resources"] == resources
+    with pytest.raises(ApiError, match=r"spec\.backend\.resources\.limits\.memory"):
+        namespace.create_stack("odd", backend={"image": "s", "resources": {"limits": {"memory": "64 MB"}}})
 
 
-def test_a_name_may_have_52_characters(place: Space) -> None:
-    place.stack("n" * 52)
-    with pytest.raises(Failure, match=r"metadata\.name: must have at most 52 characters"):
-        place.stack("n" * 53)
+def test_name_has_at_most_52_characters(namespace: Namespace) -> None:
+    namespace.create_stack("n" * 52)
+    with pytest.raises(ApiError, match=r"metadata\.name: must have at most 52 characters"):
+        namespace.create_stack("n" * 53)
 
 
-def test_a_stack_that_nobody_looked_at_is_not_current_for_kstatus(place: Space) -> None:
-    place.stack("fresh")
-    assert place.get("AppStack", "fresh")["status"] == UNSEEN
+def test_unobserved_stack_is_not_current_for_kstatus(namespace: Namespace) -> None:
+    namespace.create_stack("fresh")
+    assert namespace.get("AppStack", "fresh")["status"] == UNOBSERVED
 
 
-def test_a_whole_status_is_kept_as_it_was_written(place: Space) -> None:
-    place.stack("whole")
+def test_complete_status_is_stored_as_written(namespace: Namespace) -> None:
+    namespace.create_stack("whole")
     now = "2026-11-21T07:00:00Z"
     status = {
         "observedGeneration": 1,
@@ -182,26 +196,29 @@ def test_a_whole_status_is_kept_as_it_was_written(place: Space) -> None:
             | {"field": "spec.backend", "hint": "h"}
         ],
     }
-    path = place.path("AppStack", "whole") + "/status"
-    part = {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": {"name": "whole"}}
-    place.cluster.request(
-        "PATCH", path, part | {"status": status}, kind=APPLY, fieldManager="a", fieldValidation="Strict"
+    path = namespace.path("AppStack", "whole") + "/status"
+    stack = {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": {"name": "whole"}}
+    namespace.cluster.request(
+        "PATCH", path, stack | {"status": status}, content_type=APPLY, fieldManager="a", fieldValidation="Strict"
     )
 
-    assert place.status("whole") == status
+    assert namespace.status("whole") == status
 
 
-def test_it_scales(place: Space) -> None:
-    place.stack("scaled", replicas=1)
-    place.patch("AppStack", "scaled", {"spec": {"replicas": 3}}, sub="scale")
+def test_scale_subresource_sets_the_replicas(namespace: Namespace) -> None:
+    namespace.create_stack("scaled", replicas=1)
+    namespace.patch("AppStack", "scaled", {"spec": {"replicas": 3}}, subresource="scale")
 
-    assert place.get("AppStack", "scaled")["spec"]["replicas"] == 3
+    assert namespace.get("AppStack", "scaled")["spec"]["replicas"] == 3
 
 
-def test_kubectl_get_shows_the_columns(place: Space) -> None:
-    place.stack("shown")
-    ended = kubectl(place, "get", "aps", "shown", "--output", "wide", stdin="")
-    explained = kubectl(place, "explain", "appstack.spec.proxy.static.from", stdin="")
+def test_kubectl_get_prints_the_columns(namespace: Namespace) -> None:
+    namespace.create_stack("shown")
+    result = kubectl(namespace, "get", "aps", "shown", "--output", "wide", stdin="")
+    explained = kubectl(namespace, "explain", "appstack.spec.proxy.static.from", stdin="")
 
-    assert ended.stdout.split("\n")[0].split() == ["NAME", *" ".join(name for name, *_ in COLUMNS).upper().split()]
-    assert "A directory of the backend's image" in explained.stdout
+    assert result.stdout.split("\n")[0].split() == [
+        "NAME",
+        *" ".join(name for name, *_ in PRINTER_COLUMNS).upper().split(),
+    ]
+    assert "Directory of the backend's image" in explained.stdout

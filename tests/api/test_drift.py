@@ -1,4 +1,4 @@
-"""Drift is repaired exactly: what others change of ours, once; what others add, never."""
+"""Drift repair: a changed field of the operator is repaired once; fields that other clients add are kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.harness import JSON_PATCH, MERGE, STRATEGIC, Audit, Manifest, Operator, Space, eventually
+from tests.api.audit_log import AuditLog
+from tests.api.cluster import JSON_PATCH, MERGE, STRATEGIC, Manifest, Namespace, eventually
+from tests.api.operator_process import OperatorProcess
 
 BACKEND = {
     "image": "busybox:1.35.0",
@@ -18,7 +20,7 @@ BACKEND = {
 CONTAINER = "spec/template/spec/containers/0"
 
 
-def _at(manifest: Manifest, path: str) -> Any:
+def _value_at(manifest: Manifest, path: str) -> Any:
     value: Any = manifest
     for part in path.split("/"):
         value = value[int(part)] if isinstance(value, list) else value[part.replace("~1", "/")]
@@ -26,44 +28,44 @@ def _at(manifest: Manifest, path: str) -> Any:
 
 
 def _env(deployment: Manifest) -> dict[str, str]:
-    containers = {one["name"]: one for one in deployment["spec"]["template"]["spec"]["containers"]}
-    return {one["name"]: one["value"] for one in containers["backend"]["env"]}
+    containers = {container["name"]: container for container in deployment["spec"]["template"]["spec"]["containers"]}
+    return {entry["name"]: entry["value"] for entry in containers["backend"]["env"]}
 
 
-def _removed(path: str) -> list[Manifest]:
+def _remove(path: str) -> list[Manifest]:
     return [{"op": "remove", "path": f"/{path}"}]
 
 
-def _replaced(path: str, value: object) -> list[Manifest]:
+def _replace(path: str, value: object) -> list[Manifest]:
     return [{"op": "replace", "path": f"/{path}", "value": value}]
 
 
 LABEL = "metadata/labels/app.kubernetes.io~1managed-by"
-# Of each kind four at most: whoever changes a child more often fights for it, and status tells.
+# At most four of each kind: repeated drift of one child starts the drift back-off.
 DRIFT: list[tuple[str, str, str, list[Manifest]]] = [
-    ("an image is changed", "Deployment", f"{CONTAINER}/image", _replaced(f"{CONTAINER}/image", "evil:1")),
-    ("a command is changed", "Deployment", f"{CONTAINER}/command", _replaced(f"{CONTAINER}/command", ["true"])),
-    ("an entry is changed", "Deployment", f"{CONTAINER}/env/0", _replaced(f"{CONTAINER}/env/0/value", "9")),
-    ("an entry is removed", "Deployment", f"{CONTAINER}/env", _removed(f"{CONTAINER}/env/0")),
-    ("a label is removed", "Service", LABEL, _removed(LABEL)),
-    ("a selector is changed", "Service", "spec/selector", _replaced("spec/selector/appstack.dev~1stack", "other")),
-    ("a port is changed", "Service", "spec/ports", _replaced("spec/ports/0/targetPort", 9)),
+    ("an image is changed", "Deployment", f"{CONTAINER}/image", _replace(f"{CONTAINER}/image", "evil:1")),
+    ("a command is changed", "Deployment", f"{CONTAINER}/command", _replace(f"{CONTAINER}/command", ["true"])),
+    ("an entry is changed", "Deployment", f"{CONTAINER}/env/0", _replace(f"{CONTAINER}/env/0/value", "9")),
+    ("an entry is removed", "Deployment", f"{CONTAINER}/env", _remove(f"{CONTAINER}/env/0")),
+    ("a label is removed", "Service", LABEL, _remove(LABEL)),
+    ("a selector is changed", "Service", "spec/selector", _replace("spec/selector/appstack.dev~1stack", "other")),
+    ("a port is changed", "Service", "spec/ports", _replace("spec/ports/0/targetPort", 9)),
     (
         "the owner reference is removed",
         "Service",
         "metadata/ownerReferences/0/name",
-        _removed("metadata/ownerReferences"),
+        _remove("metadata/ownerReferences"),
     ),
-    ("a label is removed", "ServiceAccount", LABEL, _removed(LABEL)),
-    ("a label is changed", "ServiceAccount", LABEL, _replaced(LABEL, "others")),
+    ("a label is removed", "ServiceAccount", LABEL, _remove(LABEL)),
+    ("a label is changed", "ServiceAccount", LABEL, _replace(LABEL, "others")),
     (
         "the owner reference is removed",
         "ServiceAccount",
         "metadata/ownerReferences/0/name",
-        _removed("metadata/ownerReferences"),
+        _remove("metadata/ownerReferences"),
     ),
-    ("a label is removed", "PersistentVolumeClaim", LABEL, _removed(LABEL)),
-    ("a label is changed", "PersistentVolumeClaim", LABEL, _replaced(LABEL, "others")),
+    ("a label is removed", "PersistentVolumeClaim", LABEL, _remove(LABEL)),
+    ("a label is changed", "PersistentVolumeClaim", LABEL, _replace(LABEL, "others")),
 ]
 CHILDREN = {
     "Deployment": ("shop", "deployments"),
@@ -75,92 +77,100 @@ CLAIM = {"name": "data", "claim": {"resources": {"requests": {"storage": "1Gi"}}
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
-def test_what_others_change_of_ours_is_put_right_once(
-    space: Space, audit: Audit, operator: Operator, kind: str
+def test_changed_field_is_repaired_once(
+    namespace: Namespace, audit_log: AuditLog, operator: OperatorProcess, kind: str
 ) -> None:
-    space.stack(backend=BACKEND | {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}, volumes=[CLAIM])
-    space.ready()
+    namespace.create_stack(
+        backend=BACKEND | {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}, volumes=[CLAIM]
+    )
+    namespace.wait_until_ready()
     name, plural = CHILDREN[kind]
     cases = [case for case in DRIFT if case[1] == kind]
 
-    with audit.counting(space.name) as count:
-        for sentence, _, path, change in cases:
-            before = _at(space.get(kind, name), path)
-            assert before, sentence
-            changed = space.patch(kind, name, change, how=JSON_PATCH)
-            eventually(lambda p=path, b=before: _at(space.get(kind, name), p) == b)  # type: ignore[misc]
-            assert changed["metadata"]["uid"] == space.get(kind, name)["metadata"]["uid"], sentence
+    with audit_log.counting(namespace.name) as counts:
+        for description, _, path, patch in cases:
+            before = _value_at(namespace.get(kind, name), path)
+            assert before, description
+            changed = namespace.patch(kind, name, patch, content_type=JSON_PATCH)
+            eventually(lambda p=path, b=before: _value_at(namespace.get(kind, name), p) == b)  # type: ignore[misc]
+            assert changed["metadata"]["uid"] == namespace.get(kind, name)["metadata"]["uid"], description
 
-    if kind == "Deployment":  # that its controller has not seen a repair for a second is told, and that it has
-        assert count.pop("patch appstacks/status 200", 0) <= 2 * len(cases)
-    assert count == {f"patch {plural} 200": len(cases)}
-
-
-def test_a_scaled_deployment_is_scaled_back_once(space: Space, audit: Audit, operator: Operator) -> None:
-    space.stack()
-    space.ready()
-
-    with audit.counting(space.name) as count:
-        space.patch("Deployment", "shop", {"spec": {"replicas": 1}}, sub="scale")
-        eventually(lambda: space.get("Deployment", "shop")["spec"]["replicas"] == 0)
-
-    assert count["patch deployments 200"] == 1
-    assert set(count) <= {"patch deployments 200", "patch appstacks/status 200"}
+    if kind == "Deployment":  # status reports that the controller has not observed a repair, then that it has
+        assert counts.pop("patch appstacks/status 200", 0) <= 2 * len(cases)
+    assert counts == {f"patch {plural} 200": len(cases)}
 
 
-def test_without_replicas_whoever_scales_wins(space: Space, audit: Audit, operator: Operator) -> None:
-    space.stack(replicas=None, backend=BACKEND | {"image": "no.such.registry.invalid/x:1"})
-    eventually(lambda: space.exists("Deployment", "shop"))
-    space.patch("Deployment", "shop", {"spec": {"replicas": 0}}, sub="scale")
-    space.ready()
+def test_scaled_deployment_is_scaled_back_once(
+    namespace: Namespace, audit_log: AuditLog, operator: OperatorProcess
+) -> None:
+    namespace.create_stack()
+    namespace.wait_until_ready()
 
-    with audit.counting(space.name) as count:
-        space.patch("AppStack", "shop", {"metadata": {"annotations": {"look": "again"}}})
+    with audit_log.counting(namespace.name) as counts:
+        namespace.patch("Deployment", "shop", {"spec": {"replicas": 1}}, subresource="scale")
+        eventually(lambda: namespace.get("Deployment", "shop")["spec"]["replicas"] == 0)
 
-    assert count == {}
-    assert space.get("Deployment", "shop")["spec"]["replicas"] == 0
+    assert counts["patch deployments 200"] == 1
+    assert set(counts) <= {"patch deployments 200", "patch appstacks/status 200"}
 
 
-def test_what_is_deleted_is_made_again_once(space: Space, audit: Audit, operator: Operator) -> None:
-    space.stack()
-    space.ready()
-    (files,) = [one["name"] for one in space.status()["resources"] if one["kind"] == "ConfigMap"]
+def test_replicas_of_another_client_are_kept_when_the_spec_has_none(
+    namespace: Namespace, audit_log: AuditLog, operator: OperatorProcess
+) -> None:
+    namespace.create_stack(replicas=None, backend=BACKEND | {"image": "no.such.registry.invalid/x:1"})
+    eventually(lambda: namespace.exists("Deployment", "shop"))
+    namespace.patch("Deployment", "shop", {"spec": {"replicas": 0}}, subresource="scale")
+    namespace.wait_until_ready()
+
+    with audit_log.counting(namespace.name) as counts:
+        namespace.patch("AppStack", "shop", {"metadata": {"annotations": {"reconcile": "again"}}})
+
+    assert counts == {}
+    assert namespace.get("Deployment", "shop")["spec"]["replicas"] == 0
+
+
+def test_deleted_child_is_recreated_once(namespace: Namespace, audit_log: AuditLog, operator: OperatorProcess) -> None:
+    namespace.create_stack()
+    namespace.wait_until_ready()
+    (files,) = [ref["name"] for ref in namespace.status()["resources"] if ref["kind"] == "ConfigMap"]
     children = {"Deployment": "shop", "Service": "shop", "ServiceAccount": "shop", "ConfigMap": files}
 
-    with audit.counting(space.name) as count:
+    with audit_log.counting(namespace.name) as counts:
         for kind, name in children.items():
-            uid = space.get(kind, name)["metadata"]["uid"]
-            space.delete(kind, name)
-            eventually(lambda k=kind, n=name, u=uid: space.get(k, n)["metadata"]["uid"] != u)  # type: ignore[misc]
+            uid = namespace.get(kind, name)["metadata"]["uid"]
+            namespace.delete(kind, name)
+            eventually(lambda k=kind, n=name, u=uid: namespace.get(k, n)["metadata"]["uid"] != u)  # type: ignore[misc]
 
-    assert {word: number for word, number in count.items() if "status" not in word} == {
+    assert {request: number for request, number in counts.items() if "status" not in request} == {
         f"patch {plural} 201": 1 for plural in ("deployments", "services", "serviceaccounts", "configmaps")
     }
 
 
-def test_our_label_removed_is_put_back_in_one_write(space: Space, audit: Audit, operator: Operator) -> None:
-    """The selected watch then shows a deletion: an apply that only a free name would take finds the object out."""
-    space.stack()
-    space.ready()
+def test_removed_stack_label_is_restored_in_one_write(
+    namespace: Namespace, audit_log: AuditLog, operator: OperatorProcess
+) -> None:
+    """The watch selects by that label and shows a deletion; the create-only apply then finds the object (409)."""
+    namespace.create_stack()
+    namespace.wait_until_ready()
 
-    with audit.counting(space.name) as count:
-        space.patch("Service", "shop", _removed("metadata/labels/appstack.dev~1stack"), how=JSON_PATCH)
-        eventually(lambda: space.get("Service", "shop")["metadata"]["labels"].get("appstack.dev/stack"))
+    with audit_log.counting(namespace.name) as counts:
+        namespace.patch("Service", "shop", _remove("metadata/labels/appstack.dev~1stack"), content_type=JSON_PATCH)
+        eventually(lambda: namespace.get("Service", "shop")["metadata"]["labels"].get("appstack.dev/stack"))
 
-    assert count == {"patch services 409": 1, "get services 200": 1, "patch services 200": 1}
-
-
-def test_all_marks_of_ours_removed_are_put_back(space: Space, operator: Operator) -> None:
-    space.stack()
-    space.ready()
-
-    space.patch("Service", "shop", {"metadata": {"labels": None, "ownerReferences": None}})
-
-    eventually(lambda: space.get("Service", "shop")["metadata"]["labels"]["appstack.dev/stack"] == "shop")
-    eventually(lambda: space.get("Service", "shop")["metadata"]["ownerReferences"][0]["name"] == "shop")
+    assert counts == {"patch services 409": 1, "get services 200": 1, "patch services 200": 1}
 
 
-FOREIGN: list[tuple[str, str, str, object, Callable[[Manifest], bool]]] = [
+def test_removed_labels_and_owner_reference_are_restored(namespace: Namespace, operator: OperatorProcess) -> None:
+    namespace.create_stack()
+    namespace.wait_until_ready()
+
+    namespace.patch("Service", "shop", {"metadata": {"labels": None, "ownerReferences": None}})
+
+    eventually(lambda: namespace.get("Service", "shop")["metadata"]["labels"]["appstack.dev/stack"] == "shop")
+    eventually(lambda: namespace.get("Service", "shop")["metadata"]["ownerReferences"][0]["name"] == "shop")
+
+
+ADDITIONS: list[tuple[str, str, str, object, Callable[[Manifest], bool]]] = [
     (
         "a label",
         "Deployment",
@@ -183,28 +193,30 @@ FOREIGN: list[tuple[str, str, str, object, Callable[[Manifest], bool]]] = [
         lambda o: _env(o)["C"] == "3",
     ),
     (
-        "the value that is there anyway",
+        "the value that is set already",
         "Deployment",
         JSON_PATCH,
-        _replaced(f"{CONTAINER}/image", "busybox:1.35.0"),
-        lambda o: "busybox:1.35.0" in [one["image"] for one in _at(o, "spec/template/spec/containers")],
+        _replace(f"{CONTAINER}/image", "busybox:1.35.0"),
+        lambda o: (
+            "busybox:1.35.0" in [container["image"] for container in _value_at(o, "spec/template/spec/containers")]
+        ),
     ),
     (
         "an injected container",
         "Deployment",
         STRATEGIC,
         {"spec": {"template": {"spec": {"containers": [{"name": "mesh", "image": "mesh:1"}]}}}},
-        lambda o: "mesh" in [one["name"] for one in _at(o, "spec/template/spec/containers")],
+        lambda o: "mesh" in [container["name"] for container in _value_at(o, "spec/template/spec/containers")],
     ),
     (
         "a rollout restart",
         "Deployment",
         STRATEGIC,
         {"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}},
-        lambda o: _at(o, "spec/template/metadata/annotations")["kubectl.kubernetes.io/restartedAt"] == "now",
+        lambda o: _value_at(o, "spec/template/metadata/annotations")["kubectl.kubernetes.io/restartedAt"] == "now",
     ),
     (
-        "a field that we did not set",
+        "a field that the operator does not set",
         "Service",
         MERGE,
         {"spec": {"sessionAffinity": "ClientIP"}},
@@ -213,31 +225,35 @@ FOREIGN: list[tuple[str, str, str, object, Callable[[Manifest], bool]]] = [
 ]
 
 
-def test_what_others_add_stays(space: Space, audit: Audit, operator: Operator) -> None:
-    space.stack(backend=BACKEND)
-    space.ready()
+def test_additions_of_other_clients_are_kept(
+    namespace: Namespace, audit_log: AuditLog, operator: OperatorProcess
+) -> None:
+    namespace.create_stack(backend=BACKEND)
+    namespace.wait_until_ready()
 
-    with audit.counting(space.name) as count:
-        for _, kind, how, change, _ in FOREIGN:
-            space.patch(kind, "shop", change, how=how)
+    with audit_log.counting(namespace.name) as counts:
+        for _, kind, content_type, patch, _ in ADDITIONS:
+            namespace.patch(kind, "shop", patch, content_type=content_type)
 
-    assert {word for word in count if "status" not in word} == set()
-    for sentence, kind, _, _, there in FOREIGN:
-        assert there(space.get(kind, "shop")), sentence
+    assert {request for request in counts if "status" not in request} == set()
+    for description, kind, _, _, is_kept in ADDITIONS:
+        assert is_kept(namespace.get(kind, "shop")), description
 
 
-def test_what_others_add_survives_an_edit_of_ours(space: Space, operator: Operator) -> None:
-    space.stack(backend=BACKEND)
-    space.ready()
-    for _, kind, how, change, _ in FOREIGN:
-        space.patch(kind, "shop", change, how=how)
+def test_additions_of_other_clients_survive_an_edit_of_the_stack(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    namespace.create_stack(backend=BACKEND)
+    namespace.wait_until_ready()
+    for _, kind, content_type, patch, _ in ADDITIONS:
+        namespace.patch(kind, "shop", patch, content_type=content_type)
 
-    space.edit(
+    namespace.edit_stack(
         backend=BACKEND | {"env": [{"name": "A", "value": "changed"}, {"name": "B", "value": "2"}]},
-        service={"metadata": {"annotations": {"ours": "too"}}},
+        service={"metadata": {"annotations": {"edited": "yes"}}},
     )
 
-    eventually(lambda: _env(space.get("Deployment", "shop"))["A"] == "changed")
-    eventually(lambda: space.get("Service", "shop")["metadata"]["annotations"]["ours"] == "too")
-    for sentence, kind, _, _, there in FOREIGN:
-        assert there(space.get(kind, "shop")), sentence
+    eventually(lambda: _env(namespace.get("Deployment", "shop"))["A"] == "changed")
+    eventually(lambda: namespace.get("Service", "shop")["metadata"]["annotations"]["edited"] == "yes")
+    for description, kind, _, _, is_kept in ADDITIONS:
+        assert is_kept(namespace.get(kind, "shop")), description

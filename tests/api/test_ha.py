@@ -1,4 +1,4 @@
-"""Hand-over between real processes, judged by the API server's audit log: soon, and never two at once."""
+"""Leader hand-over between real replicas, judged by the audit log: fast, and never two writers at the same time."""
 
 from __future__ import annotations
 
@@ -14,218 +14,244 @@ from statistics import median
 
 import pytest
 
-from tests.api.conftest import CREW, WORKER, namespace
-from tests.api.crew import Member, Sent, is_ready, leader, member, merged
-from tests.api.harness import Cluster, Manifest, Space, eventually
+from tests.api.cluster import Cluster, Manifest, Namespace, eventually
+from tests.api.conftest import REPLICA_ACCOUNTS, RUN_ID, temporary_namespace
+from tests.api.replicas import AuditedRequest, Replica, lease_holder, merged_requests, replica
 
-PAUSES = 20
-SHORT = 5  # seconds for which a Lease holds where twenty of them have to end: a renewal has one to be answered in
-WHOLE = 180  # seconds within which all of a crew are there, on a busy machine
-HANDOVERS = 3  # of which a stall of the machine may hold up one
-BURST = 6  # stacks that are new when a leader is paused
-LOST = "was not renewed in time"
+LEASE_SECONDS = 15
+SHORT_LEASE_SECONDS = 5  # where twenty Leases have to expire; a renewal request then has one second to be answered
+PAUSE_COUNT = 20
+PAUSE_DELAY_SECONDS = 0.4  # upper bounds of random delays: a pause and a wake-up may come at any moment of the work
+WAKE_DELAY_SECONDS = 0.5
+SHORT_PAUSE_SECONDS = LEASE_SECONDS / 4  # a renewal is due after a third, and may be sent until four fifths
+LEASE_AGE_AT_KILL_SECONDS = 2  # slack for a standby that a busy machine schedules late
+HANDOVER_COUNT = 3  # a stall of the machine may delay one of them
+BURST_SIZE = 6  # AppStacks that are new when the leader is paused or stopped
+SYNC_TIMEOUT_SECONDS = 180  # until all replicas have synced caches, on a busy machine
+LEASE_EXPIRED = "was not renewed in time"  # log text of a leader that exits because its Lease expired
 
 
 @pytest.fixture
-def home(cluster: Cluster, system: Space) -> Iterator[Space]:
-    """Give a namespace that nobody works in yet."""
-    with namespace(cluster, f"ha-{WORKER}-{secrets.token_hex(2)}") as space:
-        yield space
+def namespace(cluster: Cluster, operator_namespace: Namespace) -> Iterator[Namespace]:
+    """Return a namespace that only the replicas of the test reconcile."""
+    with temporary_namespace(cluster, f"ha-{RUN_ID}-{secrets.token_hex(2)}") as namespace:
+        yield namespace
 
 
 @dataclass
-class Crew:
-    """Operators of one identity."""
+class ReplicaGroup:
+    """Replicas of one identity, which compete for one Lease."""
 
-    members: list[Member]
-    system: Space
+    replicas: list[Replica]
+    operator_namespace: Namespace
     identity: str
 
     def lease(self) -> Manifest:
-        return self.system.get("Lease", self.identity)
+        """Return the Lease."""
+        return self.operator_namespace.get("Lease", self.identity)
 
-    def leader(self, *, but: Member | None = None) -> Member:
-        """Wait until one of them leads, and another than this one."""
+    def wait_for_leader(self, *, other_than: Replica | None = None) -> Replica:
+        """Wait until a replica holds the Lease, a different one if given, and return it."""
 
-        def found() -> list[Member]:
-            self.keep_up()
-            now = leader(self.members, self.lease())
-            return [now] if now is not None and now is not but else []
+        def leaders() -> list[Replica]:
+            self.restart_expired()
+            holder = lease_holder(self.replicas, self.lease())
+            return [holder] if holder is not None and holder is not other_than else []
 
-        return eventually(found)[0]
+        return eventually(leaders)[0]
 
-    def keep_up(self) -> None:
-        """Begin anew, as a kubelet would, whom a busy machine kept from renewing."""
-        for one in self.members:
-            if one.operator.exited() and LOST in one.operator.words().splitlines()[-1]:
-                one.operator.launch()
+    def restart_expired(self) -> None:
+        """Start a replica again, as a kubelet would, when a busy machine kept it from renewing its Lease."""
+        for member in self.replicas:
+            if member.operator.exited() and LEASE_EXPIRED in member.operator.log_text().splitlines()[-1]:
+                member.operator.launch()
 
-    def whole(self) -> bool:
-        """Tell whether every one of them has warm caches."""
-        self.keep_up()
-        return all(is_ready(one.operator) for one in self.members)
+    def all_synced(self) -> bool:
+        """Return whether every replica has synced caches."""
+        self.restart_expired()
+        return all(member.operator.is_ready() for member in self.replicas)
+
+    def wait_until_synced(self) -> None:
+        """Wait until every replica has synced caches."""
+        eventually(self.all_synced, within=SYNC_TIMEOUT_SECONDS)
 
 
 @pytest.fixture
-def crew(
-    cluster: Cluster, system: Space, home: Space, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Crew]:
-    """Give operators of one identity; the parameter says how many, and for how long their Lease holds."""
-    number, duration = request.param
+def group(
+    cluster: Cluster,
+    operator_namespace: Namespace,
+    namespace: Namespace,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[ReplicaGroup]:
+    """Return running replicas of one identity; the parameter is their number and their Lease duration in seconds."""
+    number, lease_seconds = request.param
     identity = f"ha-{secrets.token_hex(3)}"
-    settings = {"identity": identity, "namespaces": [home.name], "leaseDuration": duration}
+    settings = {"identity": identity, "namespaces": [namespace.name], "leaseDuration": lease_seconds}
     with ExitStack() as stack:
-        members = [stack.enter_context(member(cluster, system, name, tmp_path, **settings)) for name in CREW[:number]]
-        made = Crew(members, system, identity)
-        for one in members:
-            one.operator.launch()
-        eventually(made.whole, within=WHOLE)
-        made.leader()
-        yield made
+        replicas = [
+            stack.enter_context(replica(cluster, operator_namespace, account, tmp_path, **settings))
+            for account in REPLICA_ACCOUNTS[:number]
+        ]
+        group = ReplicaGroup(replicas, operator_namespace, identity)
+        for member in replicas:
+            member.operator.launch()
+        group.wait_until_synced()
+        group.wait_for_leader()
+        yield group
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One pause: who was paused, and when it woke and ended."""
+class Pause:
+    """One pause of a leader: its account, and when it was resumed and exited, in seconds since the epoch."""
 
-    who: str
-    woken: float
-    ended: float
+    account: str
+    resumed_at: float
+    exited_at: float
 
-    def sent(self, one: Sent) -> bool:
-        """Tell whether who was paused sent this between waking and its end."""
-        return one.account == self.who and self.woken < one.at < self.ended
+    def includes(self, request: AuditedRequest) -> bool:
+        """Return whether the paused leader sent a request after it was resumed."""
+        return request.account == self.account and self.resumed_at < request.received_at < self.exited_at
 
 
-def pause(crew: Crew, home: Space, number: int, chance: random.Random) -> Turn:
-    """Pause the leader in the middle of its work until another leads, wake it, and see it end."""
+def pause_leader(group: ReplicaGroup, namespace: Namespace, number: int, chance: random.Random) -> Pause:
+    """Pause the leader at work until another replica leads, resume it and wait for its exit."""
     paused = False
     while not paused:
-        old = crew.leader()
-        for _ in range(BURST):
-            home.stack(f"turn-{number}-{secrets.token_hex(3)}")
-        time.sleep(chance.uniform(0, 0.4))  # the pause is to come at any moment of the work
-        old.operator.send(signal.SIGSTOP)
-        paused = not old.operator.exited()  # by itself, on a busy machine
-    crew.leader(but=old)
-    time.sleep(chance.uniform(0, 0.5))
-    woken = old.operator.send(signal.SIGCONT)
-    assert old.operator.wait() > 0
-    ended = time.time()
-    assert LOST in old.operator.words().splitlines()[-1]
-    eventually(crew.whole, within=WHOLE)
-    return Turn(old.account, woken, ended)
+        leader = group.wait_for_leader()
+        for _ in range(BURST_SIZE):
+            namespace.create_stack(f"pause-{number}-{secrets.token_hex(3)}")
+        time.sleep(chance.uniform(0, PAUSE_DELAY_SECONDS))
+        leader.operator.send_signal(signal.SIGSTOP)
+        paused = not leader.operator.exited()  # on a busy machine it may have exited by itself
+    group.wait_for_leader(other_than=leader)
+    time.sleep(chance.uniform(0, WAKE_DELAY_SECONDS))
+    resumed_at = leader.operator.send_signal(signal.SIGCONT)
+    assert leader.operator.wait() > 0
+    exited_at = time.time()
+    assert LEASE_EXPIRED in leader.operator.log_text().splitlines()[-1]
+    group.wait_until_synced()
+    return Pause(leader.account, resumed_at, exited_at)
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("crew", [(3, SHORT)], indirect=True, ids=["three"])
-def test_a_leader_that_was_paused_past_its_lease_sends_nothing_when_it_wakes(crew: Crew, home: Space) -> None:
+@pytest.mark.parametrize("group", [(3, SHORT_LEASE_SECONDS)], indirect=True, ids=["three"])
+def test_leader_paused_past_its_lease_sends_nothing_after_it_resumes(group: ReplicaGroup, namespace: Namespace) -> None:
     seed = secrets.randbits(32)
-    print(f"seed {seed}")  # noqa: T201  # shown where the test fails
+    print(f"seed {seed}")  # noqa: T201  # printed when the test fails
     chance = random.Random(seed)
 
-    turns = [pause(crew, home, number, chance) for number in range(PAUSES)]
-    eventually(lambda: crew.whole() and all_ready(home), within=WHOLE)
+    pauses = [pause_leader(group, namespace, number, chance) for number in range(PAUSE_COUNT)]
+    eventually(lambda: group.all_synced() and all_stacks_ready(namespace), within=SYNC_TIMEOUT_SECONDS)
 
-    sent = merged(crew.members)
-    late = {one.number: one for one in sent for turn in turns if turn.sent(one)}
-    # Between the fence's last look and the system call a process may be paused, too (docs/decisions/0018): about one
-    # pause in a thousand lands there, and what goes out is that one request. Two would be another gap.
+    requests = merged_requests(group.replicas)
+    late = {request.audit_id: request for request in requests for pause in pauses if pause.includes(request)}
+    # A process may be paused between the fence's last check and the system call (docs/decisions/0018): about one pause
+    # in a thousand, and one request is then sent. Two requests would be a different defect.
     assert len(late) <= 1, late
-    assert_never_two_at_once([one for one in sent if one.number not in late], home)
-    assert "Traceback" not in "".join(one.operator.words() for one in crew.members)
+    in_time = [request for request in requests if request.audit_id not in late]
+    assert_only_the_lease_holder_writes(in_time, namespace)
+    assert "Traceback" not in "".join(member.operator.log_text() for member in group.replicas)
 
 
-def all_ready(home: Space) -> bool:
-    """Tell whether every stack is Ready; none is edited here."""
-    statuses = [one.get("status") or {} for one in home.list("AppStack")]
-    found = [{one["type"]: one["status"] for one in status.get("conditions", ())} for status in statuses]
-    return len(found) >= PAUSES * BURST and all(one.get("Ready") == "True" for one in found)
+def all_stacks_ready(namespace: Namespace) -> bool:
+    """Return whether every AppStack is Ready; none of them is edited."""
+    statuses = [stack.get("status") or {} for stack in namespace.list("AppStack")]
+    conditions = [
+        {condition["type"]: condition["status"] for condition in status.get("conditions", ())} for status in statuses
+    ]
+    enough = len(conditions) >= PAUSE_COUNT * BURST_SIZE
+    return enough and all(types.get("Ready") == "True" for types in conditions)
 
 
-def assert_never_two_at_once(sent: list[Sent], home: Space) -> None:
-    """Hold that whoever writes was the last to take or to keep the Lease: with the next taking that is over."""
-    holder, writers, strangers = "", set(), []
-    for one in sent:
-        if one.holds:
-            holder = one.account
-        elif one.writes and one.namespace == home.name:
-            writers.add(one.account)
-            strangers += [] if one.account == holder else [(holder, one)]
+def assert_only_the_lease_holder_writes(requests: list[AuditedRequest], namespace: Namespace) -> None:
+    """Assert that each write came from the account that last acquired or renewed the Lease."""
+    holder, writers, violations = "", set(), []
+    for request in requests:
+        if request.is_lease_write:
+            holder = request.account
+        elif request.is_write and request.namespace == namespace.name:
+            writers.add(request.account)
+            violations += [] if request.account == holder else [(holder, request)]
     assert len(writers) > 1
-    assert [] == strangers
+    assert [] == violations
 
 
-@pytest.mark.parametrize("crew", [(2, 15)], indirect=True, ids=["two"])
-def test_a_leader_that_was_paused_for_less_goes_on(crew: Crew, home: Space) -> None:
-    home.stack("before")
-    home.ready("before")
-    first = crew.leader()
-    first.operator.send(signal.SIGSTOP)
-    time.sleep(15 / 4)  # a renewal is due after a third, and a request is allowed until four fifths
-    first.operator.send(signal.SIGCONT)
+@pytest.mark.parametrize("group", [(2, LEASE_SECONDS)], indirect=True, ids=["two"])
+def test_leader_paused_for_less_than_its_lease_continues(group: ReplicaGroup, namespace: Namespace) -> None:
+    namespace.create_stack("before")
+    namespace.wait_until_ready("before")
+    leader = group.wait_for_leader()
+    leader.operator.send_signal(signal.SIGSTOP)
+    time.sleep(SHORT_PAUSE_SECONDS)
+    leader.operator.send_signal(signal.SIGCONT)
 
-    home.stack()
-    home.ready()
+    namespace.create_stack()
+    namespace.wait_until_ready()
 
-    assert first is crew.leader()
-    assert {first.account} == {one.account for one in merged(crew.members) if one.writes and one.namespace == home.name}
+    assert leader is group.wait_for_leader()
+    writes = [request for request in merged_requests(group.replicas) if request.is_write]
+    assert {leader.account} == {request.account for request in writes if request.namespace == namespace.name}
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("crew", [(2, 15)], indirect=True, ids=["two"])
-def test_a_leader_that_is_killed_or_stopped_is_followed_without_a_list(crew: Crew, home: Space) -> None:
-    before = crew.lease()["spec"]["renewTime"]
-    eventually(lambda: crew.lease()["spec"]["renewTime"] != before)
-    time.sleep(2)  # so much of the Lease is over: a follower that a busy machine wakes late has it to spare
-    burst(home, "killed")
-    killed = crew.leader()
-    at = killed.operator.send(signal.SIGKILL)
-    follower = crew.leader(but=killed)
-    done(home, "killed")
-    assert taken(follower, since=at) - at < 15 + 1
-    assert_without_a_list(follower, since=at)
-    killed.operator.launch()
+@pytest.mark.parametrize("group", [(2, LEASE_SECONDS)], indirect=True, ids=["two"])
+def test_standby_takes_over_from_a_killed_or_stopped_leader_without_a_list(
+    group: ReplicaGroup, namespace: Namespace
+) -> None:
+    before = group.lease()["spec"]["renewTime"]
+    eventually(lambda: group.lease()["spec"]["renewTime"] != before)
+    time.sleep(LEASE_AGE_AT_KILL_SECONDS)
+    create_burst(namespace, "killed")
+    leader = group.wait_for_leader()
+    killed_at = leader.operator.send_signal(signal.SIGKILL)
+    follower = group.wait_for_leader(other_than=leader)
+    wait_for_burst(namespace, "killed")
+    assert acquired_at(follower, since=killed_at) - killed_at < LEASE_SECONDS + 1
+    assert_no_list(follower, since=killed_at)
+    leader.operator.launch()
 
-    took = [handed_over(crew, home, f"stopped-{number}") for number in range(HANDOVERS)]
-    assert median(took) < 1, took
-    assert max(took) < 15 / 3, "not even a stall makes one wait for the end of a Lease that was given back"
-    assert_never_two_at_once(merged(crew.members), home)
-
-
-def handed_over(crew: Crew, home: Space, name: str) -> float:
-    """Stop the leader in the middle of its work, and begin it anew; return how long the other took to take over."""
-    eventually(crew.whole, within=WHOLE)
-    old = crew.leader()
-    said = len(old.operator.words())
-    burst(home, name)
-    at = old.operator.send(signal.SIGTERM)
-    new = crew.leader(but=old)
-    assert 0 == old.operator.wait()
-    assert f"Lease {crew.identity} is released" in old.operator.words()[said:]
-    done(home, name)
-    assert_without_a_list(new, since=at)
-    old.operator.launch()
-    return taken(new, since=at) - at
+    durations = [stop_leader(group, namespace, f"stopped-{number}") for number in range(HANDOVER_COUNT)]
+    assert median(durations) < 1, durations
+    assert max(durations) < LEASE_SECONDS / 3, "a stall never makes a standby wait for a released Lease to expire"
+    assert_only_the_lease_holder_writes(merged_requests(group.replicas), namespace)
 
 
-def burst(home: Space, name: str) -> None:
-    """Make stacks of this name."""
-    for one in range(BURST):
-        home.stack(f"{name}-{one}")
+def stop_leader(group: ReplicaGroup, namespace: Namespace, name: str) -> float:
+    """Stop the leader at work and start it again; return the seconds until another replica acquired the Lease."""
+    group.wait_until_synced()
+    leader = group.wait_for_leader()
+    logged = len(leader.operator.log_text())
+    create_burst(namespace, name)
+    stopped_at = leader.operator.send_signal(signal.SIGTERM)
+    follower = group.wait_for_leader(other_than=leader)
+    assert 0 == leader.operator.wait()
+    assert f"Lease {group.identity} is released" in leader.operator.log_text()[logged:]
+    wait_for_burst(namespace, name)
+    assert_no_list(follower, since=stopped_at)
+    leader.operator.launch()
+    return acquired_at(follower, since=stopped_at) - stopped_at
 
 
-def done(home: Space, name: str) -> None:
-    """Wait until they are Ready."""
-    for one in range(BURST):
-        home.ready(f"{name}-{one}")
+def create_burst(namespace: Namespace, prefix: str) -> None:
+    """Create BURST_SIZE AppStacks."""
+    for number in range(BURST_SIZE):
+        namespace.create_stack(f"{prefix}-{number}")
 
 
-def taken(one: Member, *, since: float) -> float:
-    """Return when an operator took the Lease, that stood by at that time."""
-    return min(each.at for each in one.sent() if each.holds and each.at > since)
+def wait_for_burst(namespace: Namespace, prefix: str) -> None:
+    """Wait until the AppStacks of a burst are Ready."""
+    for number in range(BURST_SIZE):
+        namespace.wait_until_ready(f"{prefix}-{number}")
 
 
-def assert_without_a_list(one: Member, *, since: float) -> None:
-    listed = {each.resource for each in one.sent() if each.verb == "list" and each.at > since}
-    assert listed <= {"leases", "httproutes"}, "its caches were warm, but for a kind that the cluster does not know"
+def acquired_at(standby: Replica, *, since: float) -> float:
+    """Return when a replica that was a standby at a time acquired the Lease."""
+    lease_writes = (request.received_at for request in standby.requests() if request.is_lease_write)
+    return min(received_at for received_at in lease_writes if received_at > since)
+
+
+def assert_no_list(member: Replica, *, since: float) -> None:
+    """Assert that a replica has listed only Leases, and a kind that the cluster may not serve, since a time."""
+    lists = [request for request in member.requests() if request.verb == "list" and request.received_at > since]
+    assert {request.resource for request in lists} <= {"leases", "httproutes"}, "the caches of a standby are synced"

@@ -1,4 +1,4 @@
-"""What the operator tells of itself while it works: metrics whose number stays, and lines that a program can read."""
+"""Metrics with a bounded number of series, and logs in JSON."""
 
 from __future__ import annotations
 
@@ -10,66 +10,68 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from tests.api.conftest import SYSTEM, WORKER, namespace
-from tests.api.harness import CHILDREN, Cluster, Operator, Space, eventually
+from tests.api.cluster import CHILD_COUNT, Cluster, Namespace, eventually
+from tests.api.conftest import OPERATOR_NAMESPACE, RUN_ID, temporary_namespace
+from tests.api.operator_process import OperatorProcess
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def series(operator: Operator) -> Series:
-    """Return every series with its value."""
-    families = parse(operator.fetch(operator.metrics, "/metrics"))
+def series(operator: OperatorProcess) -> Series:
+    """Return the value of every series."""
+    families = parse(operator.fetch(operator.metrics_port, "/metrics"))
     samples = (sample for family in families for sample in family.samples)
     return {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
 
 
-def value(operator: Operator, name: str, **labels: str) -> float:
-    """Return the sum of the series of this name that bear these labels."""
-    found = (
-        each
-        for (known, held), each in series(operator).items()
-        if known == name and labels.items() <= dict(held).items()
+def value(operator: OperatorProcess, name: str, **labels: str) -> float:
+    """Return the sum of a metric's series that have these labels."""
+    return sum(
+        value
+        for (series_name, series_labels), value in series(operator).items()
+        if series_name == name and labels.items() <= dict(series_labels).items()
     )
-    return sum(found)
 
 
-def live(space: Space, name: str) -> None:
-    """Let a stack come, change, be spoilt and go."""
-    space.stack(name)
-    space.ready(name)
-    space.edit(name, backend={"image": "busybox:1.36.0"})
-    space.delete("Service", name)
-    eventually(lambda: space.exists("Service", name))
-    space.ready(name)
+def create_edit_and_repair(namespace: Namespace, name: str) -> None:
+    """Create an AppStack, edit it, delete a child and wait for the repair."""
+    namespace.create_stack(name)
+    namespace.wait_until_ready(name)
+    namespace.edit_stack(name, backend={"image": "busybox:1.36.0"})
+    namespace.delete("Service", name)
+    eventually(lambda: namespace.exists("Service", name))
+    namespace.wait_until_ready(name)
 
 
-def test_the_number_of_series_does_not_depend_on_the_number_of_stacks(space: Space, operator: Operator) -> None:
-    live(space, "first")
+def test_number_of_series_does_not_depend_on_the_number_of_stacks(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    create_edit_and_repair(namespace, "first")
     before = set(series(operator))
 
     for number in range(3):
-        live(space, f"stack-{number}")
+        create_edit_and_repair(namespace, f"stack-{number}")
 
-    codes = {"201", "200", "409", "404"}  # which of them come first is a matter of time
+    codes = {"201", "200", "409", "404"}  # the order in which they occur first depends on timing
     new = {(name, labels) for name, labels in set(series(operator)) - before if dict(labels).get("code") not in codes}
     assert set() == new
 
 
-def test_what_is_counted_is_what_happened(space: Space, operator: Operator) -> None:
-    # those of another test's namespace go with it, and are counted until then
+def test_metrics_count_the_work_of_the_operator(namespace: Namespace, operator: OperatorProcess) -> None:
+    # AppStacks of an earlier test are counted until their namespace is deleted.
     eventually(lambda: value(operator, "appstack_stacks", condition="Ready", status="True") == 0, within=120)
     repaired = value(operator, "appstack_drift_repaired_total")
-    written = value(operator, "appstack_requests_total", verb="apply", resource="appstacks/status", code="200")
-    looks = value(operator, "appstack_reconcile_duration_seconds_count")
-    seen = value(operator, "appstack_watch_events_total", resource="appstacks")
+    status_writes = value(operator, "appstack_requests_total", verb="apply", resource="appstacks/status", code="200")
+    reconciles = value(operator, "appstack_reconcile_duration_seconds_count")
+    watch_events = value(operator, "appstack_watch_events_total", resource="appstacks")
 
-    live(space, "shop")
+    create_edit_and_repair(namespace, "shop")
 
     eventually(lambda: value(operator, "appstack_stacks", condition="Ready", status="True") == 1)
     assert value(operator, "appstack_drift_repaired_total") >= repaired + 1
-    assert value(operator, "appstack_requests_total", resource="appstacks/status", code="200") > written
-    assert value(operator, "appstack_reconcile_duration_seconds_count") > looks
-    assert value(operator, "appstack_watch_events_total", resource="appstacks") > seen
+    assert value(operator, "appstack_requests_total", resource="appstacks/status", code="200") > status_writes
+    assert value(operator, "appstack_reconcile_duration_seconds_count") > reconciles
+    assert value(operator, "appstack_watch_events_total", resource="appstacks") > watch_events
     assert value(operator, "appstack_reconciles_total", result="crashed") == 0
     assert value(operator, "appstack_leader") == 1
     assert 0 <= value(operator, "appstack_watch_age_seconds", resource="appstacks") < 100
@@ -79,48 +81,55 @@ def test_what_is_counted_is_what_happened(space: Space, operator: Operator) -> N
 
 
 @pytest.fixture
-def spoken(cluster: Cluster, system: Space, kubeconfig: Path, tmp_path: Path) -> Iterator[tuple[Operator, Space]]:
-    """Give an operator that writes JSON, and a namespace of its own."""
-    name = f"json-{WORKER}"
-    operator = Operator(tmp_path, kubeconfig, operatorNamespace=SYSTEM, namespaces=[name], logFormat="json")
-    with namespace(cluster, name) as space:
+def json_operator(
+    cluster: Cluster, operator_namespace: Namespace, kubeconfig: Path, tmp_path: Path
+) -> Iterator[tuple[OperatorProcess, Namespace]]:
+    """Return an operator that logs JSON and the namespace that it reconciles."""
+    name = f"json-{RUN_ID}"
+    operator = OperatorProcess(
+        tmp_path, kubeconfig, operatorNamespace=OPERATOR_NAMESPACE, namespaces=[name], logFormat="json"
+    )
+    with temporary_namespace(cluster, name) as namespace:
         operator.start()
-        yield operator, space
-        assert 0 == operator.stop(), operator.words()
+        yield operator, namespace
+        assert 0 == operator.stop(), operator.log_text()
 
 
-def lines(operator: Operator) -> list[dict[str, Any]]:
-    """Return what it has said: each line is an object."""
-    said = [json.loads(line) for line in operator.words().splitlines()]
-    assert all({"ts", "level", "logger", "msg"} <= set(line) for line in said)
-    return said
+def log_lines(operator: OperatorProcess) -> list[dict[str, Any]]:
+    """Return the log of an operator, one JSON object per line."""
+    lines = [json.loads(line) for line in operator.log_text().splitlines()]
+    assert all({"ts", "level", "logger", "msg"} <= set(line) for line in lines)
+    return lines
 
 
-def test_a_change_is_a_line_and_a_look_is_none(spoken: tuple[Operator, Space]) -> None:
-    operator, space = spoken
-    space.stack()
-    space.ready()
-    about = {"namespace": space.name, "name": "shop"}
-    of_the_stack = [line for line in lines(operator) if about.items() <= line.items()]
-    assert [f"{kind} {what}" for kind, what in sorted(_told(line) for line in of_the_stack)] == [
+def test_change_of_a_child_is_logged_and_an_unchanged_reconcile_is_not(
+    json_operator: tuple[OperatorProcess, Namespace],
+) -> None:
+    operator, namespace = json_operator
+    namespace.create_stack()
+    namespace.wait_until_ready()
+    stack_lines = [line for line in log_lines(operator) if line.get("appstack") == f"{namespace.name}/shop"]
+    assert [f"{kind} {change}" for kind, change in sorted(_kind_and_change(line) for line in stack_lines)] == [
         "ConfigMap created",
         "Deployment created",
         "Service created",
         "ServiceAccount created",
     ]
-    assert CHILDREN == len(of_the_stack)
+    assert CHILD_COUNT == len(stack_lines)
 
-    before, looks = len(lines(operator)), value(operator, "appstack_reconciles_total")
-    space.patch("AppStack", "shop", {"metadata": {"labels": {"look": "again"}}})
-    eventually(lambda: value(operator, "appstack_reconciles_total") > looks)
-    space.edit(backend={"image": "busybox:1.36.0"})
-    space.ready()
+    before, reconciles = len(log_lines(operator)), value(operator, "appstack_reconciles_total")
+    namespace.patch("AppStack", "shop", {"metadata": {"labels": {"reconcile": "again"}}})
+    eventually(lambda: value(operator, "appstack_reconciles_total") > reconciles)
+    namespace.edit_stack(backend={"image": "busybox:1.36.0"})
+    namespace.wait_until_ready()
 
-    (changed,) = lines(operator)[before:]
+    (changed,) = log_lines(operator)[before:]
     assert ("Deployment shop configured", "info") == (changed["msg"], changed["level"])
-    assert about.items() <= changed.items()
+    fields = {"kind": "Deployment", "namespace": namespace.name, "name": "shop", "action": "Configured"}
+    assert fields.items() <= changed.items()
+    assert changed["appstack"] == f"{namespace.name}/shop"
 
 
-def _told(line: dict[str, Any]) -> tuple[str, str]:
-    kind, _, what = line["msg"].split()
-    return kind, what
+def _kind_and_change(line: dict[str, Any]) -> tuple[str, str]:
+    kind, _, change = line["msg"].split()
+    return kind, change

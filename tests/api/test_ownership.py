@@ -1,4 +1,4 @@
-"""What is not ours is not touched; what is no longer wanted goes, but never too early."""
+"""Ownership, adoption and pruning: foreign objects are not changed, and children are deleted only when it is safe."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.api.harness import MERGE, Audit, Failure, Manifest, Operator, Space, eventually
+from tests.api.audit_log import AuditLog
+from tests.api.cluster import CHILD_COUNT, MERGE, ApiError, Manifest, Namespace, eventually
+from tests.api.operator_process import OperatorProcess
 
 LABELS = {"a": "b"}
 FOREIGN: dict[str, Manifest] = {
@@ -40,231 +42,247 @@ MOUNT = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
 BACKEND = {"image": "busybox:1.35.0", "ports": [{"containerPort": 8000}]}
 
 
-def _made(space: Space, kind: str) -> Manifest:
-    """Create a foreign object, and return it once its own controllers are done with it."""
-    space.create(FOREIGN[kind])
+def _create_foreign(namespace: Namespace, kind: str) -> Manifest:
+    """Create an object that the operator does not own; return it after its controllers have updated it."""
+    namespace.create(FOREIGN[kind])
     name = FOREIGN[kind]["metadata"]["name"]
     if kind == "Deployment":
-        eventually(lambda: space.get(kind, name).get("status", {}).get("observedGeneration"))
+        eventually(lambda: namespace.get(kind, name).get("status", {}).get("observedGeneration"))
     if kind == "PersistentVolumeClaim":
-        eventually(lambda: space.list("Event"))  # that it waits for its first consumer
-    return space.get(kind, name)
+        eventually(lambda: namespace.list("Event"))  # the claim waits for its first consumer
+    return namespace.get(kind, name)
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_foreign_object_of_the_same_name_is_named_and_not_touched(
-    space: Space, operator: Operator, kind: str
+def test_foreign_object_of_the_same_name_is_reported_and_not_changed(
+    namespace: Namespace, operator: OperatorProcess, kind: str
 ) -> None:
-    before = _made(space, kind)
+    before = _create_foreign(namespace, kind)
 
-    space.stack(backend=BACKEND | MOUNT, volumes=[CLAIM])
-    stalled = eventually(lambda: space.condition("Stalled"))
+    namespace.create_stack(backend=BACKEND | MOUNT, volumes=[CLAIM])
+    stalled = eventually(lambda: namespace.condition("Stalled"))
 
     assert stalled["reason"] == "ForeignObject"
-    assert f"{kind} {space.name}/{before['metadata']['name']}" in stalled["message"]
-    eventually(lambda: [event["reason"] for event in space.list("Event") if event["regarding"]["kind"] == "AppStack"])
-    after = space.get(kind, before["metadata"]["name"])
+    assert f"{kind} {namespace.name}/{before['metadata']['name']}" in stalled["message"]
+    eventually(
+        lambda: [event["reason"] for event in namespace.list("Event") if event["regarding"]["kind"] == "AppStack"]
+    )
+    after = namespace.get(kind, before["metadata"]["name"])
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
 
 
-def test_all_foreign_objects_are_named_at_once(space: Space, operator: Operator) -> None:
-    before = {kind: _made(space, kind) for kind in FOREIGN}
+def test_all_foreign_objects_are_reported_at_once(namespace: Namespace, operator: OperatorProcess) -> None:
+    before = {kind: _create_foreign(namespace, kind) for kind in FOREIGN}
 
-    space.stack(backend=BACKEND | MOUNT, volumes=[CLAIM])
-    stalled = eventually(lambda: space.condition("Stalled"))
+    namespace.create_stack(backend=BACKEND | MOUNT, volumes=[CLAIM])
+    stalled = eventually(lambda: namespace.condition("Stalled"))
 
-    for kind, made in before.items():
-        name = made["metadata"]["name"]
-        assert f"{kind} {space.name}/{name}" in stalled["message"]
-        assert space.get(kind, name)["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
-
-
-def test_a_foreign_files_object_is_not_touched_either(space: Space, operator: Operator) -> None:
-    space.stack()
-    space.ready()
-    (name,) = [one["name"] for one in space.status()["resources"] if one["kind"] == "ConfigMap"]
-    space.delete("AppStack", "shop")
-    eventually(lambda: not space.exists("ConfigMap", name))
-    made = space.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"mine": "1"}})
-
-    space.stack()
-    stalled = eventually(lambda: space.condition("Stalled"))
-
-    assert f"ConfigMap {space.name}/{name}" in stalled["message"]
-    assert space.get("ConfigMap", name)["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
-    assert not space.exists("Deployment", "shop"), "no pods without what they need"
+    for kind, foreign in before.items():
+        name = foreign["metadata"]["name"]
+        assert f"{kind} {namespace.name}/{name}" in stalled["message"]
+        assert namespace.get(kind, name)["metadata"]["resourceVersion"] == foreign["metadata"]["resourceVersion"]
 
 
-def test_an_object_is_handed_over_by_annotation(space: Space, operator: Operator) -> None:
-    uid = _made(space, "Service")["metadata"]["uid"]
-    space.stack()
-    eventually(lambda: space.condition("Stalled"))
+def test_foreign_config_map_with_the_name_of_the_files_is_not_changed(
+    namespace: Namespace, operator: OperatorProcess
+) -> None:
+    namespace.create_stack()
+    namespace.wait_until_ready()
+    (name,) = [ref["name"] for ref in namespace.status()["resources"] if ref["kind"] == "ConfigMap"]
+    namespace.delete("AppStack", "shop")
+    eventually(lambda: not namespace.exists("ConfigMap", name))
+    foreign = namespace.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"a": "1"}}
+    )
 
-    space.patch("Service", "shop", {"metadata": {"annotations": {"appstack.dev/adopt": "true"}}})
-    space.ready()
+    namespace.create_stack()
+    stalled = eventually(lambda: namespace.condition("Stalled"))
 
-    service = space.get("Service", "shop")
+    assert f"ConfigMap {namespace.name}/{name}" in stalled["message"]
+    assert namespace.get("ConfigMap", name)["metadata"]["resourceVersion"] == foreign["metadata"]["resourceVersion"]
+    assert not namespace.exists("Deployment", "shop"), "no pods are created before their files"
+
+
+def test_foreign_object_is_adopted_by_annotation(namespace: Namespace, operator: OperatorProcess) -> None:
+    uid = _create_foreign(namespace, "Service")["metadata"]["uid"]
+    namespace.create_stack()
+    eventually(lambda: namespace.condition("Stalled"))
+
+    namespace.patch("Service", "shop", {"metadata": {"annotations": {"appstack.dev/adopt": "true"}}})
+    namespace.wait_until_ready()
+
+    service = namespace.get("Service", "shop")
     assert service["metadata"]["uid"] == uid
     assert service["metadata"]["ownerReferences"][0]["name"] == "shop"
     assert service["spec"]["selector"]["appstack.dev/stack"] == "shop"
 
 
-def test_a_name_that_becomes_free_is_taken(space: Space, operator: Operator) -> None:
-    _made(space, "Service")
-    space.stack()
-    eventually(lambda: space.condition("Stalled"))
+def test_child_is_created_when_the_foreign_object_is_deleted(namespace: Namespace, operator: OperatorProcess) -> None:
+    _create_foreign(namespace, "Service")
+    namespace.create_stack()
+    eventually(lambda: namespace.condition("Stalled"))
 
-    space.delete("Service", "shop")
+    namespace.delete("Service", "shop")
 
-    space.ready()
+    namespace.wait_until_ready()
 
 
-def test_an_object_that_is_still_being_deleted_is_waited_for(space: Space, audit: Audit, operator: Operator) -> None:
-    _made(space, "Service")
-    space.patch("Service", "shop", {"metadata": {"finalizers": ["example.com/slow"]}})
-    space.delete("Service", "shop")
+def test_child_is_created_after_the_deletion_of_a_terminating_object(
+    namespace: Namespace, audit_log: AuditLog, operator: OperatorProcess
+) -> None:
+    _create_foreign(namespace, "Service")
+    namespace.patch("Service", "shop", {"metadata": {"finalizers": ["example.com/slow"]}})
+    namespace.delete("Service", "shop")
 
-    space.stack()
-    waiting = eventually(lambda: space.condition("Reconciling"))
+    namespace.create_stack()
+    waiting = eventually(lambda: namespace.condition("Reconciling"))
     assert waiting["reason"] == "Unavailable"
-    assert "still being deleted" in waiting["message"]
+    assert "is terminating" in waiting["message"]
 
-    space.patch("Service", "shop", {"metadata": {"finalizers": None}})
-    space.ready()
-    assert not space.list("Event", fieldSelector="regarding.kind=AppStack"), "nothing was wrong"
-
-
-def test_paused_writes_nothing_and_goes_on_reporting(space: Space, audit: Audit, operator: Operator) -> None:
-    space.stack()
-    space.ready()
-    space.edit(paused=True)
-    eventually(lambda: space.condition("Ready").get("reason") == "Paused")
-
-    with audit.counting(space.name) as count:
-        space.edit(service={"metadata": {"annotations": {"a": "b"}}})
-        space.patch("Service", "shop", {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}})
-        eventually(lambda: space.condition("Ready")["message"].endswith("what has changed waits: Service shop"))
-
-    assert set(count) == {"patch appstacks/status 200"}
-    assert len(space.status()["resources"]) == 4, "what was applied stays on record"
-
-    space.edit(paused=False)
-    eventually(lambda: space.get("Service", "shop")["metadata"]["labels"]["app.kubernetes.io/name"] == "shop")
-    space.ready()
+    namespace.patch("Service", "shop", {"metadata": {"finalizers": None}})
+    namespace.wait_until_ready()
+    assert not namespace.list("Event", fieldSelector="regarding.kind=AppStack"), "a terminating object is no error"
 
 
-def test_what_is_no_longer_rendered_goes(space: Space, audit: Audit, operator: Operator) -> None:
-    space.stack()
-    space.ready()
+def test_paused_stack_writes_its_status_only(
+    namespace: Namespace, audit_log: AuditLog, operator: OperatorProcess
+) -> None:
+    namespace.create_stack()
+    namespace.wait_until_ready()
+    namespace.edit_stack(paused=True)
+    eventually(lambda: namespace.condition("Ready").get("reason") == "Paused")
 
-    with audit.counting(space.name) as count:
-        space.edit(service={"enabled": False})
-        eventually(lambda: not space.exists("Service", "shop"))
-        space.ready()
+    with audit_log.counting(namespace.name) as counts:
+        namespace.edit_stack(service={"metadata": {"annotations": {"a": "b"}}})
+        namespace.patch("Service", "shop", {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}})
+        eventually(lambda: namespace.condition("Ready")["message"].endswith("pending changes: Service shop"))
 
-    drained = {"patch deployments 200": 1}  # a pod to which no Service leads need not wait before it goes
-    assert {word: n for word, n in count.items() if "status" not in word} == {"delete services 200": 1, **drained}
+    assert set(counts) == {"patch appstacks/status 200"}
+    assert len(namespace.status()["resources"]) == CHILD_COUNT, "the record of applied children is kept"
+
+    namespace.edit_stack(paused=False)
+    eventually(lambda: namespace.get("Service", "shop")["metadata"]["labels"]["app.kubernetes.io/name"] == "shop")
+    namespace.wait_until_ready()
 
 
-def test_nothing_goes_before_every_apply_has_succeeded(space: Space, operator: Operator) -> None:
-    space.stack()
-    space.ready()
-    with no_deployment_of_three(space):
-        space.edit(service={"enabled": False}, replicas=3)
-        stalled = eventually(lambda: space.condition("Stalled"))
+def test_child_without_a_rendered_object_is_pruned(
+    namespace: Namespace, audit_log: AuditLog, operator: OperatorProcess
+) -> None:
+    namespace.create_stack()
+    namespace.wait_until_ready()
+
+    with audit_log.counting(namespace.name) as counts:
+        namespace.edit_stack(service={"enabled": False})
+        eventually(lambda: not namespace.exists("Service", "shop"))
+        namespace.wait_until_ready()
+
+    # The Deployment loses its preStop delay, which gives a Service time to remove the pod from its endpoints.
+    expected = {"delete services 200": 1, "patch deployments 200": 1}
+    assert {request: number for request, number in counts.items() if "status" not in request} == expected
+
+
+def test_nothing_is_pruned_before_every_apply_has_succeeded(namespace: Namespace, operator: OperatorProcess) -> None:
+    namespace.create_stack()
+    namespace.wait_until_ready()
+    with three_replicas_denied(namespace):
+        namespace.edit_stack(service={"enabled": False}, replicas=3)
+        stalled = eventually(lambda: namespace.condition("Stalled"))
 
         assert stalled["reason"] == "Refused"
         assert "three are too many" in stalled["message"]
-        assert space.exists("Service", "shop")
+        assert namespace.exists("Service", "shop")
 
-    space.edit(replicas=0)
-    eventually(lambda: not space.exists("Service", "shop"))
-    space.ready()
+    namespace.edit_stack(replicas=0)
+    eventually(lambda: not namespace.exists("Service", "shop"))
+    namespace.wait_until_ready()
 
 
 @contextmanager
-def no_deployment_of_three(space: Space) -> Iterator[None]:
-    """Let the API server refuse what no check of ours can know of: an administrator's policy."""
+def three_replicas_denied(namespace: Namespace) -> Iterator[None]:
+    """Deny Deployments of three replicas by an admission policy, which offline validation cannot know."""
     rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["*"]}
-    here = {"matchLabels": {"kubernetes.io/metadata.name": space.name}}
-    meta = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": space.name}}
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}}
+    base = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": namespace.name}}
     policy = {
         "failurePolicy": "Fail",
-        "matchConstraints": {"resourceRules": [rule], "namespaceSelector": here},
+        "matchConstraints": {"resourceRules": [rule], "namespaceSelector": selector},
         "validations": [{"expression": "object == null || object.spec.replicas != 3", "message": "three are too many"}],
     }
-    binding = {"policyName": space.name, "validationActions": ["Deny"]}
+    binding = {"policyName": namespace.name, "validationActions": ["Deny"]}
     root = "/apis/admissionregistration.k8s.io/v1"
     for kind, spec in (("ValidatingAdmissionPolicy", policy), ("ValidatingAdmissionPolicyBinding", binding)):
         plural = "validatingadmissionpolic" + ("ies" if kind.endswith("Policy") else "ybindings")
-        space.cluster.request("POST", f"{root}/{plural}", meta | {"kind": kind, "spec": spec})
+        namespace.cluster.request("POST", f"{root}/{plural}", base | {"kind": kind, "spec": spec})
     try:
-        eventually(lambda: refused(space))
+        eventually(lambda: is_policy_active(namespace))
         yield
     finally:
         for plural in ("validatingadmissionpolicybindings", "validatingadmissionpolicies"):
-            space.cluster.request("DELETE", f"{root}/{plural}/{space.name}")
+            namespace.cluster.request("DELETE", f"{root}/{plural}/{namespace.name}")
 
 
-def refused(space: Space) -> bool:
-    """Tell whether the policy has come into force."""
+def is_policy_active(namespace: Namespace) -> bool:
+    """Return whether the API server enforces the policy."""
     try:
-        space.cluster.request(
-            "PATCH", space.path("Deployment", "shop"), {"spec": {"replicas": 3}}, kind=MERGE, dryRun="All"
-        )
-    except Failure as error:
+        path, patch = namespace.path("Deployment", "shop"), {"spec": {"replicas": 3}}
+        namespace.cluster.request("PATCH", path, patch, content_type=MERGE, dryRun="All")
+    except ApiError as error:
         return "three are too many" in str(error)
     return False
 
 
-def test_files_stay_while_a_revision_needs_them(space: Space, operator: Operator) -> None:
-    space.stack(workload={"deployment": {"revisionHistoryLimit": 1}})
-    space.ready()
-    seen = []
+def test_files_are_kept_while_a_replica_set_needs_them(namespace: Namespace, operator: OperatorProcess) -> None:
+    namespace.create_stack(workload={"deployment": {"revisionHistoryLimit": 1}})
+    namespace.wait_until_ready()
+    revisions = []
     for number in range(3):
-        space.edit(files=[{"path": "/etc/app/settings.toml", "content": f"number = {number}\n"}])
-        eventually(lambda n=number: len(space.list("ReplicaSet")) >= min(n + 2, 2))  # type: ignore[misc]
-        space.ready()
-        seen.append({one["metadata"]["labels"]["appstack.dev/files"] for one in space.list("ReplicaSet")})
-        eventually(lambda: _files(space) == _needed(space))
+        namespace.edit_stack(files=[{"path": "/etc/app/settings.toml", "content": f"number = {number}\n"}])
+        eventually(lambda n=number: len(namespace.list("ReplicaSet")) >= min(n + 2, 2))  # type: ignore[misc]
+        namespace.wait_until_ready()
+        revisions.append(_referenced_files(namespace))
+        eventually(lambda: _stored_files(namespace) == _referenced_files(namespace))
 
-    assert all(seen)
-
-
-def _files(space: Space) -> set[str]:
-    mine = space.list("ConfigMap", labelSelector="appstack.dev/stack")
-    return {one["metadata"]["labels"]["appstack.dev/files"] for one in mine}
+    assert all(revisions)
 
 
-def _needed(space: Space) -> set[str]:
-    return {one["metadata"]["labels"]["appstack.dev/files"] for one in space.list("ReplicaSet")}
+def _stored_files(namespace: Namespace) -> set[str]:
+    """Return the file revisions that have a ConfigMap."""
+    config_maps = namespace.list("ConfigMap", labelSelector="appstack.dev/stack")
+    return {config_map["metadata"]["labels"]["appstack.dev/files"] for config_map in config_maps}
 
 
-def test_a_retained_claim_outlives_its_stack_and_is_taken_up_again(space: Space, operator: Operator) -> None:
-    space.stack(backend=BACKEND | MOUNT, volumes=[CLAIM])
-    space.ready()
-    claim = space.get("PersistentVolumeClaim", "shop-data")
+def _referenced_files(namespace: Namespace) -> set[str]:
+    """Return the file revisions that a ReplicaSet uses."""
+    return {replica_set["metadata"]["labels"]["appstack.dev/files"] for replica_set in namespace.list("ReplicaSet")}
+
+
+def test_retained_claim_outlives_its_stack_and_is_reused(namespace: Namespace, operator: OperatorProcess) -> None:
+    namespace.create_stack(backend=BACKEND | MOUNT, volumes=[CLAIM])
+    namespace.wait_until_ready()
+    claim = namespace.get("PersistentVolumeClaim", "shop-data")
     assert "ownerReferences" not in claim["metadata"]
 
-    space.edit(volumes=[], backend=BACKEND | {"volumeMounts": []})
-    space.ready()
-    space.delete("AppStack", "shop")
-    eventually(lambda: not space.exists("Deployment", "shop"))
-    space.stack(backend=BACKEND | MOUNT, volumes=[CLAIM])
-    space.ready()
+    namespace.edit_stack(volumes=[], backend=BACKEND | {"volumeMounts": []})
+    namespace.wait_until_ready()
+    namespace.delete("AppStack", "shop")
+    eventually(lambda: not namespace.exists("Deployment", "shop"))
+    namespace.create_stack(backend=BACKEND | MOUNT, volumes=[CLAIM])
+    namespace.wait_until_ready()
 
-    assert space.get("PersistentVolumeClaim", "shop-data")["metadata"]["uid"] == claim["metadata"]["uid"]
+    assert namespace.get("PersistentVolumeClaim", "shop-data")["metadata"]["uid"] == claim["metadata"]["uid"]
 
 
-def test_a_wrong_spec_is_said_and_changes_nothing(space: Space, audit: Audit, operator: Operator) -> None:
-    space.stack()
-    space.ready()
+def test_invalid_spec_is_reported_and_changes_no_child(
+    namespace: Namespace, audit_log: AuditLog, operator: OperatorProcess
+) -> None:
+    namespace.create_stack()
+    namespace.wait_until_ready()
 
-    with audit.counting(space.name) as count:
-        space.edit(backend=BACKEND | {"volumeMounts": [{"name": "nowhere", "mountPath": "/x"}]})
-        stalled = eventually(lambda: space.condition("Stalled"))
+    with audit_log.counting(namespace.name) as counts:
+        namespace.edit_stack(backend=BACKEND | {"volumeMounts": [{"name": "nowhere", "mountPath": "/x"}]})
+        stalled = eventually(lambda: namespace.condition("Stalled"))
 
     assert stalled["reason"] == "InvalidSpec"
     assert "spec.backend.volumeMounts[0]" in stalled["message"]
-    assert set(count) == {"patch appstacks/status 200", "create events 201"}
-    assert len(space.status()["resources"]) == 4
+    assert set(counts) == {"patch appstacks/status 200", "create events 201"}
+    assert len(namespace.status()["resources"]) == CHILD_COUNT

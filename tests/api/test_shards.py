@@ -1,4 +1,4 @@
-"""Two operators share a cluster by a label of its namespaces, and a namespace moves from one to the other."""
+"""Shards: two operators share a cluster by a label of its namespaces, and a namespace moves between them."""
 
 from __future__ import annotations
 
@@ -10,106 +10,117 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import CREW, WORKER, namespace
-from tests.api.crew import Member, Sent, member, merged
-from tests.api.harness import Cluster, Space, eventually
+from tests.api.cluster import MERGE, Cluster, Namespace, eventually
+from tests.api.conftest import REPLICA_ACCOUNTS, RUN_ID, temporary_namespace
+from tests.api.replicas import AuditedRequest, Replica, merged_requests, replica
 
-NAMES = f"shard-{WORKER}-*"
-KEY = f"example.org/shard-{secrets.token_hex(3)}"
+NAMESPACE_PATTERN = f"shard-{RUN_ID}-*"
+SHARD_LABEL = f"example.org/shard-{secrets.token_hex(3)}"
+UNASSIGNED = "none"
 
 
-def label(space: Space, shard: str | None) -> None:
-    """Give a namespace to a shard, or to none."""
-    change = {"metadata": {"labels": {KEY: shard}}}
-    space.cluster.request("PATCH", f"/api/v1/namespaces/{space.name}", change, kind="application/merge-patch+json")
+def assign(namespace: Namespace, shard: str | None) -> None:
+    """Label a namespace with a shard; None removes the label."""
+    patch = {"metadata": {"labels": {SHARD_LABEL: shard}}}
+    namespace.cluster.request("PATCH", f"/api/v1/namespaces/{namespace.name}", patch, content_type=MERGE)
 
 
 @pytest.fixture
-def spaces(cluster: Cluster, system: Space) -> Iterator[dict[str, Space]]:
-    """Give a namespace for each shard, and one that is nobody's."""
+def namespaces(cluster: Cluster, operator_namespace: Namespace) -> Iterator[dict[str, Namespace]]:
+    """Return one namespace for each shard and one without a shard, by the name of the shard."""
     with ExitStack() as stack:
-        made = {
-            which: stack.enter_context(namespace(cluster, f"shard-{WORKER}-{which}-{secrets.token_hex(2)}"))
-            for which in ("a", "b", "none")
+        namespaces = {
+            shard: stack.enter_context(temporary_namespace(cluster, f"shard-{RUN_ID}-{shard}-{secrets.token_hex(2)}"))
+            for shard in ("a", "b", UNASSIGNED)
         }
-        label(made["a"], "a")
-        label(made["b"], "b")
-        yield made
+        assign(namespaces["a"], "a")
+        assign(namespaces["b"], "b")
+        yield namespaces
 
 
 @pytest.fixture
-def shards(cluster: Cluster, system: Space, spaces: dict[str, Space], tmp_path: Path) -> Iterator[dict[str, Member]]:
-    """Give two operators at work, one for each shard."""
+def operators(
+    cluster: Cluster, operator_namespace: Namespace, namespaces: dict[str, Namespace], tmp_path: Path
+) -> Iterator[dict[str, Replica]]:
+    """Return two running operators by the name of their shard."""
     with ExitStack() as stack:
-        made = {}
-        for shard, account in zip("ab", CREW, strict=False):
-            identity, selector = f"{KEY.rpartition('/')[2]}-{shard}", f"{KEY}={shard}"
-            settings = {"identity": identity, "namespaces": [NAMES], "namespaceSelector": selector}
-            made[shard] = stack.enter_context(member(cluster, system, account, tmp_path, **settings))
-            made[shard].operator.start()
-        yield made
-        for one in made.values():
-            assert 0 == one.operator.stop(), one.operator.words()[-3000:]
-            assert "Traceback" not in one.operator.words()
+        operators = {}
+        for shard, account in zip("ab", REPLICA_ACCOUNTS, strict=False):
+            settings = {
+                "identity": f"{SHARD_LABEL.rpartition('/')[2]}-{shard}",
+                "namespaces": [NAMESPACE_PATTERN],
+                "namespaceSelector": f"{SHARD_LABEL}={shard}",
+            }
+            operators[shard] = stack.enter_context(replica(cluster, operator_namespace, account, tmp_path, **settings))
+            operators[shard].operator.start()
+        yield operators
+        for member in operators.values():
+            assert 0 == member.operator.stop(), member.operator.log_text()[-3000:]
+            assert "Traceback" not in member.operator.log_text()
 
 
-def sent(shards: dict[str, Member], space: Space) -> list[Sent]:
-    """Return what was written in a namespace."""
-    return [one for one in merged(list(shards.values())) if one.writes and one.namespace == space.name]
+def writes(operators: dict[str, Replica], namespace: Namespace) -> list[AuditedRequest]:
+    """Return the writes in a namespace."""
+    requests = merged_requests(list(operators.values()))
+    return [request for request in requests if request.is_write and request.namespace == namespace.name]
 
 
-def writers(shards: dict[str, Member], space: Space) -> set[str]:
-    """Return who has written in a namespace."""
-    return {one.account for one in sent(shards, space)}
+def writers(operators: dict[str, Replica], namespace: Namespace) -> set[str]:
+    """Return the accounts that have written in a namespace."""
+    return {request.account for request in writes(operators, namespace)}
 
 
-def test_each_works_in_its_own_namespaces_and_nobody_in_the_rest(
-    shards: dict[str, Member], spaces: dict[str, Space]
+def test_each_operator_writes_only_in_the_namespaces_of_its_shard(
+    operators: dict[str, Replica], namespaces: dict[str, Namespace]
 ) -> None:
-    for space in spaces.values():
-        space.stack()
-    spaces["a"].ready()
-    spaces["b"].ready()
+    for namespace in namespaces.values():
+        namespace.create_stack()
+    namespaces["a"].wait_until_ready()
+    namespaces["b"].wait_until_ready()
 
-    for which, one in shards.items():
-        assert {one.account} == writers(shards, spaces[which])
-    assert set() == writers(shards, spaces["none"])
+    for shard, member in operators.items():
+        assert {member.account} == writers(operators, namespaces[shard])
+    assert set() == writers(operators, namespaces[UNASSIGNED])
 
-    label(spaces["none"], "b")
+    assign(namespaces[UNASSIGNED], "b")
 
-    spaces["none"].ready()
-    assert {shards["b"].account} == writers(shards, spaces["none"])
-
-
-def test_a_namespace_moves_and_nothing_in_it_is_touched(shards: dict[str, Member], spaces: dict[str, Space]) -> None:
-    space = spaces["a"]
-    space.stack()
-    space.ready()
-    uid = space.get("Deployment", "shop")["metadata"]["uid"]
-
-    moved = time.time()  # not how much was logged by then: the log may be late with what was sent before
-    label(space, "b")
-    eventually(lambda: f"Namespace {space.name} is ours no longer" in shards["a"].operator.words())
-    space.edit(service={"metadata": {"labels": {"moved": "yes"}}})
-    eventually(lambda: "moved" in space.get("Service", "shop")["metadata"]["labels"], within=40)
-    space.ready()
-
-    later = [one for one in sent(shards, space) if one.at > moved]
-    assert {shards["b"].account} == {one.account for one in later}
-    assert {"services", "appstacks"} == {one.resource for one in later}, "the new owner knows what is there"
-    assert uid == space.get("Deployment", "shop")["metadata"]["uid"]
-
-    space.delete("Service", "shop")
-    eventually(lambda: space.exists("Service", "shop"))
-    assert {shards["b"].account} == {one.account for one in sent(shards, space) if one.at > moved}
+    namespaces[UNASSIGNED].wait_until_ready()
+    assert {operators["b"].account} == writers(operators, namespaces[UNASSIGNED])
 
 
-def test_a_third_that_may_meet_one_of_them_is_refused(
-    shards: dict[str, Member], cluster: Cluster, system: Space, tmp_path: Path
+def test_namespace_changes_shard_without_a_change_of_its_objects(
+    operators: dict[str, Replica], namespaces: dict[str, Namespace]
 ) -> None:
-    settings = {"namespaces": [NAMES], "namespaceSelector": f"{KEY} in (b,c)"}
-    with member(cluster, system, CREW[2], tmp_path, **settings) as third:
+    namespace = namespaces["a"]
+    namespace.create_stack()
+    namespace.wait_until_ready()
+    uid = namespace.get("Deployment", "shop")["metadata"]["uid"]
+
+    assigned_at = time.time()  # not a position in the audit log, which may contain earlier requests late
+    assign(namespace, "b")
+    eventually(lambda: f"Releasing namespace {namespace.name}" in operators["a"].operator.log_text())
+    namespace.edit_stack(service={"metadata": {"labels": {"moved": "yes"}}})
+    eventually(lambda: "moved" in namespace.get("Service", "shop")["metadata"]["labels"], within=40)
+    namespace.wait_until_ready()
+
+    later = [request for request in writes(operators, namespace) if request.received_at > assigned_at]
+    assert {operators["b"].account} == {request.account for request in later}
+    assert {"services", "appstacks"} == {request.resource for request in later}, "the new owner knows the children"
+    assert uid == namespace.get("Deployment", "shop")["metadata"]["uid"]
+
+    namespace.delete("Service", "shop")
+    eventually(lambda: namespace.exists("Service", "shop"))
+    later = [request for request in writes(operators, namespace) if request.received_at > assigned_at]
+    assert {operators["b"].account} == {request.account for request in later}
+
+
+def test_operator_with_an_overlapping_selector_refuses_to_start(
+    operators: dict[str, Replica], cluster: Cluster, operator_namespace: Namespace, tmp_path: Path
+) -> None:
+    settings = {"namespaces": [NAMESPACE_PATTERN], "namespaceSelector": f"{SHARD_LABEL} in (b,c)"}
+    with replica(cluster, operator_namespace, REPLICA_ACCOUNTS[2], tmp_path, **settings) as third:
         third.operator.launch()
 
         assert third.operator.wait() > 0
-        assert f"Another operator reconciles {NAMES} labelled {KEY}=b" in third.operator.words()
+        message = f"Another operator reconciles {NAMESPACE_PATTERN} labelled {SHARD_LABEL}=b"
+        assert message in third.operator.log_text()

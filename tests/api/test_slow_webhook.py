@@ -1,4 +1,4 @@
-"""A webhook of one namespace that does not answer holds nobody else up."""
+"""An admission webhook that does not answer delays no namespace but its own."""
 
 from __future__ import annotations
 
@@ -21,193 +21,195 @@ from urllib.parse import urlsplit
 import pytest
 
 from appstack.settings import Settings
-from tests.api.conftest import WORKER, namespace
-from tests.api.harness import CHILDREN, Cluster, Operator, Space, eventually, stack
+from tests.api.cluster import CHILD_COUNT, Cluster, Namespace, appstack, eventually
+from tests.api.conftest import RUN_ID, temporary_namespace
+from tests.api.operator_process import OperatorProcess
 
-STACKS = 120  # more than there are workers
-HALF = Settings().requests // 2  # what one namespace may have under way
-PATIENCE = 30  # seconds for which the API server waits for the webhook
-SURE = 25.0  # seconds for which nobody has given up surely
-TRIES = 3  # to see it within these, on a busy machine
-PROMPT = 12.0  # seconds within which a stack is ready where nothing hangs, on a busy machine
-COLLECTION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+STACK_COUNT = 120  # more than the operator has workers
+TENANT_LIMIT = Settings().requests // 2  # concurrent requests of one namespace
+WEBHOOK_TIMEOUT_SECONDS = 30  # after which the API server stops waiting for the webhook
+SAFE_SECONDS = 25.0  # in which no request to the webhook has timed out
+MAX_ATTEMPTS = 3  # to complete the test within SAFE_SECONDS, on a busy machine
+READY_SECONDS = 12.0  # within which an AppStack of another namespace is Ready, on a busy machine
+WEBHOOK_COLLECTION = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
 
 class Webhook(ThreadingHTTPServer):
-    """An admission webhook that lets everything pass, but not before it is told to answer."""
+    """An admission webhook that allows every request, and that can hold its responses."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 256
 
     def __init__(self, folder: Path, address: str) -> None:
-        super().__init__((address, 0), Review)
+        super().__init__((address, 0), ReviewHandler)
         self.address = address
-        self.answers = threading.Event()
-        self.waiting = self.most = 0
-        self.first = math.inf  # when the first one came
+        self.responding = threading.Event()
+        self.waiting = self.max_waiting = 0
+        self.first_request_at = math.inf  # monotonic clock
         self._lock = threading.Lock()
-        self._made = certificate(folder, address)
+        self._certificate, key = create_certificate(folder, address)
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(*self._made)
+        tls.load_cert_chain(self._certificate, key)
         self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     @property
-    def bundle(self) -> str:
-        """Return its certificate as a configuration wants it."""
-        return base64.b64encode(self._made[0].read_bytes()).decode()
+    def ca_bundle(self) -> str:
+        """The certificate as a webhook configuration contains it."""
+        return base64.b64encode(self._certificate.read_bytes()).decode()
 
-    def hold(self) -> None:
-        """Keep whoever asks waiting."""
+    def wait_for_response(self) -> None:
+        """Block a request until the webhook responds."""
         self._count(1)
-        self.answers.wait()
+        self.responding.wait()
         self._count(-1)
 
-    def anew(self, *, answers: bool) -> None:
-        """Answer from now on, or don't; and begin to count."""
-        self.answers.set()
+    def reset(self, *, responding: bool) -> None:
+        """Answer the waiting requests, then respond or hold from now on, and reset the counters."""
+        self.responding.set()
         eventually(lambda: self.waiting == 0)
-        if not answers:
-            self.answers.clear()
+        if not responding:
+            self.responding.clear()
         with self._lock:
-            self.most, self.first = 0, math.inf
+            self.max_waiting, self.first_request_at = 0, math.inf
 
-    def over(self) -> bool:
-        """Tell whether the first one who waits may have given up."""
-        return time.monotonic() > self.first + SURE
+    def may_have_timed_out(self) -> bool:
+        """Return whether the API server may have stopped waiting for the first request."""
+        return time.monotonic() > self.first_request_at + SAFE_SECONDS
 
     def _count(self, change: int) -> None:
         with self._lock:
             self.waiting += change
-            self.most = max(self.most, self.waiting)
-            self.first = min(self.first, time.monotonic())
+            self.max_waiting = max(self.max_waiting, self.waiting)
+            self.first_request_at = min(self.first_request_at, time.monotonic())
 
 
-class Review(BaseHTTPRequestHandler):
-    """One question of the API server."""
+class ReviewHandler(BaseHTTPRequestHandler):
+    """Handles one AdmissionReview."""
 
-    protocol_version = "HTTP/1.1"
     server: Webhook
 
     def do_POST(self) -> None:
-        """Let it pass, in time or not."""
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.hold()
-        passed = asked | {"response": {"uid": asked["request"]["uid"], "allowed": True}}
-        body = json.dumps(passed).encode()
+        """Allow the request, once the webhook responds."""
+        review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.wait_for_response()
+        body = json.dumps(review | {"response": {"uid": review["request"]["uid"], "allowed": True}}).encode()
         try:
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
-        except OSError:  # whoever asked has given up
+        except OSError:  # the API server has closed the connection
             self.close_connection = True
 
-    def log_message(self, format: str, *_: object) -> None:  # as the base class names it
-        """Say nothing."""
+    def log_message(self, format: str, *_: object) -> None:  # the name of the parameter is the base class's
+        """Log nothing."""
 
 
-def certificate(folder: Path, address: str) -> tuple[Path, Path]:
-    """Make a certificate for an address, and its key."""
-    files = folder / "webhook.crt", folder / "webhook.key"
+def create_certificate(folder: Path, address: str) -> tuple[Path, Path]:
+    """Create a certificate for an address; return the paths of the certificate and of its key."""
+    certificate, key = folder / "webhook.crt", folder / "webhook.key"
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=webhook"]
-    alternative = ["-addext", f"subjectAltName=IP:{address}"]
-    subprocess.run(
-        [*request, *alternative, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True, timeout=60
-    )
-    return files
+    alternative_name = ["-addext", f"subjectAltName=IP:{address}"]
+    command = [*request, *alternative_name, "-out", str(certificate), "-keyout", str(key)]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return certificate, key
 
 
-def here(cluster: Cluster) -> str:
-    """Return the address of this machine towards the API server."""
-    where = urlsplit(cluster.server)
-    with socket.create_connection((where.hostname, where.port or 443)) as connection:
+def local_address(cluster: Cluster) -> str:
+    """Return the address of this machine on the network of the API server."""
+    url = urlsplit(cluster.server)
+    with socket.create_connection((url.hostname, url.port or 443)) as connection:
         address: str = connection.getsockname()[0]
         return address
 
 
 @pytest.fixture
 def webhook(cluster: Cluster, tmp_path: Path) -> Iterator[Webhook]:
-    """Give a webhook that does not answer yet."""
-    with Webhook(tmp_path, here(cluster)) as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
-        yield made
-        made.answers.set()
-        made.shutdown()
+    """Return a running webhook that holds its responses."""
+    with Webhook(tmp_path, local_address(cluster)) as webhook:
+        threading.Thread(target=webhook.serve_forever, daemon=True).start()
+        yield webhook
+        webhook.responding.set()
+        webhook.shutdown()
 
 
 @contextmanager
-def asked_about(space: Space, webhook: Webhook) -> Iterator[None]:
-    """Have the API server ask a webhook about every Service and Deployment of a namespace."""
+def webhook_configured(namespace: Namespace, webhook: Webhook) -> Iterator[None]:
+    """Register a webhook for every Service and Deployment of a namespace during the block."""
     rules = [
         {"apiGroups": [group], "apiVersions": ["v1"], "resources": [plural], "operations": ["CREATE", "UPDATE"]}
         for group, plural in (("", "services"), ("apps", "deployments"))
     ]
-    one = {
+    entry = {
         "name": "slow.example.org",
-        "clientConfig": {"url": f"https://{webhook.address}:{webhook.server_port}/", "caBundle": webhook.bundle},
+        "clientConfig": {"url": f"https://{webhook.address}:{webhook.server_port}/", "caBundle": webhook.ca_bundle},
         "rules": rules,
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space.name}},
-        "timeoutSeconds": PATIENCE,
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}},
+        "timeoutSeconds": WEBHOOK_TIMEOUT_SECONDS,
         "failurePolicy": "Fail",
         "sideEffects": "None",
         "admissionReviewVersions": ["v1"],
     }
-    meta = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": space.name}}
-    body = meta | {"kind": "ValidatingWebhookConfiguration", "webhooks": [one]}
-    space.cluster.request("POST", COLLECTION, body)
+    base = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": namespace.name}}
+    configuration = base | {"kind": "ValidatingWebhookConfiguration", "webhooks": [entry]}
+    namespace.cluster.request("POST", WEBHOOK_COLLECTION, configuration)
     try:
         yield
     finally:
-        space.cluster.request("DELETE", f"{COLLECTION}/{space.name}")
+        namespace.cluster.request("DELETE", f"{WEBHOOK_COLLECTION}/{namespace.name}")
 
 
-def reached(space: Space, webhook: Webhook) -> bool:
-    """Tell whether the API server has begun to ask, with an object that nobody keeps."""
-    service = stack("probe") | {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 1}]}}
-    space.cluster.request("POST", space.path("Service"), service, dryRun="All")
-    return webhook.most > 0
+def is_called(namespace: Namespace, webhook: Webhook) -> bool:
+    """Send a dry run and return whether the API server has called the webhook."""
+    service = appstack("probe") | {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 1}]}}
+    namespace.cluster.request("POST", namespace.path("Service"), service, dryRun="All")
+    return webhook.max_waiting > 0
 
 
-def test_a_namespace_whose_requests_hang_leaves_workers_and_requests_to_others(
-    cluster: Cluster, webhook: Webhook, operator: Operator
+def test_hanging_requests_of_a_namespace_leave_workers_and_requests_for_others(
+    cluster: Cluster, webhook: Webhook, operator: OperatorProcess
 ) -> None:
-    seen = any(hung(cluster, webhook) for _ in range(TRIES))
-    assert seen, f"never done within {SURE} s, after which the API server gives up waiting"
+    completed = any(reconcile_beside_hanging_requests(cluster, webhook) for _ in range(MAX_ATTEMPTS))
+    assert completed, f"not completed within {SAFE_SECONDS} s, after which the API server stops waiting"
 
 
-def hung(cluster: Cluster, webhook: Webhook) -> bool:
-    """Let one namespace hang and work in another; tell whether that was done before the API server gave up waiting."""
-    names, key = [f"shop-{number}" for number in range(STACKS)], secrets.token_hex(2)
+def reconcile_beside_hanging_requests(cluster: Cluster, webhook: Webhook) -> bool:
+    """Hold the requests of one namespace and reconcile another.
+
+    Return whether this was completed before the API server may have stopped waiting for the webhook.
+    """
+    names, suffix = [f"shop-{number}" for number in range(STACK_COUNT)], secrets.token_hex(2)
     with (
-        namespace(cluster, f"api-{WORKER}-hangs-{key}") as space,
-        namespace(cluster, f"api-{WORKER}-other-{key}") as other,
-        asked_about(space, webhook),
+        temporary_namespace(cluster, f"api-{RUN_ID}-hangs-{suffix}") as hanging,
+        temporary_namespace(cluster, f"api-{RUN_ID}-other-{suffix}") as other,
+        webhook_configured(hanging, webhook),
     ):
-        webhook.anew(answers=True)
+        webhook.reset(responding=True)
         try:
-            eventually(lambda: reached(space, webhook), within=10)
+            eventually(lambda: is_called(hanging, webhook), within=10)
         except AssertionError:
             pytest.skip(f"not run: this API server does not reach {webhook.address}, where the test's webhook listens")
-        webhook.anew(answers=False)
+        webhook.reset(responding=False)
         with ThreadPoolExecutor(4) as threads:
-            list(threads.map(space.stack, names))
-        eventually(lambda: webhook.over() or webhook.waiting == HALF)
+            list(threads.map(hanging.create_stack, names))
+        eventually(lambda: webhook.may_have_timed_out() or webhook.waiting == TENANT_LIMIT)
 
-        other.stack()
-        other.ready(within=PROMPT)
-        other.edit(service={"metadata": {"annotations": {"a": "b"}}})
-        eventually(lambda: other.get("Service", "shop")["metadata"]["annotations"]["a"] == "b", within=PROMPT)
-        other.ready(within=PROMPT)
+        other.create_stack()
+        other.wait_until_ready(within=READY_SECONDS)
+        other.edit_stack(service={"metadata": {"annotations": {"a": "b"}}})
+        eventually(lambda: other.get("Service", "shop")["metadata"]["annotations"]["a"] == "b", within=READY_SECONDS)
+        other.wait_until_ready(within=READY_SECONDS)
 
-        resources, deployments, most = other.status()["resources"], space.list("Deployment"), webhook.most
-        if webhook.over():
+        resources, deployments = other.status()["resources"], hanging.list("Deployment")
+        max_waiting = webhook.max_waiting
+        if webhook.may_have_timed_out():
             return False
-        assert CHILDREN == len(resources)
-        assert [] == deployments, "all that while the others hang"
-        assert HALF == most
-        webhook.answers.set()
+        assert CHILD_COUNT == len(resources)
+        assert [] == deployments, "the requests of the other namespace still hang"
+        assert TENANT_LIMIT == max_waiting
+        webhook.responding.set()
         for name in names:
-            space.ready(name, within=60)
+            hanging.wait_until_ready(name, within=60)
         return True

@@ -1,4 +1,4 @@
-"""One operator for all end-to-end tests, installed by Helm, and one namespace for each example."""
+"""One operator for all end-to-end tests, installed by Helm, and one namespace for each test module."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import harness
+from tests.e2e.namespace import MEASUREMENT, Namespace, temporary_namespace, wait_for_client
 from tools import install
 from tools.cluster import programs, shell, state
 
-HERE = Path(__file__).parent
-TIMEOUT = 900  # seconds, several times what the longest of them needs: only a test that hangs is to be ended
+FOLDER = Path(__file__).parent
+TIMEOUT_SECONDS = 900  # several times the duration of the slowest test: only a test that hangs is ended
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each test here time for several waits, so that the one that is in vain is told before the test is ended."""
+    """Give each test time for several waits, so that a failed wait reports its diagnostics before the timeout."""
     for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.timeout(TIMEOUT))
+        if FOLDER in item.path.parents:
+            item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def operator(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Install the operator once, whichever of the parallel processes comes first."""
+    """Install the operator once for all parallel test processes."""
     if not state.KUBECONFIG.exists():
         pytest.fail("there is no cluster: run `make cluster`")
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
@@ -36,7 +36,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> None:
         if lock.read() == run:
             return
         shell.run(
-            [*install.command(programs.path("helm")), "--timeout", "5m"],  # the last one counts
+            [*install.command(programs.path("helm")), "--timeout", "5m"],  # the last --timeout counts
             cwd=state.ROOT,
             env={"KUBECONFIG": str(state.KUBECONFIG)},
         )
@@ -45,18 +45,18 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="module")
-def space(request: pytest.FixtureRequest, operator: None) -> Iterator[harness.Space]:
-    """Give each module a namespace of its own, named like the module."""
+def namespace(request: pytest.FixtureRequest, operator: None) -> Iterator[Namespace]:
+    """Return a namespace for the test module, with the name of the module in its name."""
     stem = request.module.__name__.rpartition("test_")[2].replace("_", "-")
-    with harness.namespace(stem) as space:
-        harness.wait_for_client(space)
-        yield space
+    with temporary_namespace(stem) as namespace:
+        wait_for_client(namespace)
+        yield namespace
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what tests have measured, whichever process ran them."""
+    """Print the measurements of all test processes."""
     for reports in terminalreporter.stats.values():
         for report in reports:
             for name, value in getattr(report, "user_properties", []):
-                if name == harness.SHOWN and report.when == "call":
+                if name == MEASUREMENT and report.when == "call":
                     terminalreporter.write_line(str(value))

@@ -1,4 +1,4 @@
-"""The example adapter-log: a writer, and an adapter that reformats its lines into another file."""
+"""The example adapter-log: an adapter sidecar reformats the log of the backend into another file."""
 
 from __future__ import annotations
 
@@ -6,43 +6,44 @@ import re
 
 import pytest
 
-from tests.e2e.harness import Example, Space
+from tests.e2e.namespace import Example, Namespace
 
 EXAMPLE = Example("03-adapter-log")
 
 
 @pytest.fixture(scope="module")
-def deployed(space: Space) -> Space:
-    space.apply(*EXAMPLE.manifests)
-    space.ready(EXAMPLE.name)
-    return space
+def deployed(namespace: Namespace) -> Namespace:
+    """Deploy the example and return its namespace."""
+    namespace.apply(*EXAMPLE.manifests)
+    namespace.wait_until_ready(EXAMPLE.name)
+    return namespace
 
 
-def lines(space: Space, path: str) -> list[str]:
-    """Return the whole lines of a file as the backend sees it."""
-    pod = space.pod(EXAMPLE.name)["metadata"]["name"]
-    return space.exec(pod, "backend", "sh", "-c", f"cat {path} || true").splitlines()
+def lines(namespace: Namespace, path: str) -> list[str]:
+    """Return the lines of a file in the backend's file system; none when the file does not exist."""
+    pod = namespace.only_pod(EXAMPLE.name)["metadata"]["name"]
+    return namespace.exec(pod, "backend", "sh", "-c", f"cat {path} || true").splitlines()
 
 
-def test_the_adapted_file_has_the_adapted_lines(deployed: Space) -> None:
-    adapted = deployed.until("three lines are adapted", lambda: at_least(deployed, 3))
+def test_adapter_reformats_every_line_of_the_log(deployed: Namespace) -> None:
+    adapted = deployed.wait_for("three lines are adapted", lambda: adapted_lines(deployed, at_least=3))
     written = lines(deployed, "/var/log/app/app.log")
 
     assert [f"time={line} source=app" for line in written[: len(adapted)]] == adapted
     assert all(re.fullmatch(r"time=\d\d:\d\d:\d\d source=app", line) for line in adapted)
 
 
-def test_the_adapter_goes_on_as_long_as_the_writer_does(deployed: Space) -> None:
+def test_adapter_follows_the_growing_log(deployed: Namespace) -> None:
     before = len(lines(deployed, "/var/log/app/out.log"))
 
-    deployed.until("more lines are adapted", lambda: at_least(deployed, before + 2))
+    deployed.wait_for("more lines are adapted", lambda: adapted_lines(deployed, at_least=before + 2))
 
 
-def at_least(space: Space, number: int) -> list[str]:
-    """Return the adapted lines once there are so many."""
-    adapted = lines(space, "/var/log/app/out.log")
-    return adapted if len(adapted) >= number else []
+def adapted_lines(namespace: Namespace, *, at_least: int) -> list[str]:
+    """Return the adapted lines, or an empty list while there are fewer."""
+    adapted = lines(namespace, "/var/log/app/out.log")
+    return adapted if len(adapted) >= at_least else []
 
 
-def test_nothing_listens_so_there_is_no_service(deployed: Space) -> None:
-    assert deployed.every("services", EXAMPLE.name) == []
+def test_stack_without_a_port_has_no_service(deployed: Namespace) -> None:
+    assert deployed.children("services", EXAMPLE.name) == []

@@ -1,81 +1,82 @@
-"""The example ambassador: a client that only knows localhost, led on to a server stack elsewhere."""
+"""The example ambassador: a client connects to localhost, and an ambassador proxies to the server's AppStack."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.e2e.harness import Example, Manifest, Space, uid_of
+from tests.e2e.namespace import Example, Manifest, Namespace, backend_of, name_of, uid_of
 
 EXAMPLE = Example("04-ambassador")
 CLIENT, SERVER = "ambassador", "server"
-OUT = f"http://{CLIENT}/out"
+OUTPUT_URL = f"http://{CLIENT}/out"
 
 
 @pytest.fixture(scope="module")
-def deployed(space: Space) -> Space:
-    space.apply(*EXAMPLE.manifests)
-    space.ready(SERVER)
-    space.ready(CLIENT)
-    return space
+def deployed(namespace: Namespace) -> Namespace:
+    """Deploy the example and return its namespace."""
+    namespace.apply(*EXAMPLE.manifests)
+    namespace.wait_until_ready(SERVER)
+    namespace.wait_until_ready(CLIENT)
+    return namespace
 
 
-def test_the_clients_output_shows_answers_of_the_server(deployed: Space) -> None:
-    server = deployed.pod(SERVER)["metadata"]["name"]
+def test_client_receives_responses_of_the_server(deployed: Namespace) -> None:
+    server = deployed.only_pod(SERVER)["metadata"]["name"]
 
-    answers = deployed.page(f"{OUT}/index.html").splitlines()
+    responses = deployed.page(f"{OUTPUT_URL}/index.html").splitlines()
 
-    assert answers
-    assert set(answers) == {f"Hello from {server}, version 1.0.0"}
-
-
-def test_the_client_only_knows_localhost(deployed: Space) -> None:
-    pod = deployed.pod(CLIENT)
-    written = [each for each in pod["spec"]["containers"] if each["name"] == "backend"]
-
-    assert "127.0.0.1:81" in str(written)
-    assert SERVER not in str(written)
+    assert responses
+    assert set(responses) == {f"Hello from {server}, version 1.0.0"}
 
 
-def test_the_ambassador_is_up_before_the_init_containers_and_they_before_the_client(deployed: Space) -> None:
-    pod = deployed.pod(CLIENT)
-    order = [each["name"] for each in pod["spec"]["initContainers"]]
-    ambassador, first = (state_of(pod, name) for name in ("ambassador", "first-answer"))
-    client = state_of(pod, "backend")
+def test_client_is_configured_with_localhost_only(deployed: Namespace) -> None:
+    pod = deployed.only_pod(CLIENT)
+    backend = backend_of(pod)
+
+    assert "127.0.0.1:81" in str(backend)
+    assert SERVER not in str(backend)
+
+
+def test_ambassador_starts_before_the_init_containers_and_these_before_the_client(deployed: Namespace) -> None:
+    pod = deployed.only_pod(CLIENT)
+    order = [container["name"] for container in pod["spec"]["initContainers"]]
+    ambassador, init = (container_status(pod, name) for name in ("ambassador", "first-answer"))
+    client = container_status(pod, "backend")
 
     assert order.index("ambassador") < order.index("first-answer") < order.index("proxy")
-    assert ambassador["state"]["running"]["startedAt"] <= first["state"]["terminated"]["startedAt"]
-    assert first["state"]["terminated"]["finishedAt"] <= client["state"]["running"]["startedAt"]
-    assert first["restartCount"] == ambassador["restartCount"] == 0
+    assert ambassador["state"]["running"]["startedAt"] <= init["state"]["terminated"]["startedAt"]
+    assert init["state"]["terminated"]["finishedAt"] <= client["state"]["running"]["startedAt"]
+    assert init["restartCount"] == ambassador["restartCount"] == 0
 
 
-def test_an_init_container_was_answered_through_it_already(deployed: Space) -> None:
-    assert deployed.page(f"{OUT}/first.txt").startswith("Hello from server-")
+def test_init_container_receives_a_response_through_the_ambassador(deployed: Namespace) -> None:
+    assert deployed.page(f"{OUTPUT_URL}/first.txt").startswith("Hello from server-")
 
 
-def test_it_listens_on_loopback_and_is_nobody_elses_door(deployed: Space) -> None:
-    address = deployed.pod(CLIENT)["status"]["podIP"]
+def test_ambassador_listens_on_loopback_only(deployed: Namespace) -> None:
+    address = deployed.only_pod(CLIENT)["status"]["podIP"]
 
-    assert "Connection refused" in deployed.http(f"http://{address}:81/").said
+    assert "Connection refused" in deployed.http(f"http://{address}:81/").stderr
 
 
-def test_it_finds_the_server_again_after_that_was_replaced(deployed: Space) -> None:
-    former = deployed.pod(SERVER)
+def test_ambassador_reaches_the_server_after_a_pod_is_replaced(deployed: Namespace) -> None:
+    former = deployed.only_pod(SERVER)
     deployed.kubectl("delete", "pod", former["metadata"]["name"], "--wait=false")
-    present = deployed.until("another pod serves", lambda: other(deployed, former))
+    replacement = deployed.wait_for("another server pod exists", lambda: server_pod_other_than(deployed, former))
 
-    def asked() -> bool:
-        return f"Hello from {present['metadata']['name']}" in deployed.page(f"{OUT}/index.html")
+    def responds() -> bool:
+        return f"Hello from {name_of(replacement)}" in deployed.page(f"{OUTPUT_URL}/index.html")
 
-    deployed.until("the client is answered by the new pod", asked)
-
-
-def other(space: Space, former: Manifest) -> Manifest | None:
-    """Return the server's pod once it is not the former one."""
-    return next((pod for pod in space.pods(SERVER) if uid_of(pod) != uid_of(former)), None)
+    deployed.wait_for("the client receives responses of the new pod", responds)
 
 
-def state_of(pod: Manifest, container: str) -> Manifest:
-    """Return the status of one container."""
+def server_pod_other_than(namespace: Namespace, former: Manifest) -> Manifest | None:
+    """Return a pod of the server that is not the former one, or None."""
+    return next((pod for pod in namespace.pods(SERVER) if uid_of(pod) != uid_of(former)), None)
+
+
+def container_status(pod: Manifest, container: str) -> Manifest:
+    """Return the status of a container."""
     status = pod["status"]
-    every: list[Manifest] = [*status["initContainerStatuses"], *status["containerStatuses"]]
-    return next(each for each in every if each["name"] == container)
+    statuses: list[Manifest] = [*status["initContainerStatuses"], *status["containerStatuses"]]
+    return next(status for status in statuses if status["name"] == container)

@@ -1,23 +1,24 @@
-"""The example busybox: a bare Pod with a restartPolicy and labels that sleeps."""
+"""The example busybox: a bare Pod with a restartPolicy and labels."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.e2e.harness import Example, Manifest, Space, backend_of, condition, uid_of
+from tests.e2e.namespace import Example, Manifest, Namespace, backend_of, uid_of
 
 EXAMPLE = Example("07-busybox")
 NAME = EXAMPLE.name
 
 
 @pytest.fixture(scope="module")
-def deployed(space: Space) -> Space:
-    space.apply(*EXAMPLE.manifests)
-    space.ready(NAME)
-    return space
+def deployed(namespace: Namespace) -> Namespace:
+    """Deploy the example and return its namespace."""
+    namespace.apply(*EXAMPLE.manifests)
+    namespace.wait_until_ready(NAME)
+    return namespace
 
 
-def test_it_runs_and_has_its_restart_policy_and_labels(deployed: Space) -> None:
+def test_pod_runs_with_its_restart_policy_and_labels(deployed: Namespace) -> None:
     pod = deployed.get("pod", NAME)
 
     assert pod["status"]["phase"] == "Running"
@@ -26,57 +27,57 @@ def test_it_runs_and_has_its_restart_policy_and_labels(deployed: Space) -> None:
     assert deployed.exec(NAME, "backend", "cat", "/proc/1/cmdline") == "sleep\0003600\0"
 
 
-def test_a_change_that_a_pod_takes_is_made_in_place(deployed: Space) -> None:
+def test_label_change_is_applied_to_the_running_pod(deployed: Namespace) -> None:
     former = deployed.get("pod", NAME)
     stack = EXAMPLE.stack
     stack["spec"]["pod"]["metadata"]["labels"]["tier"] = "playground"
 
     deployed.apply(stack)
-    deployed.until("the label is changed", lambda: tier(deployed) == "playground")
+    deployed.wait_for("the label is changed", lambda: tier_label(deployed) == "playground")
 
     assert uid_of(deployed.get("pod", NAME)) == uid_of(former)
 
 
-def tier(space: Space) -> str:
-    """Return the label of the pod."""
-    return str(space.get("pod", NAME)["metadata"]["labels"].get("tier"))
+def tier_label(namespace: Namespace) -> str:
+    """Return the label `tier` of the pod."""
+    return str(namespace.get("pod", NAME)["metadata"]["labels"].get("tier"))
 
 
-def test_a_change_of_an_immutable_field_replaces_the_pod_and_says_so(deployed: Space) -> None:
+def test_change_of_an_immutable_field_replaces_the_pod_and_records_an_event(deployed: Namespace) -> None:
     former = deployed.get("pod", NAME)
     stack = EXAMPLE.stack
     stack["spec"]["backend"]["command"] = ["sleep", "7200"]
 
     deployed.apply(stack)
-    present = deployed.until("another pod is there", lambda: replaced(deployed, former))
-    deployed.ready(NAME)
+    replacement = deployed.wait_for("another pod exists", lambda: pod_other_than(deployed, former))
+    deployed.wait_until_ready(NAME)
 
-    assert backend_of(present)["command"] == ["sleep", "7200"]
-    said = deployed.until("an event says so", lambda: events(deployed, "Replaced"))
-    assert "Pod" in said[0]["message"]
-
-
-def replaced(space: Space, former: Manifest) -> Manifest | None:
-    """Return the pod once it is another one."""
-    found = space.find("pod", NAME)
-    return found if found and uid_of(found) != uid_of(former) else None
+    assert backend_of(replacement)["command"] == ["sleep", "7200"]
+    events = deployed.wait_for("an event is recorded", lambda: stack_events(deployed, "Replaced"))
+    assert "Pod" in events[0]["message"]
 
 
-def events(space: Space, reason: str) -> list[Manifest]:
-    """Return what was told of the AppStack under one reason."""
-    return [each for each in space.items("events") if each["reason"] == reason and about(each)]
+def pod_other_than(namespace: Namespace, former: Manifest) -> Manifest | None:
+    """Return the pod when its uid differs from the former one's, else None."""
+    pod = namespace.find("pod", NAME)
+    return pod if pod and uid_of(pod) != uid_of(former) else None
 
 
-def about(event: Manifest) -> bool:
-    """Tell whether an event speaks of the AppStack."""
-    spoken_of = event["involvedObject"]
-    return bool(spoken_of["kind"] == "AppStack" and spoken_of["name"] == NAME)
+def stack_events(namespace: Namespace, reason: str) -> list[Manifest]:
+    """Return the events of the AppStack with a reason."""
+    return [event for event in namespace.list_objects("events") if event["reason"] == reason and is_about_stack(event)]
 
 
-def test_a_deleted_pod_comes_back(deployed: Space) -> None:
+def is_about_stack(event: Manifest) -> bool:
+    """Return whether an event is about the AppStack."""
+    involved = event["involvedObject"]
+    return bool(involved["kind"] == "AppStack" and involved["name"] == NAME)
+
+
+def test_deleted_pod_is_recreated(deployed: Namespace) -> None:
     former = deployed.get("pod", NAME)
 
     deployed.kubectl("delete", "pod", NAME, "--wait=false")
 
-    deployed.until("another pod is there", lambda: replaced(deployed, former))
-    deployed.until("it is Ready", lambda: condition(deployed.stack(NAME), "Ready") == "True")
+    deployed.wait_for("another pod exists", lambda: pod_other_than(deployed, former))
+    deployed.wait_until_ready(NAME)

@@ -1,4 +1,4 @@
-"""The example init-gates: several init containers in order, each blocking, one with a Secret of its own."""
+"""The example init-gates: init containers that block one after the other, one with a Secret of its own."""
 
 from __future__ import annotations
 
@@ -6,95 +6,102 @@ from itertools import pairwise
 
 import pytest
 
-from tests.e2e.harness import Example, Manifest, Space, backend_of
+from tests.e2e.namespace import Example, Manifest, Namespace, backend_of
 
 EXAMPLE = Example("05-init-gates")
 STACK, GATE = "init-gates", "gate"
 URL = f"http://{STACK}:8000"
 
 
-def part(name: str) -> list[Manifest]:
-    """Return what the example has under this name."""
-    return [each for each in EXAMPLE.manifests if each["metadata"]["name"] == name]
+def manifests_named(name: str) -> list[Manifest]:
+    """Return the manifests of the example with this name."""
+    return [manifest for manifest in EXAMPLE.manifests if manifest["metadata"]["name"] == name]
+
+
+def init_container(pod: Manifest, name: str) -> Manifest:
+    """Return an init container of a pod."""
+    return next(container for container in pod["spec"]["initContainers"] if container["name"] == name)
 
 
 def state_of(pod: Manifest, container: str) -> str:
-    """Return whether an init container is waiting, running or terminated; empty before the kubelet said so."""
+    """Return the state of an init container: waiting, running, terminated, or empty without a status."""
     statuses = pod["status"].get("initContainerStatuses", [])
-    states = [next(iter(each["state"]), "") for each in statuses if each["name"] == container]
+    states = [next(iter(status["state"]), "") for status in statuses if status["name"] == container]
     return states[0] if states else ""
 
 
 @pytest.fixture(scope="module")
-def blocked(space: Space) -> Manifest:
-    """Deploy the example while its gate is closed, and return the pod as it then stands."""
-    space.apply(*part(STACK))
+def blocked(namespace: Namespace) -> Manifest:
+    """Deploy the example without its gate and return the pod that waits for it."""
+    namespace.apply(*manifests_named(STACK))
 
     def waiting() -> Manifest | None:
-        pods = space.pods(STACK)
+        pods = namespace.pods(STACK)
         return pods[0] if pods and state_of(pods[0], "wait") == "running" else None
 
-    return space.until("the first gate is being waited for", waiting)
+    return namespace.wait_for("the first init container runs", waiting)
 
 
 @pytest.fixture(scope="module")
-def opened(space: Space, blocked: Manifest) -> Space:
-    space.apply(*part(GATE))
-    space.ready(GATE)
-    space.ready(STACK)
-    return space
+def opened(namespace: Namespace, blocked: Manifest) -> Namespace:
+    """Deploy the gate and return the namespace when the example is Ready."""
+    namespace.apply(*manifests_named(GATE))
+    namespace.wait_until_ready(GATE)
+    namespace.wait_until_ready(STACK)
+    return namespace
 
 
-def test_a_closed_gate_blocks_all_that_come_after(blocked: Manifest) -> None:
+def test_closed_gate_blocks_the_later_init_containers_and_the_backend(blocked: Manifest) -> None:
     (backend,) = blocked["status"]["containerStatuses"]
 
     assert [state_of(blocked, name) for name in ("wait", "unlock", "prepare")] == ["running", "waiting", "waiting"]
     assert backend["state"]["waiting"]["reason"] == "PodInitializing"
 
 
-def test_the_same_pod_goes_on_when_the_gate_opens(blocked: Manifest, opened: Space) -> None:
-    assert opened.pod(STACK)["metadata"]["uid"] == blocked["metadata"]["uid"]
+def test_same_pod_continues_when_the_gate_opens(blocked: Manifest, opened: Namespace) -> None:
+    assert opened.only_pod(STACK)["metadata"]["uid"] == blocked["metadata"]["uid"]
 
 
-def test_they_run_in_the_order_in_which_they_are_written(opened: Space) -> None:
+def test_init_containers_run_in_the_order_of_the_spec(opened: Namespace) -> None:
     assert opened.page(f"{URL}/files?path=/work/order").split() == ["wait", "unlock", "prepare"]
 
 
-def test_each_ended_before_the_next_began(opened: Space) -> None:
-    statuses = opened.pod(STACK)["status"]["initContainerStatuses"]
-    ended = [each["state"]["terminated"] for each in statuses if each["name"] in ("wait", "unlock", "prepare")]
+def test_each_init_container_ends_before_the_next_starts(opened: Namespace) -> None:
+    statuses = opened.only_pod(STACK)["status"]["initContainerStatuses"]
+    names = ("wait", "unlock", "prepare")
+    terminated = [status["state"]["terminated"] for status in statuses if status["name"] in names]
 
-    assert len(ended) == 3
-    for former, after in pairwise(ended):
-        assert former["finishedAt"] <= after["startedAt"]
+    assert len(terminated) == 3
+    for previous, following in pairwise(terminated):
+        assert previous["finishedAt"] <= following["startedAt"]
 
 
-def test_the_one_with_the_secret_has_read_it(opened: Space) -> None:
+def test_init_container_reads_its_secret(opened: Namespace) -> None:
     digest = "".join(opened.page(f"{URL}/files?path=/work/unlocked").split()[:1])
 
-    # sha256 of the example's token
+    # SHA-256 of the token of the example
     assert digest == "cf469629151f85301f3c9bce2877508ab6b3308fbf583402ab8bdc8f3cf9625c"
 
 
-def test_the_backend_cant_see_the_secret(opened: Space) -> None:
-    assert "404" in opened.http(f"{URL}/files?path=/secret/token").said
-    assert "404" in opened.http(f"{URL}/env?name=TOKEN").said
-    mounts = [mount["name"] for mount in backend_of(opened.pod(STACK))["volumeMounts"]]
+def test_backend_has_no_access_to_the_secret(opened: Namespace) -> None:
+    assert "404" in opened.http(f"{URL}/files?path=/secret/token").stderr
+    assert "404" in opened.http(f"{URL}/env?name=TOKEN").stderr
+    mounts = [mount["name"] for mount in backend_of(opened.only_pod(STACK))["volumeMounts"]]
     assert "secret" not in mounts
 
 
-def test_neither_can_the_init_container_that_is_the_backend(opened: Space) -> None:
-    # `prepare` ends well only where there is neither /secret nor $TOKEN.
-    pod = opened.pod(STACK)
-    prepare = next(each for each in pod["spec"]["initContainers"] if each["name"] == "prepare")
+def test_init_container_with_the_backends_image_has_no_access_to_the_secret(opened: Namespace) -> None:
+    # `prepare` succeeds only when neither /secret nor $TOKEN exists.
+    pod = opened.only_pod(STACK)
+    prepare = init_container(pod, "prepare")
 
     assert prepare["image"] == backend_of(pod)["image"]
     assert state_of(pod, "prepare") == "terminated"
 
 
-def test_it_has_resources_of_its_own(opened: Space) -> None:
-    pod = opened.pod(STACK)
-    unlock = next(each for each in pod["spec"]["initContainers"] if each["name"] == "unlock")
+def test_init_container_has_its_own_resources(opened: Namespace) -> None:
+    pod = opened.only_pod(STACK)
+    unlock = init_container(pod, "unlock")
 
     assert unlock["resources"] == {"requests": {"cpu": "20m", "memory": "16Mi"}, "limits": {"memory": "32Mi"}}
     assert backend_of(pod)["resources"] == {}

@@ -1,4 +1,4 @@
-"""The operator as Helm installs it: what it may do, and that its own coming and going restarts nothing."""
+"""The operator as Helm installs it: its permissions, its metrics, and a restart that changes no child."""
 
 from __future__ import annotations
 
@@ -7,93 +7,95 @@ import re
 import pytest
 import yaml
 
-from tests.e2e.harness import Example, Space, uid_of
+from tests.e2e.namespace import Example, Namespace, uid_of
 from tools import install
 from tools.cluster import programs, shell, state
 
-OPERATOR = Space(install.NAMESPACE)
-AS = f"--as=system:serviceaccount:{install.NAMESPACE}:{install.RELEASE}"
+OPERATOR = Namespace(install.NAMESPACE)
+AS_OPERATOR = f"--as=system:serviceaccount:{install.NAMESPACE}:{install.RELEASE}"
 
 
-def test_the_operators_own_namespace_may_enforce_the_restricted_profile() -> None:
-    warned = OPERATOR.try_kubectl(
+def test_operator_namespace_may_enforce_the_restricted_pod_security_profile() -> None:
+    result = OPERATOR.try_kubectl(
         "label", "namespace", install.NAMESPACE, "--overwrite", "--dry-run=server",
         "pod-security.kubernetes.io/enforce=restricted",
     )  # fmt: skip
 
-    assert warned.ok
-    assert "violate" not in warned.err
+    assert result.ok
+    assert "violate" not in result.err
 
 
 @pytest.mark.parametrize(
-    "request_",
+    "permission",
     ["get secrets", "list secrets", "create pods --subresource=exec", "create deployments.apps --subresource=scale"],
 )
-def test_it_may_not(request_: str) -> None:
-    answer = OPERATOR.try_kubectl("auth", "can-i", *request_.split(), AS, "--all-namespaces")
+def test_operator_has_no_permission(permission: str) -> None:
+    result = OPERATOR.try_kubectl("auth", "can-i", *permission.split(), AS_OPERATOR, "--all-namespaces")
 
-    assert answer.out.strip() == "no"
+    assert result.out.strip() == "no"
 
 
-def test_it_may_write_its_own_lease_in_its_own_namespace_only() -> None:
+def test_operator_may_update_its_own_lease_in_its_own_namespace_only() -> None:
     own, another = (f"leases.coordination.k8s.io/{name}" for name in (install.RELEASE, "another"))
-    asked = ((OPERATOR, own), (OPERATOR, another), (Space("default"), own))
+    leases = ((OPERATOR, own), (OPERATOR, another), (Namespace("default"), own))
 
-    answers = [space.try_kubectl("auth", "can-i", "update", lease, AS).out.strip() for space, lease in asked]
+    answers = [
+        namespace.try_kubectl("auth", "can-i", "update", lease, AS_OPERATOR).out.strip() for namespace, lease in leases
+    ]
 
     assert ["yes", "no", "no"] == answers
 
 
-def test_it_is_never_refused_for_want_of_a_permission() -> None:
+def test_operator_log_has_no_forbidden_request() -> None:
     log = OPERATOR.kubectl("logs", "--selector", f"app.kubernetes.io/instance={install.RELEASE}", "--tail", "-1")
 
     assert "Reconciling" in log
     assert not [line for line in log.splitlines() if re.search(r"User .* cannot \w+ resource", line)]
 
 
-def test_metrics_come_through_their_service(space: Space) -> None:
-    page = space.page(f"http://{install.RELEASE}-metrics.{install.NAMESPACE}:8080/metrics")
+def test_metrics_are_served_through_their_service(namespace: Namespace) -> None:
+    page = namespace.page(f"http://{install.RELEASE}-metrics.{install.NAMESPACE}:8080/metrics")
 
     assert "\nappstack_" in page
 
 
-def test_a_user_who_may_edit_a_namespace_may_edit_its_appstacks(space: Space) -> None:
-    space.kubectl("create", "rolebinding", "ann", "--clusterrole=edit", "--user=ann")
+def test_user_with_the_edit_role_may_create_appstacks(namespace: Namespace) -> None:
+    namespace.kubectl("create", "rolebinding", "ann", "--clusterrole=edit", "--user=ann")
 
-    def may() -> bool:  # the controller that aggregates roles takes a moment
-        answer = space.try_kubectl("auth", "can-i", "create", "appstacks.appstack.dev", "--as=ann")
-        return answer.out.strip() == "yes"
+    def may_create() -> bool:  # the controller that aggregates roles needs a moment
+        result = namespace.try_kubectl("auth", "can-i", "create", "appstacks.appstack.dev", "--as=ann")
+        return result.out.strip() == "yes"
 
-    space.until("ann may create AppStacks", may)
+    namespace.wait_for("ann may create AppStacks", may_create)
 
 
-def test_a_restart_of_the_operator_changes_nothing(space: Space) -> None:
+def test_operator_restart_changes_no_child(namespace: Namespace) -> None:
     example = Example("02-sidecar-log")
-    space.apply(*example.manifests)
-    space.ready(example.name)
-    pod = uid_of(space.pod(example.name))
-    before = versions(space, example.name)
+    namespace.apply(*example.manifests)
+    namespace.wait_until_ready(example.name)
+    pod = uid_of(namespace.only_pod(example.name))
+    before = child_versions(namespace, example.name)
 
     OPERATOR.kubectl("rollout", "restart", f"deployment/{install.RELEASE}")
     OPERATOR.kubectl("rollout", "status", f"deployment/{install.RELEASE}", "--timeout=120s")
     changed = example.stack
-    changed["metadata"]["annotations"] = {"looked": "again"}
-    space.apply(changed)
-    space.ready(example.name)
+    changed["metadata"]["annotations"] = {"reconcile": "again"}
+    namespace.apply(changed)
+    namespace.wait_until_ready(example.name)
 
-    assert versions(space, example.name) == before
-    assert uid_of(space.pod(example.name)) == pod
+    assert child_versions(namespace, example.name) == before
+    assert uid_of(namespace.only_pod(example.name)) == pod
 
 
-def versions(space: Space, stack: str) -> dict[str, str]:
-    """Return the resourceVersion of every child that the operator applies."""
+def child_versions(namespace: Namespace, stack: str) -> dict[str, str]:
+    """Return the resourceVersion of each child of an AppStack."""
     kinds = ("deployments", "services", "configmaps")
-    children = (child for kind in kinds for child in space.every(kind, stack))
-    return {f"{c['kind']}/{c['metadata']['name']}": c["metadata"]["resourceVersion"] for c in children}
+    children = (child for kind in kinds for child in namespace.children(kind, stack))
+    return {f"{child['kind']}/{child['metadata']['name']}": child["metadata"]["resourceVersion"] for child in children}
 
 
 @pytest.mark.parametrize(
-    ("settings", "where"),
+    ("settings", "expected"),
     [
         ("{}", "default"),
         ('{"namespaces": ["team-*"]}', "NAMESPACE"),
@@ -101,26 +103,28 @@ def versions(space: Space, stack: str) -> dict[str, str]:
         ('{"namespaceSelector": "shard=a"}', "NAMESPACE"),
     ],
 )
-def test_the_notes_send_the_first_stack_to_a_namespace_that_is_reconciled(settings: str, where: str) -> None:
-    dry = ["install", "appstack", install.CHART, "--dry-run=client", "--set-json", f"settings={settings}"]
-    notes = shell.run([programs.path("helm"), *dry], cwd=state.ROOT).partition("NOTES:")[2]
+def test_chart_notes_name_a_namespace_that_the_operator_reconciles(settings: str, expected: str) -> None:
+    arguments = ["install", "appstack", install.CHART, "--dry-run=client", "--set-json", f"settings={settings}"]
+    notes = shell.run([programs.path("helm"), *arguments], cwd=state.ROOT).partition("NOTES:")[2]
 
-    assert re.findall(r"kubectl (?:apply|wait|get) --namespace (\S+)", notes) == [where] * 3
+    assert re.findall(r"kubectl (?:apply|wait|get) --namespace (\S+)", notes) == [expected] * 3
 
 
-def test_a_deployment_that_is_recreated_rolls_nothing() -> None:
+def test_recreate_strategy_has_no_rolling_update_parameters() -> None:
     rendered = shell.run(
         [programs.path("helm"), "template", install.CHART, "--set", "strategy.type=Recreate"], cwd=state.ROOT
     )
-    (deployment,) = (one for one in yaml.safe_load_all(rendered) if one and one["kind"] == "Deployment")
+    (deployment,) = (
+        manifest for manifest in yaml.safe_load_all(rendered) if manifest and manifest["kind"] == "Deployment"
+    )
 
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_a_value_that_does_not_exist_is_refused() -> None:
-    refused = shell.attempt(
+def test_unknown_chart_value_is_refused() -> None:
+    result = shell.attempt(
         [programs.path("helm"), "template", install.CHART, "--set", "settings.nope=1"], cwd=state.ROOT
     )
 
-    assert not refused.ok
-    assert "'nope' not allowed" in refused.err
+    assert not result.ok
+    assert "'nope' not allowed" in result.err

@@ -4,75 +4,78 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.harness import Example, Manifest, Space
+from tests.e2e.namespace import Example, Manifest, Namespace
 
 EXAMPLE = Example("13-nightly")
 NAME = EXAMPLE.name
+SCHEDULED_RUN_SECONDS = 150  # a minute until the schedule, and the run
 
 
 @pytest.fixture(scope="module")
-def deployed(space: Space) -> Space:
-    """Deploy the example on one node, where a second run can find what the first one left."""
+def deployed(namespace: Namespace) -> Namespace:
+    """Deploy the example on one node, because a run reads the node cache of the former run; return its namespace."""
     stack = EXAMPLE.stack
-    node = space.get("pod", "client")["spec"]["nodeName"]
+    node = namespace.get("pod", "client")["spec"]["nodeName"]
     stack["spec"]["pod"] = {"nodeSelector": {"kubernetes.io/hostname": node}}
-    space.apply(stack)
-    space.ready(NAME)
-    return space
+    namespace.apply(stack)
+    namespace.wait_until_ready(NAME)
+    return namespace
 
 
-def run(space: Space, name: str) -> str:
-    """Let it run now and return what the run said."""
-    space.kubectl("create", "job", f"--from=cronjob/{NAME}", name)
-    space.kubectl("wait", "--for=condition=Complete", f"job/{name}", "--timeout=120s")
-    return space.kubectl("logs", f"job/{name}", "--container", "backend")
+def run_now(namespace: Namespace, name: str) -> str:
+    """Start a run of the CronJob, wait for its completion and return its log."""
+    namespace.kubectl("create", "job", f"--from=cronjob/{NAME}", name)
+    namespace.kubectl("wait", "--for=condition=Complete", f"job/{name}", "--timeout=120s")
+    return namespace.kubectl("logs", f"job/{name}", "--container", "backend")
 
 
-def test_a_run_leaves_its_mark_for_the_next(deployed: Space) -> None:
-    assert run(deployed, "first") == "found 0 former runs\n"
-    assert run(deployed, "second") == "found 1 former runs\n"
+def test_run_reads_the_cache_of_the_former_run(deployed: Namespace) -> None:
+    assert run_now(deployed, "first") == "found 0 former runs\n"
+    assert run_now(deployed, "second") == "found 1 former runs\n"
 
 
-def test_the_script_is_the_file_of_the_resource(deployed: Space) -> None:
-    (pod,) = [pod for pod in deployed.every("pods", NAME) if pod["metadata"]["labels"]["job-name"] == "first"]
+def test_script_is_the_file_of_the_spec(deployed: Namespace) -> None:
+    (pod,) = [pod for pod in deployed.children("pods", NAME) if pod["metadata"]["labels"]["job-name"] == "first"]
 
     (files,) = [volume["configMap"] for volume in pod["spec"]["volumes"] if volume["name"] == "appstack-files"]
     (script,) = deployed.get("configmap", files["name"])["data"].values()
     assert script == EXAMPLE.stack["spec"]["files"][0]["content"]
 
 
-def test_status_tells_of_the_last_runs_newest_first(deployed: Space) -> None:
-    def told() -> list[Manifest] | None:
-        runs = deployed.stack(NAME)["status"].get("runs", [])
-        return runs if [each["outcome"] for each in runs] == ["Completed", "Completed"] else None
+def test_status_lists_the_last_runs_newest_first(deployed: Namespace) -> None:
+    def both_completed() -> list[Manifest] | None:
+        runs = deployed.appstack(NAME)["status"].get("runs", [])
+        return runs if [run["outcome"] for run in runs] == ["Completed", "Completed"] else None
 
-    runs = deployed.until("both runs are told", told)
+    runs = deployed.wait_for("status lists both runs", both_completed)
 
-    assert [each["name"] for each in runs] == ["second", "first"]
+    assert [run["name"] for run in runs] == ["second", "first"]
 
 
-def test_a_changed_script_is_what_the_next_run_runs(deployed: Space) -> None:
+def test_next_run_uses_a_changed_script(deployed: Namespace) -> None:
     stack = EXAMPLE.stack
-    stack["spec"]["pod"] = deployed.stack(NAME)["spec"]["pod"]
-    stack["spec"]["files"][0]["content"] = "echo the new one\n"
+    stack["spec"]["pod"] = deployed.appstack(NAME)["spec"]["pod"]
+    stack["spec"]["files"][0]["content"] = "echo the new script\n"
 
     deployed.apply(stack)
-    deployed.ready(NAME)
+    deployed.wait_until_ready(NAME)
 
-    assert run(deployed, "third") == "the new one\n"
+    assert run_now(deployed, "third") == "the new script\n"
 
 
-def test_it_is_ready_when_it_is_accepted_and_runs_by_its_schedule(space: Space) -> None:
+def test_cron_job_is_ready_before_its_first_run_and_runs_on_schedule(namespace: Namespace) -> None:
     stack = EXAMPLE.stack
     stack["metadata"]["name"] = "each-minute"
     stack["spec"]["workload"]["cronJob"]["schedule"] = "* * * * *"
 
-    space.apply(stack)
-    space.ready("each-minute")
+    namespace.apply(stack)
+    namespace.wait_until_ready("each-minute")
 
-    space.until("a run came by itself", lambda: completed(space, "each-minute"), 150)  # a minute to its time
+    namespace.wait_for(
+        "a scheduled run has completed", lambda: has_completed_run(namespace, "each-minute"), SCHEDULED_RUN_SECONDS
+    )
 
 
-def completed(space: Space, name: str) -> bool:
-    """Tell whether status tells of a run that is over."""
-    return any(run["outcome"] == "Completed" for run in space.stack(name)["status"].get("runs", []))
+def has_completed_run(namespace: Namespace, name: str) -> bool:
+    """Return whether status lists a completed run."""
+    return any(run["outcome"] == "Completed" for run in namespace.appstack(name)["status"].get("runs", []))

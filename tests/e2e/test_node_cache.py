@@ -1,4 +1,4 @@
-"""nodeCache: kept on its node, and nobody else's."""
+"""nodeCache: kept on its node, and separate for each AppStack and namespace."""
 
 from __future__ import annotations
 
@@ -6,111 +6,111 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.harness import Manifest, Space, namespace, uid_of, wait_for_client
-from tests.e2e.stacks import BARE_IMAGE, on_node, open_backend
+from tests.e2e.manifests import SHELL_LESS_IMAGE, on_node, public_backend
+from tests.e2e.namespace import Manifest, Namespace, temporary_namespace, uid_of, wait_for_client
 
-MARK = "/cache/mark"
+FILE = "/cache/mark"
 
 
 @pytest.fixture(scope="module")
-def node(space: Space) -> str:
-    """Return the node on which everything here runs: elsewhere a cache is another one anyway."""
-    return str(space.get("pod", "client")["spec"]["nodeName"])
+def node(namespace: Namespace) -> str:
+    """Return the node of all pods of these tests, because each node has caches of its own."""
+    return str(namespace.get("pod", "client")["spec"]["nodeName"])
 
 
-def cached(name: str, node: str, image: str, **spec: object) -> Manifest:
-    """Return a stack with a node cache."""
+def with_cache(name: str, node: str, image: str, **spec: object) -> Manifest:
+    """Return an AppStack with a node cache."""
     backend = {"volumeMounts": [{"name": "cache", "mountPath": "/cache"}]}
     volumes = [{"name": "cache", "nodeCache": {}}]
-    return open_backend(name, image, backend=backend, volumes=volumes, pod=on_node(node), **spec)
+    return public_backend(name, image, backend=backend, volumes=volumes, pod=on_node(node), **spec)
 
 
-def deploy(space: Space, stack: Manifest) -> str:
-    """Deploy a stack and return its address."""
+def deploy(namespace: Namespace, stack: Manifest) -> str:
+    """Deploy an AppStack and return the URL of its Service."""
     name = stack["metadata"]["name"]
-    space.apply(stack)
-    space.ready(name)
+    namespace.apply(stack)
+    namespace.wait_until_ready(name)
     url = f"http://{name}:8000"
-    space.page(f"{url}/ready")
+    namespace.page(f"{url}/ready")
     return url
 
 
-def leave(space: Space, url: str, text: str) -> None:
-    """Let a backend write into its cache."""
-    answer = space.http(f"{url}/files?path={MARK}", data=text)
-    assert answer.code == 0, answer.said
+def write_file(namespace: Namespace, url: str, text: str) -> None:
+    """Write a file into the cache of a backend."""
+    result = namespace.http(f"{url}/files?path={FILE}", data=text)
+    assert result.ok, result.stderr
 
 
-def empty(space: Space, url: str) -> bool:
-    """Tell whether a backend finds nothing in its cache."""
-    return "404" in space.http(f"{url}/files?path={MARK}").said
+def is_empty(namespace: Namespace, url: str) -> bool:
+    """Return whether the cache of a backend does not have the file."""
+    return "404" in namespace.http(f"{url}/files?path={FILE}").stderr
 
 
-def path_of(space: Space, name: str) -> str:
-    """Return the directory of a stack's cache on the node."""
-    volumes = space.pod(name)["spec"]["volumes"]
-    return next(str(each["hostPath"]["path"]) for each in volumes if each["name"] == "cache")
+def path_of(namespace: Namespace, name: str) -> str:
+    """Return the directory of an AppStack's cache on the node."""
+    volumes = namespace.only_pod(name)["spec"]["volumes"]
+    return next(str(volume["hostPath"]["path"]) for volume in volumes if volume["name"] == "cache")
 
 
 @pytest.fixture(scope="module")
-def kept(space: Space, node: str) -> str:
-    """Deploy a non-root backend that has no shell, let it write, and return its address."""
-    url = deploy(space, cached("kept", node, BARE_IMAGE))
-    leave(space, url, "kept")
+def kept(namespace: Namespace, node: str) -> str:
+    """Deploy a backend that is not root and has no shell, write a file, and return the URL of its Service."""
+    url = deploy(namespace, with_cache("kept", node, SHELL_LESS_IMAGE))
+    write_file(namespace, url, "kept")
     return url
 
 
-def test_a_backend_that_is_not_root_and_has_no_shell_can_write_it(space: Space, kept: str) -> None:
-    pod = space.pod("kept")["metadata"]["name"]
+def test_backend_without_root_and_shell_can_write_its_cache(namespace: Namespace, kept: str) -> None:
+    pod = namespace.only_pod("kept")["metadata"]["name"]
 
-    assert not space.try_kubectl("exec", pod, "--container", "backend", "--", "sh", "-c", "true").ok
-    assert space.page(f"{kept}/files?path={MARK}") == "kept"
+    assert not namespace.try_kubectl("exec", pod, "--container", "backend", "--", "sh", "-c", "true").ok
+    assert namespace.page(f"{kept}/files?path={FILE}") == "kept"
 
 
-def test_it_is_kept_over_a_deployment(space: Space, kept: str, node: str) -> None:
-    former = space.pod("kept")
-    stack = cached("kept", node, BARE_IMAGE)
+def test_cache_survives_a_rollout(namespace: Namespace, kept: str, node: str) -> None:
+    former = namespace.only_pod("kept")
+    stack = with_cache("kept", node, SHELL_LESS_IMAGE)
     stack["spec"]["backend"]["env"].append({"name": "AGAIN", "value": "yes"})
 
-    deploy(space, stack)
+    deploy(namespace, stack)
 
-    assert uid_of(space.pod("kept")) != uid_of(former)
-    assert space.page(f"{kept}/files?path={MARK}") == "kept"
-
-
-def test_another_stack_of_the_namespace_has_another(space: Space, kept: str, node: str) -> None:
-    url = deploy(space, cached("other", node, BARE_IMAGE))
-
-    assert empty(space, url)
-    assert path_of(space, "other") != path_of(space, "kept")
+    assert uid_of(namespace.only_pod("kept")) != uid_of(former)
+    assert namespace.page(f"{kept}/files?path={FILE}") == "kept"
 
 
-def test_another_namespace_has_another(space: Space, kept: str, node: str) -> None:
-    with namespace("cache-other") as other:
+def test_stacks_of_one_namespace_have_separate_caches(namespace: Namespace, kept: str, node: str) -> None:
+    url = deploy(namespace, with_cache("other", node, SHELL_LESS_IMAGE))
+
+    assert is_empty(namespace, url)
+    assert path_of(namespace, "other") != path_of(namespace, "kept")
+
+
+def test_namespaces_have_separate_caches(namespace: Namespace, kept: str, node: str) -> None:
+    with temporary_namespace("cache-other") as other:
         wait_for_client(other)
-        url = deploy(other, cached("kept", node, BARE_IMAGE))
+        url = deploy(other, with_cache("kept", node, SHELL_LESS_IMAGE))
 
-        assert empty(other, url)
-        assert path_of(other, "kept") != path_of(space, "kept")
+        assert is_empty(other, url)
+        assert path_of(other, "kept") != path_of(namespace, "kept")
 
 
 @pytest.fixture
-def again() -> Iterator[Space]:
-    """Give a namespace that the test deletes and makes anew."""
-    with namespace("cache-again") as space:
-        wait_for_client(space)
-        yield space
+def recreated() -> Iterator[Namespace]:
+    """Return a namespace that the test deletes and creates again."""
+    with temporary_namespace("cache-recreated") as namespace:
+        wait_for_client(namespace)
+        yield namespace
 
 
-def test_a_namespace_made_anew_under_the_same_name_has_another(again: Space, node: str) -> None:
-    leave(again, deploy(again, cached("kept", node, BARE_IMAGE)), "of the former namespace")
-    former = path_of(again, "kept")
-    again.kubectl("delete", "namespace", again.name, "--timeout=120s")
-    again.open()
-    wait_for_client(again)
+def test_recreated_namespace_of_the_same_name_has_a_new_cache(recreated: Namespace, node: str) -> None:
+    write_file(recreated, deploy(recreated, with_cache("kept", node, SHELL_LESS_IMAGE)), "of the former namespace")
+    former = path_of(recreated, "kept")
+    recreated.kubectl("delete", "namespace", recreated.name, "--timeout=120s")
+    recreated.create()
+    wait_for_client(recreated)
 
-    url = deploy(again, cached("kept", node, BARE_IMAGE))
+    url = deploy(recreated, with_cache("kept", node, SHELL_LESS_IMAGE))
 
-    assert empty(again, url)
-    assert path_of(again, "kept") != former
-    assert path_of(again, "kept").rpartition("_")[0] == former.rpartition("_")[0]
+    assert is_empty(recreated, url)
+    assert path_of(recreated, "kept") != former
+    assert path_of(recreated, "kept").rpartition("_")[0] == former.rpartition("_")[0]

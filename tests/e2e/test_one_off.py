@@ -4,88 +4,91 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.harness import Example, Manifest, Space, condition, uid_of
+from tests.e2e.namespace import Example, Manifest, Namespace, condition_status, uid_of
 
 EXAMPLE = Example("08-one-off")
 NAME = EXAMPLE.name
 
 
 @pytest.fixture(scope="module")
-def deployed(space: Space) -> Space:
-    space.apply(*EXAMPLE.manifests)
-    space.ready(NAME)
-    return space
+def deployed(namespace: Namespace) -> Namespace:
+    """Deploy the example and return its namespace."""
+    namespace.apply(*EXAMPLE.manifests)
+    namespace.wait_until_ready(NAME)
+    return namespace
 
 
-def test_it_completes_and_is_ready(deployed: Space) -> None:
+def test_job_completes_and_the_stack_is_ready(deployed: Namespace) -> None:
     job = deployed.get("job", NAME)
 
-    assert [each["type"] for each in job["status"]["conditions"] if each["status"] == "True"][-1] == "Complete"
+    assert [condition["type"] for condition in job["status"]["conditions"] if condition["status"] == "True"][
+        -1
+    ] == "Complete"
     assert job["status"]["succeeded"] == 1
-    assert condition(deployed.stack(NAME), "Ready") == "True"
+    assert condition_status(deployed.appstack(NAME), "Ready") == "True"
 
 
-def test_the_sidecar_served_the_work_and_did_not_hold_it_up(deployed: Space) -> None:
-    (pod,) = deployed.every("pods", NAME)
-    (helper,) = pod["status"]["initContainerStatuses"]
+def test_sidecar_serves_the_job_and_ends_with_it(deployed: Namespace) -> None:
+    (pod,) = deployed.children("pods", NAME)
+    (sidecar,) = pod["status"]["initContainerStatuses"]
 
-    said = deployed.kubectl("logs", pod["metadata"]["name"], "--container", "backend")
-    assert said.splitlines()[-2:] == ["what is there to do?", "the work is done"]
+    log = deployed.kubectl("logs", pod["metadata"]["name"], "--container", "backend")
+    assert log.splitlines()[-2:] == ["what is there to do?", "the work is done"]
     assert pod["status"]["phase"] == "Succeeded"
-    assert "terminated" in helper["state"]
+    assert "terminated" in sidecar["state"]
 
 
-def test_status_tells_of_the_run(deployed: Space) -> None:
-    (run,) = deployed.stack(NAME)["status"]["runs"]
+def test_status_lists_the_run(deployed: Namespace) -> None:
+    (run,) = deployed.appstack(NAME)["status"]["runs"]
 
     assert (run["name"], run["outcome"]) == (NAME, "Completed")
     assert run["startTime"] <= run["endTime"]
 
 
-def test_finished_work_stays_finished_whoever_deletes_it(deployed: Space) -> None:
+def test_finished_job_is_not_recreated_after_its_deletion(deployed: Namespace) -> None:
     deployed.kubectl("delete", "job", NAME)
-    looked_again = EXAMPLE.stack
-    looked_again["metadata"]["annotations"] = {"looked": "again"}
-    # A stack made after the deletion is Ready when the operator has had every reason to look at the first one.
+    annotated = EXAMPLE.stack
+    annotated["metadata"]["annotations"] = {"reconcile": "again"}
+    # When an AppStack that is created later is Ready, the operator has reconciled the first one.
     other = EXAMPLE.stack
     other["metadata"]["name"] = "another"
 
-    deployed.apply(looked_again, other)
-    deployed.ready("another")
+    deployed.apply(annotated, other)
+    deployed.wait_until_ready("another")
 
     assert deployed.find("job", NAME) is None
-    assert condition(deployed.stack(NAME), "Ready") == "True"
+    assert condition_status(deployed.appstack(NAME), "Ready") == "True"
 
 
-def test_a_changed_spec_runs_anew_and_the_former_end_stays_readable(deployed: Space) -> None:
-    former = deployed.stack(NAME)["status"]["runs"]
+def test_changed_spec_runs_again_and_the_former_run_stays_in_the_history(deployed: Namespace) -> None:
+    former = deployed.appstack(NAME)["status"]["runs"]
     stack = EXAMPLE.stack
     stack["spec"]["backend"]["env"] = [{"name": "AGAIN", "value": "yes"}]
 
     deployed.apply(stack)
-    deployed.ready(NAME)
+    deployed.wait_until_ready(NAME)
 
-    runs = deployed.stack(NAME)["status"]["runs"]
+    runs = deployed.appstack(NAME)["status"]["runs"]
     assert [run["outcome"] for run in runs] == ["Completed", "Completed"]
     assert runs[1:] == former
     assert deployed.get("job", NAME)["status"]["succeeded"] == 1
 
 
-def test_a_change_while_it_ran_replaces_the_job(deployed: Space) -> None:
+def test_change_during_a_run_replaces_the_job(deployed: Namespace) -> None:
     stack = EXAMPLE.stack
     stack["metadata"]["name"] = "endless"
     stack["spec"]["backend"]["command"] = ["sleep", "3600"]
     deployed.apply(stack)
-    former = deployed.until("the Job runs", lambda: deployed.find("job", "endless"))
+    former = deployed.wait_for("the Job exists", lambda: deployed.find("job", "endless"))
     stack["spec"]["backend"]["command"] = ["true"]
 
     deployed.apply(stack)
-    deployed.ready("endless")
+    deployed.wait_until_ready("endless")
 
     assert uid_of(deployed.get("job", "endless")) != uid_of(former)
 
 
-def test_a_failed_job_is_told_and_not_ready(deployed: Space) -> None:
+def test_failed_job_is_reported_and_the_stack_is_not_ready(deployed: Namespace) -> None:
     stack = EXAMPLE.stack
     stack["metadata"]["name"] = "failing"
     stack["spec"]["workload"]["job"]["backoffLimit"] = 0
@@ -93,13 +96,13 @@ def test_a_failed_job_is_told_and_not_ready(deployed: Space) -> None:
     stack["spec"]["backend"]["command"] = ["sh", "-c", "exit 3"]
 
     deployed.apply(stack)
-    run = deployed.until("the run has failed", lambda: failed(deployed))
+    run = deployed.wait_for("the run has ended", lambda: finished_run(deployed))
 
     assert run["outcome"] == "Failed"
-    assert condition(deployed.stack("failing"), "Ready") == "False"
+    assert condition_status(deployed.appstack("failing"), "Ready") == "False"
 
 
-def failed(space: Space) -> Manifest | None:
-    """Return the run that is over."""
-    runs = space.stack("failing").get("status", {}).get("runs", [])
+def finished_run(namespace: Namespace) -> Manifest | None:
+    """Return the run of the failing AppStack when it has ended, else None."""
+    runs = namespace.appstack("failing").get("status", {}).get("runs", [])
     return next((run for run in runs if run["outcome"] != "Running"), None)

@@ -1,4 +1,4 @@
-"""A backend that listens on 127.0.0.1 only: its probes hold through nginx, and nginx outlives it."""
+"""A backend on 127.0.0.1: its probes work through nginx, and nginx survives its failures."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Manifest, Space, condition, uid_of
-from tests.e2e.stacks import BACKEND_IMAGE, private_backend
+from tests.e2e.manifests import BACKEND_IMAGE, private_backend
+from tests.e2e.namespace import Manifest, Namespace, condition_status, uid_of
 from tools.cluster import shell
 
-# Answers with 200 only who asks as the probe is written: for the host, with the header, at the path.
-PARTICULAR = """
+# Responds with 200 only to the host, the header and the path of the probe.
+STRICT_BACKEND = """
 server {
   listen 127.0.0.1:8000;
-  location = /asked {
+  location = /probe {
     if ($host != "probe.example") { return 503; }
     if ($http_x_probe != "yes") { return 503; }
-    return 200 "asked\\n";
+    return 200 "probed\\n";
   }
 }
 server {
@@ -31,30 +31,30 @@ HEADERS = [{"name": "Host", "value": "probe.example"}, {"name": "X-Probe", "valu
 
 
 @pytest.fixture(scope="module")
-def certified(space: Space, tmp_path_factory: pytest.TempPathFactory) -> Space:
-    """Give the namespace a certificate for the backend."""
+def certified(namespace: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Namespace:
+    """Create a Secret with a certificate for the backend and return the namespace."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = Path(folder, "tls.key"), Path(folder, "tls.crt")
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=backend"]
     shell.run([*request, "-keyout", key, "-out", certificate])
-    space.kubectl("create", "secret", "tls", "backend", f"--cert={certificate}", f"--key={key}")
-    return space
+    namespace.kubectl("create", "secret", "tls", "backend", f"--cert={certificate}", f"--key={key}")
+    return namespace
 
 
-def particular(name: str, headers: list[dict[str, str]]) -> Manifest:
-    """Return a stack whose backend is particular about who asks; a slow answer or start counts for no wrong one."""
-    patient = {"periodSeconds": 1, "timeoutSeconds": 10}
-    starting = {"httpGet": {"path": "/", "port": "https", "scheme": "HTTPS"}, "failureThreshold": 60}
+def strict_backend(name: str, headers: list[dict[str, str]]) -> Manifest:
+    """Return an AppStack of the strict backend, with probe timeouts for a busy machine."""
+    tolerant = {"periodSeconds": 1, "timeoutSeconds": 10}
+    startup = {"httpGet": {"path": "/", "port": "https", "scheme": "HTTPS"}, "failureThreshold": 60}
     backend = {
         "image": "nginx:1.22.1",
         "ports": [{"name": "http", "containerPort": 8000}, {"name": "https", "containerPort": 8443}],
-        "startupProbe": {**starting, **patient},
-        "livenessProbe": {"exec": {"command": ["test", "-s", "/var/run/nginx.pid"]}, **patient},
-        "readinessProbe": {"httpGet": {"path": "/asked", "httpHeaders": headers}, **patient},
+        "startupProbe": {**startup, **tolerant},
+        "livenessProbe": {"exec": {"command": ["test", "-s", "/var/run/nginx.pid"]}, **tolerant},
+        "readinessProbe": {"httpGet": {"path": "/probe", "httpHeaders": headers}, **tolerant},
     }
     secret = {"name": "backend"}
     files = [
-        {"path": "/etc/nginx/conf.d/default.conf", "content": PARTICULAR},
+        {"path": "/etc/nginx/conf.d/default.conf", "content": STRICT_BACKEND},
         *(
             {"path": f"/etc/{key}", "valueFrom": {"secretKeyRef": {**secret, "key": key}}}
             for key in ("tls.crt", "tls.key")
@@ -63,70 +63,74 @@ def particular(name: str, headers: list[dict[str, str]]) -> Manifest:
     return private_backend(name, backend=backend, files=files)
 
 
-def test_http_get_with_headers_and_scheme_and_exec_hold(certified: Space) -> None:
-    certified.apply(particular("held", HEADERS))
-    certified.ready("held")
+def test_http_get_probe_with_headers_and_scheme_and_exec_probe_succeed(certified: Namespace) -> None:
+    certified.apply(strict_backend("probed", HEADERS))
+    certified.wait_until_ready("probed")
 
-    (status,) = certified.pod("held")["status"]["containerStatuses"]
+    (status,) = certified.only_pod("probed")["status"]["containerStatuses"]
     assert (status["started"], status["ready"], status["restartCount"]) == (True, True, 0)
 
 
-def test_without_its_headers_the_same_probe_fails(certified: Space) -> None:
-    certified.apply(particular("nobody", HEADERS[:1]))
-    certified.until("the backend runs", lambda: started(certified, "nobody"))
+def test_http_get_probe_without_its_header_fails(certified: Namespace) -> None:
+    certified.apply(strict_backend("refusing", HEADERS[:1]))
+    certified.wait_for("the backend runs", lambda: is_started_and_not_ready(certified, "refusing"))
 
-    assert condition(certified.stack("nobody"), "Ready") == "False"
+    assert condition_status(certified.appstack("refusing"), "Ready") == "False"
 
 
-def started(space: Space, name: str) -> bool:
-    """Tell whether the backend has started and is not ready: the one probe held, and the other one did not."""
-    statuses = [status for pod in space.pods(name) for status in pod["status"].get("containerStatuses", [])]
+def is_started_and_not_ready(namespace: Namespace, name: str) -> bool:
+    """Return whether the startup probe of a backend has succeeded and its readiness probe fails."""
+    statuses = [status for pod in namespace.pods(name) for status in pod["status"].get("containerStatuses", [])]
     return any(status.get("started") and not status["ready"] for status in statuses)
 
 
 @pytest.mark.parametrize("probe", [{"tcpSocket": {}}, {"grpc": {"port": 8000}}])
-def test_tcp_socket_and_grpc_are_refused_with_the_ways_out(space: Space, probe: Manifest) -> None:
+def test_tcp_socket_and_grpc_probes_are_refused_with_alternatives(namespace: Namespace, probe: Manifest) -> None:
     name = f"refused-{next(iter(probe)).lower()}"
-    space.apply(private_backend(name, backend={"readinessProbe": probe}))
+    namespace.apply(private_backend(name, backend={"readinessProbe": probe}))
 
-    space.until("it is Stalled", lambda: condition(space.stack(name), "Stalled") == "True")
+    message = namespace.wait_until_stalled(name)
 
-    (told,) = [each for each in space.stack(name)["status"]["conditions"] if each["type"] == "Stalled"]
-    assert "spec.backend.readinessProbe" in told["message"]
-    assert "httpGet" in told["message"] or "exec" in told["message"]
+    assert "spec.backend.readinessProbe" in message
+    assert "httpGet" in message or "exec" in message
 
 
-def test_a_dead_backend_never_takes_nginx_down(space: Space) -> None:
-    server = 'location = /nginx { return 200 "nginx is there\\n"; }'
-    space.apply(private_backend("dead", proxy={"server": server}))
-    space.ready("dead")
-    space.page("http://dead/nginx")
-    pod = space.pod("dead")
+def test_nginx_survives_the_death_of_the_backend(namespace: Namespace) -> None:
+    server = 'location = /nginx { return 200 "nginx responds\\n"; }'
+    namespace.apply(private_backend("dead", proxy={"server": server}))
+    namespace.wait_until_ready("dead")
+    namespace.page("http://dead/nginx")
+    pod = namespace.only_pod("dead")
     name, address = pod["metadata"]["name"], pod["status"]["podIP"]
 
-    space.try_kubectl("exec", name, "--container", "backend", "--", "kill", "1")  # the end takes the exec with it
-    space.until("the backend was restarted", lambda: restarts(space, "dead") >= 1)
+    namespace.try_kubectl(
+        "exec", name, "--container", "backend", "--", "kill", "1"
+    )  # fails when the container ends first
+    namespace.wait_for("the backend was restarted", lambda: restart_count(namespace, "dead") >= 1)
 
-    assert space.page(f"http://{address}:8080/nginx") == "nginx is there\n"
-    space.ready("dead")
-    after = space.pod("dead")
-    proxy = next(each for each in after["status"]["initContainerStatuses"] if each["name"] == "proxy")
-    assert (uid_of(after), proxy["restartCount"]) == (uid_of(pod), 0)
+    assert namespace.page(f"http://{address}:8080/nginx") == "nginx responds\n"
+    namespace.wait_until_ready("dead")
+    after = namespace.only_pod("dead")
+    assert (uid_of(after), proxy_status(after)["restartCount"]) == (uid_of(pod), 0)
 
 
-def restarts(space: Space, name: str) -> int:
-    """Return how often the backend was restarted."""
-    (status,) = space.pod(name)["status"]["containerStatuses"]
+def proxy_status(pod: Manifest) -> Manifest:
+    """Return the status of the nginx container."""
+    return next(status for status in pod["status"]["initContainerStatuses"] if status["name"] == "proxy")
+
+
+def restart_count(namespace: Namespace, name: str) -> int:
+    """Return the number of restarts of the backend."""
+    (status,) = namespace.only_pod(name)["status"]["containerStatuses"]
     return int(status["restartCount"])
 
 
-def test_while_it_crashes_again_and_again_nginx_answers_for_itself(space: Space) -> None:
-    server = 'location = /nginx { return 200 "nginx is there\\n"; }'
+def test_nginx_responds_while_the_backend_crashes_repeatedly(namespace: Namespace) -> None:
+    server = 'location = /nginx { return 200 "nginx responds\\n"; }'
     crashing = {"image": BACKEND_IMAGE, "command": ["sh", "-c", "exit 1"]}
-    space.apply(private_backend("crashing", backend=crashing, proxy={"server": server}))
-    space.problem("crashing", reason="CrashLoopBackOff")
+    namespace.apply(private_backend("crashing", backend=crashing, proxy={"server": server}))
+    namespace.wait_for_problem("crashing", reason="CrashLoopBackOff")
 
-    pod = space.pod("crashing")
-    assert space.page(f"http://{pod['status']['podIP']}:8080/nginx") == "nginx is there\n"
-    proxy = next(each for each in pod["status"]["initContainerStatuses"] if each["name"] == "proxy")
-    assert proxy["restartCount"] == 0
+    pod = namespace.only_pod("crashing")
+    assert namespace.page(f"http://{pod['status']['podIP']}:8080/nginx") == "nginx responds\n"
+    assert proxy_status(pod)["restartCount"] == 0

@@ -1,4 +1,4 @@
-"""The example probes: exec, tcpSocket, httpGet and grpc in startup, liveness and readiness."""
+"""The example probes: exec, tcpSocket, httpGet and grpc as startup, liveness and readiness probes."""
 
 from __future__ import annotations
 
@@ -7,171 +7,166 @@ from datetime import datetime
 
 import pytest
 
-from tests.e2e.harness import Example, Manifest, Space, condition, uid_of
+from tests.e2e.namespace import Example, Manifest, Namespace, condition_status, is_pod_ready, uid_of
 
 EXAMPLE = Example("14-probes")
 NAME = EXAMPLE.name
 URL = f"http://{NAME}:8000"
-CONTAINERS = {"backend": "httpGet", "by-exec": "exec", "by-tcp": "tcpSocket", "by-grpc": "grpc"}
-ROUTES = "endpointslices"  # of the namespace: that of the one Service, while nothing else is deployed
+PROBE_TYPES = {"backend": "httpGet", "by-exec": "exec", "by-tcp": "tcpSocket", "by-grpc": "grpc"}
+ENDPOINTS = "endpointslices"  # only the example has a Service in the namespace
 
 
-def patient() -> Manifest:
-    """Return the example, whose containers are taken for failed when they say so, not when a busy machine is slow.
+def example_with_long_timeouts() -> Manifest:
+    """Return the example with probe timeouts for a busy machine.
 
-    A wrong answer comes at once, however long a probe waits for one.
+    A container that fails a probe responds at once, so that the timeouts delay no test.
     """
     stack = EXAMPLE.stack
     for container in (stack["spec"]["backend"], *stack["spec"]["sidecars"]):
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             container[probe]["timeoutSeconds"] = 10
-    (by_tcp,) = (each for each in stack["spec"]["sidecars"] if each["name"] == "by-tcp")
-    by_tcp["livenessProbe"]["failureThreshold"] = 10  # what readiness alone does is over when this begins
+    (by_tcp,) = (sidecar for sidecar in stack["spec"]["sidecars"] if sidecar["name"] == "by-tcp")
+    by_tcp["livenessProbe"]["failureThreshold"] = 10  # the readiness probe fails long before
     return stack
 
 
 @pytest.fixture(scope="module")
-def deployed(space: Space) -> Space:
-    space.apply(*EXAMPLE.manifests)
-    space.ready(NAME)
-    space.page(f"{URL}/")
-    space.apply(patient())
-    space.ready(NAME)
-    return space
+def deployed(namespace: Namespace) -> Namespace:
+    """Deploy the example, then with long probe timeouts, and return its namespace."""
+    namespace.apply(*EXAMPLE.manifests)
+    namespace.wait_until_ready(NAME)
+    namespace.page(f"{URL}/")
+    namespace.apply(example_with_long_timeouts())
+    namespace.wait_until_ready(NAME)
+    return namespace
 
 
 @pytest.fixture
-def app(deployed: Space) -> Space:
-    """Start each test from a stack that is Ready, and a Service that leads to it."""
-    deployed.until("the pod is Ready", lambda: is_ready(deployed))
-    deployed.ready(NAME)
+def app(deployed: Namespace) -> Namespace:
+    """Return the namespace when the example is Ready and its Service responds."""
+    deployed.wait_for("the pod is Ready", lambda: is_pod_ready(deployed.only_pod(NAME)))
+    deployed.wait_until_ready(NAME)
     deployed.page(f"{URL}/")
     return deployed
 
 
-def is_ready(space: Space) -> bool:
-    """Tell whether the pod says that it is Ready."""
-    conditions = space.pod(NAME)["status"].get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+def statuses(namespace: Namespace) -> dict[str, Manifest]:
+    """Return the status of each container by its name."""
+    status = namespace.only_pod(NAME)["status"]
+    containers = [*status["initContainerStatuses"], *status["containerStatuses"]]
+    return {container["name"]: container for container in containers}
 
 
-def statuses(space: Space) -> dict[str, Manifest]:
-    """Return the status of every container by its name."""
-    status = space.pod(NAME)["status"]
-    every = [*status["initContainerStatuses"], *status["containerStatuses"]]
-    return {each["name"]: each for each in every}
+def inside(namespace: Namespace, container: str, *command: str) -> None:
+    """Run a command in a container of the pod."""
+    namespace.exec(namespace.only_pod(NAME)["metadata"]["name"], container, *command)
 
 
-def inside(space: Space, container: str, *command: str) -> None:
-    """Do something in a container."""
-    space.exec(space.pod(NAME)["metadata"]["name"], container, *command)
+def switch(port: int, probe: str, *, on: bool) -> Callable[[Namespace], None]:
+    """Return a function that makes a probe of a demo backend succeed or fail."""
+
+    def send(namespace: Namespace) -> None:
+        address = namespace.only_pod(NAME)["status"]["podIP"]
+        result = namespace.http(f"http://{address}:{port}/-/{probe}?on={str(on).lower()}", data="")
+        assert result.ok, result.stderr
+
+    return send
 
 
-def switch(port: int, what: str) -> Callable[[Space], None]:
-    """Return what tells one of the demo backends to say no."""
-
-    def say_no(space: Space) -> None:
-        answer = space.http(f"http://{space.pod(NAME)['status']['podIP']}:{port}/-/{what}?on=false", data="")
-        assert answer.code == 0, answer.said
-
-    return say_no
-
-
-NOT_READY: dict[str, Callable[[Space], None]] = {
-    "backend": switch(8000, "ready"),
-    "by-exec": lambda space: inside(space, "by-exec", "touch", "/tmp/busy"),
-    "by-grpc": switch(9090, "ready"),
+FAIL_READINESS: dict[str, Callable[[Namespace], None]] = {
+    "backend": switch(8000, "ready", on=False),
+    "by-exec": lambda namespace: inside(namespace, "by-exec", "touch", "/tmp/busy"),
+    "by-grpc": switch(9090, "ready", on=False),
 }
-READY_AGAIN: dict[str, Callable[[Space], None]] = {
-    "backend": lambda space: again(space, 8000),
-    "by-exec": lambda space: inside(space, "by-exec", "rm", "/tmp/busy"),
-    "by-grpc": lambda space: again(space, 9090),
+RESTORE_READINESS: dict[str, Callable[[Namespace], None]] = {
+    "backend": switch(8000, "ready", on=True),
+    "by-exec": lambda namespace: inside(namespace, "by-exec", "rm", "/tmp/busy"),
+    "by-grpc": switch(9090, "ready", on=True),
 }
-NOT_ALIVE: dict[str, Callable[[Space], None]] = {
-    "backend": switch(8000, "healthy"),
-    "by-exec": lambda space: inside(space, "by-exec", "touch", "/tmp/hung"),
-    "by-tcp": lambda space: inside(space, "by-tcp", "killall", "httpd"),
-    "by-grpc": switch(9090, "healthy"),
+FAIL_LIVENESS: dict[str, Callable[[Namespace], None]] = {
+    "backend": switch(8000, "healthy", on=False),
+    "by-exec": lambda namespace: inside(namespace, "by-exec", "touch", "/tmp/hung"),
+    "by-tcp": lambda namespace: inside(namespace, "by-tcp", "killall", "httpd"),
+    "by-grpc": switch(9090, "healthy", on=False),
 }
 
 
-def again(space: Space, port: int) -> None:
-    """Tell one of the demo backends to say yes."""
-    answer = space.http(f"http://{space.pod(NAME)['status']['podIP']}:{port}/-/ready?on=true", data="")
-    assert answer.code == 0, answer.said
+def test_every_probe_of_the_spec_is_on_its_container_and_succeeds(app: Namespace) -> None:
+    spec = app.only_pod(NAME)["spec"]
+    containers = {container["name"]: container for container in [*spec["initContainers"], *spec["containers"]]}
 
-
-def test_every_probe_that_is_written_is_on_its_container_and_all_hold(app: Space) -> None:
-    spec = app.pod(NAME)["spec"]
-    every = {each["name"]: each for each in [*spec["initContainers"], *spec["containers"]]}
-
-    for name, way in CONTAINERS.items():
+    for name, probe_type in PROBE_TYPES.items():
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-            assert way in every[name][probe]
+            assert probe_type in containers[name][probe]
         status = statuses(app)[name]
         assert (status["started"], status["ready"]) == (True, True)
 
 
-def test_a_slow_start_survives(app: Space) -> None:
+def test_slow_start_survives_by_its_startup_probe(app: Namespace) -> None:
     backend = statuses(app)["backend"]
-    (ready,) = [each for each in app.pod(NAME)["status"]["conditions"] if each["type"] == "Ready"]
+    conditions = {condition["type"]: condition for condition in app.only_pod(NAME)["status"]["conditions"]}
 
     assert backend["restartCount"] == 0
     started = datetime.fromisoformat(backend["state"]["running"]["startedAt"])
-    assert (datetime.fromisoformat(ready["lastTransitionTime"]) - started).total_seconds() >= 5
+    ready = datetime.fromisoformat(conditions["Ready"]["lastTransitionTime"])
+    assert (ready - started).total_seconds() >= 5
 
 
-@pytest.mark.parametrize("container", NOT_READY)
-def test_a_failing_readiness_takes_it_out_of_the_service_and_restarts_nothing(app: Space, container: str) -> None:
+@pytest.mark.parametrize("container", FAIL_READINESS)
+def test_failed_readiness_probe_removes_the_pod_from_the_service_and_restarts_nothing(
+    app: Namespace, container: str
+) -> None:
     restarts = {name: status["restartCount"] for name, status in statuses(app).items()}
 
-    NOT_READY[container](app)
-    app.until("the Service leads nowhere", lambda: app.http(f"{URL}/").code != 0)
-    app.until("the stack says so", lambda: condition(app.stack(NAME), "Ready") == "False")
-    READY_AGAIN[container](app)
+    FAIL_READINESS[container](app)
+    app.wait_for("the Service has no endpoint", lambda: not app.http(f"{URL}/").ok)
+    app.wait_for("the stack is not Ready", lambda: condition_status(app.appstack(NAME), "Ready") == "False")
+    RESTORE_READINESS[container](app)
 
     assert app.page(f"{URL}/")
     assert {name: status["restartCount"] for name, status in statuses(app).items()} == restarts
 
 
-@pytest.mark.parametrize("container", NOT_ALIVE)
-def test_a_failing_liveness_restarts_that_container_and_no_other(app: Space, container: str) -> None:
-    pod = uid_of(app.pod(NAME))
+@pytest.mark.parametrize("container", FAIL_LIVENESS)
+def test_failed_liveness_probe_restarts_its_container_only(app: Namespace, container: str) -> None:
+    pod = uid_of(app.only_pod(NAME))
     before = {name: status["restartCount"] for name, status in statuses(app).items()}
 
-    NOT_ALIVE[container](app)
-    app.until("it was restarted", lambda: statuses(app)[container]["restartCount"] > before[container])
-    app.until("the pod is Ready again", lambda: is_ready(app))
+    FAIL_LIVENESS[container](app)
+    app.wait_for("the container is restarted", lambda: statuses(app)[container]["restartCount"] > before[container])
+    app.wait_for("the pod is Ready again", lambda: is_pod_ready(app.only_pod(NAME)))
 
     after = {name: status["restartCount"] for name, status in statuses(app).items()}
     assert after == {**before, container: before[container] + 1}
-    assert uid_of(app.pod(NAME)) == pod
+    assert uid_of(app.only_pod(NAME)) == pod
 
 
-def test_a_closed_port_takes_it_out_of_the_service(app: Space) -> None:
-    with app.follow(ROUTES, ".endpoints[*].conditions.ready") as led:  # a request may come too late to see it
+def test_closed_port_removes_the_pod_from_the_service(app: Namespace) -> None:
+    with app.watch(
+        ENDPOINTS, ".endpoints[*].conditions.ready"
+    ) as readiness:  # the outage may be too short for a request
         inside(app, "by-tcp", "killall", "httpd")
-        app.until("the Service leads nowhere", lambda: "false" in led())
-        app.until("its liveness probe has brought it back", lambda: led()[-1] == "true")
+        app.wait_for("the Service has no endpoint", lambda: "false" in readiness())
+        app.wait_for("the liveness probe has restarted the container", lambda: readiness()[-1] == "true")
 
     assert app.page(f"{URL}/")
 
 
-def test_without_its_startup_probe_the_same_start_never_ends(app: Space) -> None:
+def test_slow_start_without_a_startup_probe_is_restarted(app: Namespace) -> None:
     stack = EXAMPLE.stack
     stack["metadata"]["name"] = "impatient"
     del stack["spec"]["backend"]["startupProbe"]
     del stack["spec"]["sidecars"]
-    # Longer than the wait before a pod stops, in which it would get ready after all.
+    # Longer than the termination grace period, in which the backend would become ready.
     stack["spec"]["backend"]["env"][1]["value"] = "60s"
 
     app.apply(stack)
 
-    app.until("its liveness probe has ended the start", lambda: restarted(app, "impatient"))
-    assert condition(app.stack("impatient"), "Ready") == "False"
+    app.wait_for("the liveness probe has restarted the backend", lambda: is_restarted(app, "impatient"))
+    assert condition_status(app.appstack("impatient"), "Ready") == "False"
 
 
-def restarted(space: Space, name: str) -> bool:
-    """Tell whether a backend was restarted."""
-    every = [status for pod in space.pods(name) for status in pod["status"].get("containerStatuses", [])]
-    return any(status["restartCount"] >= 1 for status in every)
+def is_restarted(namespace: Namespace, name: str) -> bool:
+    """Return whether a container of an AppStack was restarted."""
+    containers = [status for pod in namespace.pods(name) for status in pod["status"].get("containerStatuses", [])]
+    return any(status["restartCount"] >= 1 for status in containers)

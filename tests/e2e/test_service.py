@@ -1,11 +1,11 @@
-"""`service` in all its forms, each asked from another pod."""
+"""Every form of `spec.service`, requested from another pod."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.e2e.harness import Manifest, Space, condition, uid_of
-from tests.e2e.stacks import open_backend
+from tests.e2e.manifests import public_backend
+from tests.e2e.namespace import Manifest, Namespace, condition_status, uid_of
 
 NODE_PORT = {"type": "NodePort", "ports": [{"port": 80, "targetPort": "http"}]}
 FORMS: dict[str, Manifest] = {
@@ -20,80 +20,80 @@ FORMS: dict[str, Manifest] = {
 }
 
 
-def serving(name: str, form: Manifest) -> Manifest:
-    """Return a stack of two pods, to see which of them answers."""
-    return open_backend(name, service=form, replicas=2)
+def with_service(name: str, form: Manifest) -> Manifest:
+    """Return an AppStack of two pods, which respond with their names."""
+    return public_backend(name, service=form, replicas=2)
 
 
 @pytest.fixture(scope="module")
-def served(space: Space) -> Space:
-    """Deploy a stack for each form, all at once."""
-    space.apply(*(serving(name, form) for name, form in FORMS.items()))
+def served(namespace: Namespace) -> Namespace:
+    """Deploy an AppStack for each form and return the namespace."""
+    namespace.apply(*(with_service(name, form) for name, form in FORMS.items()))
     for name in FORMS:
-        space.ready(name)
-    return space
+        namespace.wait_until_ready(name)
+    return namespace
 
 
-def answering(space: Space, url: str) -> set[str]:
-    """Return the names of those who answer twenty requests of one client."""
-    space.page(url)
-    asking = f"for each in $(seq 20); do timeout 15 wget -q -O - {url}; done"
-    return {line.split()[2] for line in space.exec("client", "client", "sh", "-c", asking).splitlines()}
+def responding_pods(namespace: Namespace, url: str) -> set[str]:
+    """Return the names of the pods that respond to twenty requests of one client."""
+    namespace.page(url)
+    command = f"for each in $(seq 20); do timeout 15 wget -q -O - {url}; done"
+    return {line.split()[2] for line in namespace.exec("client", "client", "sh", "-c", command).splitlines()}
 
 
 @pytest.mark.parametrize(
     ("name", "port"), [("plain", 8000), ("several", 80), ("several", 8080), ("node-port", 80), ("balanced", 80)]
 )
-def test_it_leads_to_every_pod(served: Space, name: str, port: int) -> None:
+def test_service_reaches_every_pod(served: Namespace, name: str, port: int) -> None:
     pods = {f"{pod['metadata']['name']}," for pod in served.pods(name)}
 
-    served.until("every pod answers", lambda: answering(served, f"http://{name}:{port}/") == pods)
+    served.wait_for("every pod responds", lambda: responding_pods(served, f"http://{name}:{port}/") == pods)
 
 
-def test_a_sticky_one_leads_a_client_to_one_pod(served: Space) -> None:
-    assert len(answering(served, "http://sticky:8000/")) == 1
+def test_session_affinity_keeps_a_client_on_one_pod(served: Namespace) -> None:
+    assert len(responding_pods(served, "http://sticky:8000/")) == 1
 
 
-def test_a_headless_one_names_the_pods_themselves(served: Space) -> None:
-    told = served.exec("client", "client", "nslookup", f"headless.{served.name}.svc.cluster.local")
+def test_headless_service_resolves_to_the_pods(served: Namespace) -> None:
+    output = served.exec("client", "client", "nslookup", f"headless.{served.name}.svc.cluster.local")
 
     for pod in served.pods("headless"):
-        assert pod["status"]["podIP"] in told
+        assert pod["status"]["podIP"] in output
 
 
-def test_an_external_name_is_another_name_for_it(served: Space) -> None:
-    told = served.exec("client", "client", "nslookup", f"elsewhere.{served.name}.svc.cluster.local")
+def test_external_name_resolves_to_its_target(served: Namespace) -> None:
+    output = served.exec("client", "client", "nslookup", f"elsewhere.{served.name}.svc.cluster.local")
 
-    assert Space("default").get("service", "kubernetes")["spec"]["clusterIP"] in told
+    assert Namespace("default").get("service", "kubernetes")["spec"]["clusterIP"] in output
 
 
-def test_a_node_port_answers_at_every_node(served: Space) -> None:
+def test_node_port_responds_on_every_node(served: Namespace) -> None:
     (port,) = served.get("service", "node-port")["spec"]["ports"]
 
-    for node in served.items("nodes"):
-        address = next(each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP")
-        assert served.page(f"http://{address}:{port['nodePort']}/").startswith("Hello from node-port-")
+    for node in served.list_objects("nodes"):
+        addresses = {address["type"]: address["address"] for address in node["status"]["addresses"]}
+        assert served.page(f"http://{addresses['InternalIP']}:{port['nodePort']}/").startswith("Hello from node-port-")
 
 
-def test_a_load_balancers_address_is_not_waited_for(served: Space) -> None:
+def test_load_balancer_is_ready_without_an_address(served: Namespace) -> None:
     assert served.get("service", "balanced")["spec"]["type"] == "LoadBalancer"
-    assert condition(served.stack("balanced"), "Ready") == "True"
+    assert condition_status(served.appstack("balanced"), "Ready") == "True"
 
 
-def test_none_is_none_and_the_pods_answer_for_themselves(served: Space) -> None:
+def test_disabled_service_is_absent_and_the_pods_respond(served: Namespace) -> None:
     assert served.find("service", "none") is None
     assert served.page(f"http://{served.pods('none')[0]['status']['podIP']}:8000/").startswith("Hello from none-")
 
 
-def test_one_form_becomes_another_and_keeps_its_address(served: Space) -> None:
+def test_change_of_the_service_type_keeps_the_cluster_ip_and_the_pods(served: Namespace) -> None:
     address = served.get("service", "plain")["spec"]["clusterIP"]
     pods = {uid_of(pod) for pod in served.pods("plain")}
 
-    served.apply(serving("plain", NODE_PORT))
-    served.ready("plain")
+    served.apply(with_service("plain", NODE_PORT))
+    served.wait_until_ready("plain")
     assert served.get("service", "plain")["spec"]["ports"][0]["nodePort"]
-    served.apply(open_backend("plain", replicas=2))  # without `service`, as the API server can't empty it to {}
-    served.ready("plain")
+    served.apply(public_backend("plain", replicas=2))  # without `service`: an apply of {} would keep its fields
+    served.wait_until_ready("plain")
 
     after = served.get("service", "plain")["spec"]
     assert (after["type"], after["clusterIP"]) == ("ClusterIP", address)
@@ -101,14 +101,12 @@ def test_one_form_becomes_another_and_keeps_its_address(served: Space) -> None:
     assert {uid_of(pod) for pod in served.pods("plain")} == pods
 
 
-def test_an_address_that_kubernetes_never_changes_is_refused_until_the_service_is_deleted(served: Space) -> None:
-    served.apply(serving("several", {"clusterIP": "None"}))
+def test_change_of_the_immutable_cluster_ip_is_refused_until_the_service_is_deleted(served: Namespace) -> None:
+    served.apply(with_service("several", {"clusterIP": "None"}))
 
-    served.until("it is Stalled", lambda: condition(served.stack("several"), "Stalled") == "True")
-    (told,) = [each for each in served.stack("several")["status"]["conditions"] if each["type"] == "Stalled"]
-    assert "spec.service.clusterIP" in told["message"]
+    assert "spec.service.clusterIP" in served.wait_until_stalled("several")
     assert served.page("http://several/").startswith("Hello from several-")
 
     served.kubectl("delete", "service", "several")
-    served.ready("several")
+    served.wait_until_ready("several")
     assert served.get("service", "several")["spec"]["clusterIP"] == "None"

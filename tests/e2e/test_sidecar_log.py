@@ -1,43 +1,46 @@
-"""The example sidecar-log: a container writes a log to an emptyDir, the proxy serves it from the volume."""
+"""The example sidecar-log: the backend writes a log to an emptyDir, and nginx serves it from the volume."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.e2e.harness import Example, Space
+from tests.e2e.namespace import Example, Namespace, backend_of
 
 EXAMPLE = Example("02-sidecar-log")
-LOG = f"http://{EXAMPLE.name}/logs/app.log"
+LOG_URL = f"http://{EXAMPLE.name}/logs/app.log"
 
 
 @pytest.fixture(scope="module")
-def deployed(space: Space) -> Space:
-    space.apply(*EXAMPLE.manifests)
-    space.ready(EXAMPLE.name)
-    return space
+def deployed(namespace: Namespace) -> Namespace:
+    """Deploy the example and return its namespace."""
+    namespace.apply(*EXAMPLE.manifests)
+    namespace.wait_until_ready(EXAMPLE.name)
+    return namespace
 
 
-def test_the_log_comes_over_http(deployed: Space) -> None:
-    lines = deployed.page(LOG).splitlines()
+def test_log_is_served_over_http(deployed: Namespace) -> None:
+    lines = deployed.page(LOG_URL).splitlines()
 
-    written = deployed.exec(deployed.pod(EXAMPLE.name)["metadata"]["name"], "backend", "cat", "/var/log/app/app.log")
+    written = deployed.exec(
+        deployed.only_pod(EXAMPLE.name)["metadata"]["name"], "backend", "cat", "/var/log/app/app.log"
+    )
     assert lines
     assert written.splitlines()[: len(lines)] == lines
 
 
-def test_the_log_grows(deployed: Space) -> None:
-    before = deployed.page(LOG)
+def test_served_log_grows(deployed: Namespace) -> None:
+    before = deployed.page(LOG_URL)
 
     def grown() -> str | None:
-        now = deployed.page(LOG)
-        return now if len(now) > len(before) else None
+        current = deployed.page(LOG_URL)
+        return current if len(current) > len(before) else None
 
-    assert deployed.until("the log has grown", grown).startswith(before)
+    assert deployed.wait_for("the log has grown", grown).startswith(before)
 
 
-def test_the_backend_listens_nowhere_and_the_service_leads_to_nginx(deployed: Space) -> None:
-    pod = deployed.pod(EXAMPLE.name)
+def test_backend_has_no_port_and_the_service_targets_nginx(deployed: Namespace) -> None:
+    pod = deployed.only_pod(EXAMPLE.name)
 
-    (service,) = deployed.every("services", EXAMPLE.name)
+    (service,) = deployed.children("services", EXAMPLE.name)
     assert [port["port"] for port in service["spec"]["ports"]] == [80]
-    assert "ports" not in next(c for c in pod["spec"]["containers"] if c["name"] == "backend")
+    assert "ports" not in backend_of(pod)

@@ -4,75 +4,77 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.harness import Example, Space, uid_of
+from tests.e2e.namespace import Example, Namespace, uid_of
 
 EXAMPLE = Example("12-store")
 NAME = EXAMPLE.name
 PODS = ("store-0", "store-1")
+FILE = "/data/mark"
 
 
 @pytest.fixture(scope="module")
-def deployed(space: Space) -> Space:
-    space.apply(*EXAMPLE.manifests)
-    space.ready(NAME)
+def deployed(namespace: Namespace) -> Namespace:
+    """Deploy the example, write a file into the claim of each replica, and return the namespace."""
+    namespace.apply(*EXAMPLE.manifests)
+    namespace.wait_until_ready(NAME)
     for pod in PODS:
-        assert space.page(f"{url(pod)}/")
-        space.http(f"{url(pod)}/files?path=/data/mark", data=pod)
-    return space
+        assert namespace.page(f"{url(pod)}/")
+        namespace.http(f"{url(pod)}/files?path={FILE}", data=pod)
+    return namespace
 
 
 def url(pod: str) -> str:
-    """Return the address of one replica, by its own name."""
+    """Return the URL of one replica by its stable host name."""
     return f"http://{pod}.{NAME}-pods:8000"
 
 
-def mark(space: Space, pod: str) -> str:
-    """Return what a replica has kept."""
-    return space.page(f"{url(pod)}/files?path=/data/mark")
+def read_file(namespace: Namespace, pod: str) -> str:
+    """Return the file of a replica."""
+    return namespace.page(f"{url(pod)}/files?path={FILE}")
 
 
-def uids(space: Space) -> list[str]:
-    """Return which pods there are."""
-    return [uid_of(space.get("pod", name)) for name in PODS]
+def uids(namespace: Namespace) -> list[str]:
+    """Return the uid of each pod."""
+    return [uid_of(namespace.get("pod", name)) for name in PODS]
 
 
-def test_each_replica_has_a_claim_of_its_own(deployed: Space) -> None:
-    claims = {claim["metadata"]["name"] for claim in deployed.every("persistentvolumeclaims", NAME)}
+def test_each_replica_has_its_own_claim(deployed: Namespace) -> None:
+    claims = {claim["metadata"]["name"] for claim in deployed.children("persistentvolumeclaims", NAME)}
 
     assert claims == {"data-store-0", "data-store-1"}
-    assert [mark(deployed, pod) for pod in PODS] == list(PODS)
+    assert [read_file(deployed, pod) for pod in PODS] == list(PODS)
 
 
-def test_each_answers_to_its_own_name(deployed: Space) -> None:
+def test_each_replica_responds_at_its_own_host_name(deployed: Namespace) -> None:
     assert [deployed.page(f"{url(pod)}/").split()[2] for pod in PODS] == [f"{pod}," for pod in PODS]
 
 
-def test_each_keeps_its_own_data_over_a_restart(deployed: Space) -> None:
+def test_each_replica_keeps_its_data_over_a_restart(deployed: Namespace) -> None:
     former = uids(deployed)
 
     deployed.kubectl("rollout", "restart", f"statefulset/{NAME}")
     deployed.kubectl("rollout", "status", f"statefulset/{NAME}", "--timeout=120s")
-    deployed.ready(NAME)
+    deployed.wait_until_ready(NAME)
 
     assert not set(uids(deployed)) & set(former)
-    assert [mark(deployed, pod) for pod in PODS] == list(PODS)
+    assert [read_file(deployed, pod) for pod in PODS] == list(PODS)
 
 
-def test_a_replica_that_went_finds_its_data_when_it_comes_back(deployed: Space) -> None:
+def test_replica_has_its_data_after_scaling_down_and_up(deployed: Namespace) -> None:
     deployed.kubectl("scale", f"appstack/{NAME}", "--replicas=1")
-    deployed.gone("pod", "store-1")
+    deployed.wait_until_deleted("pod", "store-1")
     deployed.kubectl("scale", f"appstack/{NAME}", "--replicas=2")
-    deployed.ready(NAME)
+    deployed.wait_until_ready(NAME)
 
-    assert mark(deployed, "store-1") == "store-1"
+    assert read_file(deployed, "store-1") == "store-1"
 
 
-def test_the_claims_stay_when_the_stack_goes_and_are_taken_up_again(deployed: Space) -> None:
+def test_claims_are_retained_when_the_stack_is_deleted_and_are_reused(deployed: Namespace) -> None:
     deployed.kubectl("delete", "appstack", NAME, "--timeout=120s")
-    deployed.gone("statefulset", NAME)
-    deployed.until("its pods are gone", lambda: not deployed.every("pods", NAME))
+    deployed.wait_until_deleted("statefulset", NAME)
+    deployed.wait_for("its pods are deleted", lambda: not deployed.children("pods", NAME))
 
     deployed.apply(*EXAMPLE.manifests)
-    deployed.ready(NAME)
+    deployed.wait_until_ready(NAME)
 
-    assert [mark(deployed, pod) for pod in PODS] == list(PODS)
+    assert [read_file(deployed, pod) for pod in PODS] == list(PODS)

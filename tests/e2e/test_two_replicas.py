@@ -1,6 +1,6 @@
-"""Two replicas as Helm installs them: who works, what a rolling update costs, evictions, nodes, Prometheus' way in.
+"""Two replicas as Helm installs them: election, rolling update, eviction, node spread and Prometheus discovery.
 
-Who wrote what is read from the API server's audit log, which notes the pod of every request.
+The audit log of the API server attributes each write to a pod.
 """
 
 from __future__ import annotations
@@ -12,282 +12,322 @@ from itertools import pairwise
 
 import pytest
 
-from tests.api.harness import Cluster, Failure
-from tests.e2e import harness
-from tests.e2e.harness import SHOWN, Manifest, Space, condition, uid_of
-from tests.e2e.pair import ANOTHER, LEASE, NAME, SCOPE, Audit, Pair, Sent, Stream, pod_of, streaming, turns
-from tests.e2e.stacks import open_backend
+from tests.api.cluster import ApiError, Cluster
+from tests.e2e.manifests import public_backend
+from tests.e2e.namespace import (
+    MEASUREMENT,
+    Manifest,
+    Namespace,
+    condition_status,
+    temporary_namespace,
+    uid_of,
+    wait_for_client,
+)
+from tests.e2e.release import (
+    EDITED_VALUE,
+    FIRST_VALUE,
+    LEASE_DURATION_SECONDS,
+    NAME,
+    NAMESPACE_PATTERN,
+    AppStackStream,
+    PodAuditLog,
+    PodRequest,
+    Release,
+    pod_of,
+    streaming,
+    without_repeats,
+)
 from tools import install
 from tools.cluster import state
 
-MONITORS = "servicemonitors.monitoring.coreos.com"
-MONITOR_CRD = state.ROOT / "tests/e2e/servicemonitor-crd.yaml"
+MONITOR_CRD = "servicemonitors.monitoring.coreos.com"
+MONITOR_CRD_FILE = state.ROOT / "tests/e2e/servicemonitor-crd.yaml"
 STEADY = "steady"
 STATUS = "appstacks/status"
-LATE = 10.0  # seconds that a watch may be behind on a busy machine
-VALUE = ".spec.template.spec.containers[0].env[0].value"
-Show = Callable[[str, object], None]
+MAX_WATCH_LAG_SECONDS = 10.0  # of a watch on a busy machine
+MAX_HANDOVER_SECONDS = LEASE_DURATION_SECONDS / 4  # far less than the expiry of a Lease that is not released
+READY_STACKS = 'appstack_stacks{condition="Ready",status="True"}'
+ENV_VALUE = ".spec.template.spec.containers[0].env[0].value"
+RecordProperty = Callable[[str, object], None]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _counted() -> None:
+def _audit_log_exists() -> None:
     if not state.AUDIT_LOG.exists():
-        pytest.skip("not run: this cluster gives no .cluster/audit.log that tells who sent what")
+        pytest.skip("not run: this cluster has no .cluster/audit.log to attribute requests to a pod")
 
 
 @pytest.fixture(scope="module")
-def monitors(operator: None) -> Iterator[None]:
-    """Let the cluster know ServiceMonitors, as one with the Prometheus Operator does."""
-    whole = Space("default")
-    there = whole.find("crd", MONITORS) is not None
-    if not there:
-        whole.kubectl("apply", "--server-side", "--filename", str(MONITOR_CRD))
-        whole.kubectl("wait", "--for=condition=Established", f"crd/{MONITORS}", "--timeout=120s")
+def monitors_served(operator: None) -> Iterator[None]:
+    """Define ServiceMonitors in the cluster, as the Prometheus Operator does."""
+    cluster_wide = Namespace("default")
+    exists = cluster_wide.find("crd", MONITOR_CRD) is not None
+    if not exists:
+        cluster_wide.kubectl("apply", "--server-side", "--filename", str(MONITOR_CRD_FILE))
+        cluster_wide.kubectl("wait", "--for=condition=Established", f"crd/{MONITOR_CRD}", "--timeout=120s")
     yield
-    if not there:
-        whole.kubectl("delete", "crd", MONITORS, "--wait=false")
+    if not exists:
+        cluster_wide.kubectl("delete", "crd", MONITOR_CRD, "--wait=false")
 
 
 @pytest.fixture(scope="module")
-def pair(monitors: None) -> Iterator[Pair]:
-    """Install it."""
+def release(monitors_served: None) -> Iterator[Release]:
+    """Install the release of two replicas."""
     values = {
         "replicas": "2",
         "image.tag": install.TAG,
-        "crds.install": "false",  # the first operator has brought it
-        "settings.namespaces": f"{{{SCOPE}}}",
-        "settings.leaseDuration": str(LEASE),
+        "crds.install": "false",  # the first operator has installed them
+        "settings.namespaces": f"{{{NAMESPACE_PATTERN}}}",
+        "settings.leaseDuration": str(LEASE_DURATION_SECONDS),
         "metrics.serviceMonitor.enabled": "true",
     }
-    with harness.namespace("system", owner="pair") as home:
-        made = Pair(home)
+    with temporary_namespace("system", prefix="pair") as namespace:
+        release = Release(namespace)
         try:
-            made.upgrade(values)
-            harness.wait_for_client(home)
-            yield made
+            release.upgrade(values)
+            wait_for_client(namespace)
+            yield release
         finally:
-            made.uninstall()
+            release.uninstall()
 
 
 @pytest.fixture(scope="module")
-def stacks(pair: Pair) -> Iterator[Space]:
-    """Give a namespace in which the two work, with one stack that has a pod."""
-    with harness.namespace("stacks", owner="pair") as space:
-        space.apply(open_backend(STEADY))
-        space.ready(STEADY)
-        yield space
+def stacks(release: Release) -> Iterator[Namespace]:
+    """Return a namespace that the release reconciles, with one AppStack that has a pod."""
+    with temporary_namespace("stacks", prefix="pair") as namespace:
+        namespace.apply(public_backend(STEADY))
+        namespace.wait_until_ready(STEADY)
+        yield namespace
 
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
-    """Give the API server's own words, codes and all."""
-    made = Cluster()
-    yield made
-    made.close()
+    """Return a client of the API server, for responses with their status codes."""
+    client = Cluster()
+    yield client
+    client.close()
 
 
-def nodes(pair: Pair) -> list[str]:
-    """Return the nodes that take pods like these."""
-    free = (node for node in pair.home.items("nodes") if not node["spec"].get("unschedulable"))
+def schedulable_nodes(release: Release) -> list[str]:
+    """Return the names of the nodes that accept pods without tolerations."""
+    nodes = (node for node in release.namespace.list_objects("nodes") if not node["spec"].get("unschedulable"))
     return [
         node["metadata"]["name"]
-        for node in free
+        for node in nodes
         if not [taint for taint in node["spec"].get("taints", []) if taint["effect"] != "PreferNoSchedule"]
     ]
 
 
-def assert_spread(pods: Mapping[str, Manifest], over: list[str]) -> None:
-    """Hold that two pods share no node where there are two: it is a wish only, and one node takes both."""
-    assert len({pod["spec"]["nodeName"] for pod in pods.values()}) == min(2, len(over))
+def assert_spread(pods: Mapping[str, Manifest], nodes: list[str]) -> None:
+    """Assert that the pods run on two nodes where the cluster has two; the spread is only preferred."""
+    assert len({pod["spec"]["nodeName"] for pod in pods.values()}) == min(2, len(nodes))
 
 
-def test_both_are_ready_with_warm_caches_and_one_leads(pair: Pair, stacks: Space, record_property: Show) -> None:
-    pods, leader = pair.whole(), pair.leader()
-    known = 'appstack_stacks{condition="Ready",status="True"}'
+def test_both_replicas_are_ready_with_synced_caches_and_one_leads(
+    release: Release, stacks: Namespace, record_property: RecordProperty
+) -> None:
+    pods, leader = release.wait_until_ready(), release.leader()
 
-    def told() -> dict[str, dict[str, float]]:
-        found = {pod: pair.metrics(pod) for pod in pods}
-        return found if all(one[known] == 1 for one in found.values()) else {}
+    def metrics_of_both() -> dict[str, dict[str, float]]:
+        metrics = {pod: release.metrics(pod) for pod in pods}
+        return metrics if all(series[READY_STACKS] == 1 for series in metrics.values()) else {}
 
-    counted = pair.home.until("both know the stack", told)
+    metrics = release.namespace.wait_for("both replicas count the AppStack", metrics_of_both)
 
-    assert {pod: float(pod == leader) for pod in pods} == {pod: one["appstack_leader"] for pod, one in counted.items()}
-    record_property(SHOWN, f"two replicas on {[pod['spec']['nodeName'] for pod in pods.values()]} of {nodes(pair)}")
-    assert_spread(pods, nodes(pair))
-
-
-def test_every_object_of_the_chart_satisfies_the_servers_schema(pair: Pair) -> None:
-    strictly = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts")
-
-    checked = pair.home.kubectl(*strictly, "--filename", "-", stdin=pair.manifest())
-
-    assert f"servicemonitor.monitoring.coreos.com/{NAME} serverside-applied" in checked
+    expected = {pod: float(pod == leader) for pod in pods}
+    assert expected == {pod: series["appstack_leader"] for pod, series in metrics.items()}
+    nodes = schedulable_nodes(release)
+    record_property(MEASUREMENT, f"two replicas on {[pod['spec']['nodeName'] for pod in pods.values()]} of {nodes}")
+    assert_spread(pods, nodes)
 
 
-def test_prometheus_finds_both_behind_the_service_monitor(pair: Pair) -> None:
-    """As the Prometheus Operator does: the Services by label, their endpoints, and of these the port by name."""
-    pods, home = pair.whole(), pair.home
-    monitor = home.get("servicemonitor", NAME)["spec"]
+def test_every_object_of_the_chart_satisfies_the_schema_of_the_api_server(release: Release) -> None:
+    arguments = ("apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts")
+
+    output = release.namespace.kubectl(*arguments, "--filename", "-", stdin=release.manifest())
+
+    assert f"servicemonitor.monitoring.coreos.com/{NAME} serverside-applied" in output
+
+
+def test_service_monitor_selects_the_metrics_of_both_replicas(release: Release) -> None:
+    """Follows the Prometheus Operator: Services by label, their endpoints, and of these the port by name."""
+    pods, namespace = release.wait_until_ready(), release.namespace
+    monitor = namespace.get("servicemonitor", NAME)["spec"]
     (endpoint,) = monitor["endpoints"]
     labels = ",".join("=".join(label) for label in monitor["selector"]["matchLabels"].items())
 
-    services = home.kubectl("get", "services", "--selector", labels, "--output", "jsonpath={.items[*].metadata.name}")
-    (service,) = services.split()
+    output = namespace.kubectl(
+        "get", "services", "--selector", labels, "--output", "jsonpath={.items[*].metadata.name}"
+    )
+    (service,) = output.split()
     slices = [
-        each for each in home.items("endpointslices") if each["metadata"]["ownerReferences"][0]["name"] == service
+        endpoint_slice
+        for endpoint_slice in namespace.list_objects("endpointslices")
+        if endpoint_slice["metadata"]["ownerReferences"][0]["name"] == service
     ]
-    found = {
+    targets = {
         (address, port["port"])
-        for each in slices
-        for one in each["endpoints"]
-        for address in one["addresses"]
-        for port in each["ports"]
+        for endpoint_slice in slices
+        for slice_endpoint in endpoint_slice["endpoints"]
+        for address in slice_endpoint["addresses"]
+        for port in endpoint_slice["ports"]
         if port["name"] == endpoint["port"]
     }
 
-    assert {pod["status"]["podIP"] for pod in pods.values()} == {address for address, _ in found}
-    for address, port in found:
-        assert "\nappstack_leader " in home.page(f"http://{address}:{port}{endpoint.get('path', '/metrics')}")
+    assert {pod["status"]["podIP"] for pod in pods.values()} == {address for address, _ in targets}
+    for address, port in targets:
+        assert "\nappstack_leader " in namespace.page(f"http://{address}:{port}{endpoint.get('path', '/metrics')}")
 
 
-def test_a_rolling_update_hands_over_while_stacks_come_and_change(
-    pair: Pair, stacks: Space, record_property: Show
+def test_rolling_update_changes_the_leader_while_stacks_are_created_and_edited(
+    release: Release, stacks: Namespace, record_property: RecordProperty
 ) -> None:
-    former, steady = pair.whole(), uid_of(stacks.pod(STEADY))
-    audit = Audit.since_now(pair.home)
+    former, steady = release.wait_until_ready(), uid_of(stacks.only_pod(STEADY))
+    audit_log = PodAuditLog.from_now(release.namespace)
     with (
-        pair.home.follow(f"lease/{NAME}", ".spec.holderIdentity") as holders,
-        stacks.follow("deployments", ".metadata.name", ".metadata.generation", VALUE) as versions,
+        release.namespace.watch(f"lease/{NAME}", ".spec.holderIdentity") as holders,
+        stacks.watch("deployments", ".metadata.name", ".metadata.generation", ENV_VALUE) as versions,
     ):
         with streaming(stacks.name, "rolled") as stream:
-            pair.upgrade({"settings.workers": "32"})
-            pair.home.until("the former are gone", lambda: not former.keys() & pair.pods(ending=True).keys())
-        stacks.until("every stack is Ready as it was edited", lambda: settled(stacks, stream))
-        present, written = pair.whole(), audit.written(stacks.name)
-        stacks.until("each edit has been seen", lambda: edited(versions()) >= stream.edited.keys())
-        pair.home.until("the leader has been seen", lambda: pod_of(holders()[-1]) == pair.leader())
-        leaders, history = turns([pod_of(holder) for holder in holders()]), versions()
+            release.upgrade({"settings.workers": "32"})
+            release.namespace.wait_for(
+                "the former pods are deleted", lambda: not former.keys() & release.pods(with_terminating=True).keys()
+            )
+        stacks.wait_for("every edited AppStack is Ready", lambda: all_edited_and_ready(stacks, stream))
+        pods, writes = release.wait_until_ready(), audit_log.writes(stacks.name)
+        stacks.wait_for("each edit is observed", lambda: edited_deployments(versions()) >= stream.edited.keys())
+        release.namespace.wait_for("the leader is observed", lambda: pod_of(holders()[-1]) == release.leader())
+        leaders, observed = without_repeats([pod_of(holder) for holder in holders()]), versions()
 
-    record_property(SHOWN, f"a rolling update: {told(stream, written)}")
-    assert not former.keys() & present.keys()
-    assert steady == uid_of(stacks.pod(STEADY))
-    assert 0 == restarts(present)
-    assert_one_after_the_other(leaders, written)
-    assert_each_version_once(stream, history)
-    assert {} == written_again(stream, written)
-    assert max(waits(stream, written)) < LEASE / 4
-    assert_spread(present, nodes(pair))
+    record_property(MEASUREMENT, f"a rolling update: {handover_summary(stream, writes)}")
+    assert not former.keys() & pods.keys()
+    assert steady == uid_of(stacks.only_pod(STEADY))
+    assert 0 == restart_count(pods)
+    assert_writes_follow_leadership(leaders, writes)
+    assert_each_version_once(stream, observed)
+    assert {} == superfluous_writes(stream, writes)
+    assert max(delays(stream, writes)) < MAX_HANDOVER_SECONDS
+    assert_spread(pods, schedulable_nodes(release))
 
 
-def test_an_evicted_leader_is_followed_at_once_and_the_other_stays_until_it_is_replaced(
-    pair: Pair, stacks: Space, cluster: Cluster, record_property: Show
+def test_standby_takes_over_from_an_evicted_leader_and_its_eviction_is_refused_meanwhile(
+    release: Release, stacks: Namespace, cluster: Cluster, record_property: RecordProperty
 ) -> None:
-    pods, leader = pair.whole(), pair.leader()
-    (other,) = pods.keys() - {leader}
-    pair.home.until("one may be evicted", lambda: allowed(pair) == 1)
-    audit = Audit.since_now(pair.home)
+    pods, leader = release.wait_until_ready(), release.leader()
+    (standby,) = pods.keys() - {leader}
+    release.namespace.wait_for("one eviction is allowed", lambda: disruptions_allowed(release) == 1)
+    audit_log = PodAuditLog.from_now(release.namespace)
     with streaming(stacks.name, "evicted") as stream:
-        at = time.time()
-        evict(cluster, pair, leader)
-        with pytest.raises(Failure, match="violate the pod's disruption budget") as refused:
-            evict(cluster, pair, other)
-        pair.home.until("the other leads", lambda: pair.leader() == other, LEASE / 2)
-    stacks.until("every stack is Ready as it was edited", lambda: settled(stacks, stream))
-    written, took_over = audit.written(stacks.name), audit.took_over(other)
-    pair.home.until("one may be evicted again", lambda: allowed(pair) == 1)
+        evicted_at = time.time()
+        evict(cluster, release, leader)
+        with pytest.raises(ApiError, match="violate the pod's disruption budget") as refused:
+            evict(cluster, release, standby)
+        release.namespace.wait_for("the standby leads", lambda: release.leader() == standby, LEASE_DURATION_SECONDS / 2)
+    stacks.wait_for("every edited AppStack is Ready", lambda: all_edited_and_ready(stacks, stream))
+    writes, elected_at = audit_log.writes(stacks.name), audit_log.elected_at(standby)
+    release.namespace.wait_for("one eviction is allowed again", lambda: disruptions_allowed(release) == 1)
 
-    record_property(SHOWN, f"an evicted leader: followed after {took_over - at:.2f} s; {told(stream, written)}")
+    duration, summary = elected_at - evicted_at, handover_summary(stream, writes)
+    record_property(MEASUREMENT, f"an evicted leader: followed after {duration:.2f} s; {summary}")
     assert refused.value.status == 429
-    assert took_over - at < LEASE / 4
-    assert [leader, other] == turns([one.pod for one in written])
-    assert {} == written_again(stream, written)
-    assert other in pair.whole()
-    evict(cluster, pair, other)
+    assert duration < MAX_HANDOVER_SECONDS
+    assert [leader, standby] == without_repeats([write.pod for write in writes])
+    assert {} == superfluous_writes(stream, writes)
+    assert standby in release.wait_until_ready()
+    evict(cluster, release, standby)
 
 
-def allowed(pair: Pair) -> int:
-    """Return how many evictions the budget allows at this moment."""
-    return int(pair.home.get("poddisruptionbudget", NAME)["status"]["disruptionsAllowed"])
+def disruptions_allowed(release: Release) -> int:
+    """Return the number of evictions that the disruption budget allows."""
+    return int(release.namespace.get("poddisruptionbudget", NAME)["status"]["disruptionsAllowed"])
 
 
-def evict(cluster: Cluster, pair: Pair, pod: str) -> None:
-    """Evict a pod as `kubectl drain` does; raise Failure."""
-    metadata = {"name": pod, "namespace": pair.home.name}
+def evict(cluster: Cluster, release: Release, pod: str) -> None:
+    """Evict a pod as `kubectl drain` does; raise ApiError."""
+    metadata = {"name": pod, "namespace": release.namespace.name}
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-    cluster.request("POST", f"/api/v1/namespaces/{pair.home.name}/pods/{pod}/eviction", eviction)
+    cluster.request("POST", f"/api/v1/namespaces/{release.namespace.name}/pods/{pod}/eviction", eviction)
 
 
-def restarts(pods: Mapping[str, Manifest]) -> int:
-    """Return how often a container of these pods was started again."""
-    return sum(each["restartCount"] for pod in pods.values() for each in pod["status"]["containerStatuses"])
+def restart_count(pods: Mapping[str, Manifest]) -> int:
+    """Return the number of container restarts of the pods."""
+    return sum(status["restartCount"] for pod in pods.values() for status in pod["status"]["containerStatuses"])
 
 
-def settled(stacks: Space, stream: Stream) -> bool:
-    """Tell whether every stack of the stream is Ready in the generation that its edit made."""
-    found = {each["metadata"]["name"]: each for each in stacks.items("appstacks")}
-    mine = [found[name] for name in stream.created]
-    return all(one["metadata"]["generation"] == 2 and condition(one, "Ready") == "True" for one in mine)
+def all_edited_and_ready(stacks: Namespace, stream: AppStackStream) -> bool:
+    """Return whether every AppStack of the stream is Ready in the generation of its edit."""
+    by_name = {stack["metadata"]["name"]: stack for stack in stacks.list_objects("appstacks")}
+    streamed = [by_name[name] for name in stream.created]
+    return all(
+        stack["metadata"]["generation"] == 2 and condition_status(stack, "Ready") == "True" for stack in streamed
+    )
 
 
-def assert_one_after_the_other(leaders: list[str], written: list[Sent]) -> None:
-    """Hold that nobody who had led came back once another did, and that nobody wrote in another's time."""
-    writers = turns([one.pod for one in written])
-    rest = iter(leaders)
+def assert_writes_follow_leadership(leaders: list[str], writes: list[PodRequest]) -> None:
+    """Assert that no former leader leads again, and that the pods write in the order in which they led."""
+    writers = without_repeats([write.pod for write in writes])
+    remaining = iter(leaders)
 
     assert len(leaders) == len(set(leaders))
     assert len(writers) > 1
-    assert all(writer in rest for writer in writers), (writers, leaders)
+    assert all(writer in remaining for writer in writers), (writers, leaders)
 
 
-def edited(versions: list[str]) -> set[str]:
-    """Return the Deployments that were seen as their edit made them."""
-    return {name for name, _, value in (version.split("|") for version in versions) if value == ANOTHER}
+def edited_deployments(versions: list[str]) -> set[str]:
+    """Return the names of the Deployments that were observed with the edited value."""
+    return {name for name, _, value in (version.split("|") for version in versions) if value == EDITED_VALUE}
 
 
-def assert_each_version_once(stream: Stream, versions: list[str]) -> None:
-    """Hold that each Deployment went from the first value to the other, one generation each, and never back."""
-    seen = [version.split("|") for version in versions]
-    for name in stream.created:
-        history = turns([f"{generation}: {value}" for each, generation, value in seen if each == name])
-        values = ["first", ANOTHER][-len(history) :]  # an edit may come before the first look
+def assert_each_version_once(stream: AppStackStream, versions: list[str]) -> None:
+    """Assert that each Deployment went from the first to the edited value, one generation each, and never back."""
+    observed = [version.split("|") for version in versions]
+    for stack in stream.created:
+        history = without_repeats([f"{generation}: {value}" for name, generation, value in observed if name == stack])
+        values = [FIRST_VALUE, EDITED_VALUE][-len(history) :]  # the edit may precede the first observation
         assert [f"{number}: {value}" for number, value in enumerate(values, 1)] == history
 
 
-def written_again(stream: Stream, written: list[Sent]) -> dict[str, int]:
-    """Return the children that were written more often than they were rendered otherwise; what was settled never is.
+def superfluous_writes(stream: AppStackStream, writes: list[PodRequest]) -> dict[str, int]:
+    """Return the number of writes of each child that was written more often than its rendering changed.
 
-    What one pod has written and not told of in the status is written once more by the next one, which changes nothing;
-    so is what it wrote just before, where the next one's watches have not shown it yet.
+    At a hand-over the new leader may repeat two kinds of writes, which then change nothing: one that no status
+    records, and a status write that its watch has not shown yet.
     """
-    again: dict[str, int] = {}
-    for stack in {one.stack for one in written}:
-        mine = [one for one in written if one.stack == stack]
-        untold = sum(
-            one.pod != after.pod and (one.resource != STATUS or after.at - one.at < LATE)
-            for one, after in pairwise(mine)
+    superfluous: dict[str, int] = {}
+    for stack in {write.stack for write in writes}:
+        stack_writes = [write for write in writes if write.stack == stack]
+        repeatable = sum(
+            write.pod != following.pod
+            and (write.resource != STATUS or following.received_at - write.received_at < MAX_WATCH_LAG_SECONDS)
+            for write, following in pairwise(stack_writes)
         )
-        for child, times in Counter(f"{one.resource}/{one.name}" for one in mine if one.resource != STATUS).items():
-            rendered = 1 + child.startswith("deployments/") if stack in stream.created else 0
-            if times > rendered + untold:
-                again[child] = times
-    return again
+        counts = Counter(f"{write.resource}/{write.name}" for write in stack_writes if write.resource != STATUS)
+        for child, number in counts.items():
+            renderings = 1 + child.startswith("deployments/") if stack in stream.created else 0
+            if number > renderings + repeatable:
+                superfluous[child] = number
+    return superfluous
 
 
-def waits(stream: Stream, written: list[Sent]) -> list[float]:
-    """Return for how long each creation and each edit waited for the write of its Deployment."""
-    applied: dict[str, list[float]] = {}
-    for one in written:
-        if one.resource == "deployments":
-            applied.setdefault(one.name, []).append(one.at)
-    asked = [*stream.created.items(), *stream.edited.items()]
-    return [min(at for at in applied[name] if at > since) - since for name, since in asked]
+def delays(stream: AppStackStream, writes: list[PodRequest]) -> list[float]:
+    """Return the seconds from each creation and each edit to the write of its Deployment."""
+    written_at: dict[str, list[float]] = {}
+    for write in writes:
+        if write.resource == "deployments":
+            written_at.setdefault(write.name, []).append(write.received_at)
+    changes = [*stream.created.items(), *stream.edited.items()]
+    return [min(at for at in written_at[name] if at > changed_at) - changed_at for name, changed_at in changes]
 
 
-def told(stream: Stream, written: list[Sent]) -> str:
-    """Say what a hand-over cost."""
-    silent = [f"{after.at - before.at:.2f}" for before, after in pairwise(written) if before.pod != after.pod]
-    waited = sorted(waits(stream, written))
+def handover_summary(stream: AppStackStream, writes: list[PodRequest]) -> str:
+    """Return the pause and the delays of a hand-over as text."""
+    pauses = [
+        f"{following.received_at - write.received_at:.2f}"
+        for write, following in pairwise(writes)
+        if write.pod != following.pod
+    ]
+    ordered = sorted(delays(stream, writes))
     return (
-        f"{len(stream.created)} stacks, nothing written for {' and '.join(silent) or 'no'} s at a hand-over, "
-        f"a change waited {waited[len(waited) // 2]:.2f} s in the middle and {waited[-1]:.2f} s at most"
+        f"{len(stream.created)} AppStacks, no write for {' and '.join(pauses) or 'no'} s at a hand-over, "
+        f"delay of a change {ordered[len(ordered) // 2]:.2f} s in the median and {ordered[-1]:.2f} s at most"
     )
