@@ -196,7 +196,7 @@ def test_operator_upgrade_repeats_no_run(
 
 
 @pytest.mark.parametrize("deleted", [False, True])
-def test_upgrade_from_a_release_that_recorded_wish_repeats_no_run(
+def test_upgrade_from_a_release_before_spec_hash_repeats_no_run(
     namespace: Namespace, operator: OperatorProcess, audit_log: AuditLog, upgrade: Callable[[], None], *, deleted: bool
 ) -> None:
     namespace.create_stack(**{**RUN_TO_COMPLETION, "backend": SERVER, "proxy": {}}, workload=_job())
@@ -307,7 +307,7 @@ def test_cron_job_history_is_recorded_and_a_run_keeps_its_files(
 
     namespace.edit_stack(files=[{"path": "/etc/app/settings.toml", "content": "debug = true\n"}])
     eventually(lambda: files not in [ref["name"] for ref in namespace.status()["resources"]])
-    assert namespace.exists("ConfigMap", files), "a Job of the former revision is running"
+    assert namespace.exists("ConfigMap", files), "a Job of the old revision is running"
 
     (pod,) = eventually(lambda: pods(namespace))
     finish_pod(namespace, pod["metadata"]["name"], "Succeeded")

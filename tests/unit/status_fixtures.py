@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from appstack.api import parse
-from appstack.api.status import Status
+from appstack.api.status import Problem, Status
 from appstack.errors import Severity, ValidationIssue
 from appstack.k8s.metadata import Ref
 from appstack.k8s.observed import Child, Observed
@@ -35,7 +35,7 @@ READY, RECONCILING, STALLED = (
 
 
 def appstack(status: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
-    """Return the document of an AppStack with a backend, the fields of `spec` and a status."""
+    """Return the manifest of an AppStack with a backend, the fields of `spec` and a status."""
     return {
         "apiVersion": "appstack.dev/v1alpha1",
         "kind": "AppStack",
@@ -63,20 +63,22 @@ def change(ref: Ref = DEPLOYMENT, action: Action = Action.UNCHANGED, error: Any 
 
 
 def status_of(
-    doc: dict[str, Any] | None = None,
+    manifest: dict[str, Any] | None = None,
     observed: Observed | None = None,
     changes: tuple[Change, ...] = (),
     issues: tuple[ValidationIssue, ...] = (),
     unrecorded: tuple[Applied, ...] = (),
+    drift_problems: tuple[Problem, ...] = (),
 ) -> dict[str, Any]:
     """Return the status of an AppStack, by default of one whose Deployment is available; the CRD's model accepts it."""
-    doc = appstack() if doc is None else doc
+    manifest = appstack() if manifest is None else manifest
     is_invalid = any(issue.severity is Severity.ERROR for issue in issues)
     status = build_status(
-        doc,
-        desired=DesiredState(None if is_invalid else parse(doc), issues),
+        manifest,
+        desired=DesiredState(None if is_invalid else parse(manifest), issues),
         observed=observed_deployment() if observed is None else observed,
         changes=changes,
+        drift_problems=drift_problems,
         unrecorded=unrecorded,
         now=NOW,
     )

@@ -128,11 +128,11 @@ def test_warning_is_printed_and_fails_only_with_strict(file: Path, capsys: pytes
         ("a: [b\nc: d\n", "standard input: line 2: expected ',' or ']'"),
         ("a: b\nc: d\na: e\n", "standard input: line 3: duplicate key 'a'"),
         ("a: *b\n", "standard input: line 1: found undefined alias"),
-        ("", "standard input is empty"),
-        ("--- \n---\n", "standard input is empty"),
-        ("text", "standard input holds a str instead of a Kubernetes object"),
-        ("- a\n", "standard input holds a list instead of a Kubernetes object"),
-        ("{apiVersion: v1, kind: Pod}", "standard input holds no AppStack"),
+        ("", "standard input contains no AppStack. Add an object with apiVersion: "),
+        ("--- \n---\n", "standard input contains no AppStack. Add an object with apiVersion: "),
+        ("text", "standard input contains a str instead of a Kubernetes object"),
+        ("- a\n", "standard input contains a list instead of a Kubernetes object"),
+        ("{apiVersion: v1, kind: Pod}", "standard input contains no AppStack. Add an object with apiVersion: "),
     ],
 )
 @pytest.mark.parametrize("command", ["render", "validate"])

@@ -16,7 +16,7 @@ from appstack.settings import Settings
 CHILD = Child(Ref("v1", "Service", "team", "shop"), uid="u", resource_version="1", stack="shop")
 
 
-def doc(generation: int = 1, *, uid: str = "u1", **spec: Any) -> Manifest:
+def appstack(generation: int = 1, *, uid: str = "u1", **spec: Any) -> Manifest:
     metadata = {"name": "shop", "namespace": "team", "uid": uid, "generation": generation, "resourceVersion": "1"}
     spec = {"backend": {"image": "shop:1"}} | spec
     return {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": metadata, "spec": spec}
@@ -25,18 +25,18 @@ def doc(generation: int = 1, *, uid: str = "u1", **spec: Any) -> Manifest:
 @pytest.mark.parametrize(
     ("sentence", "other", "namespace_uid", "same"),
     [
-        ("same generation", doc(), "n1", True),
-        ("changed status", doc() | {"status": {"a": 1}}, "n1", True),
-        ("edited spec", doc(2), "n1", False),
-        ("another AppStack of the same name", doc(uid="u2"), "n1", False),
-        ("recreated namespace", doc(), "n2", False),
+        ("same generation", appstack(), "n1", True),
+        ("changed status", appstack() | {"status": {"a": 1}}, "n1", True),
+        ("edited spec", appstack(2), "n1", False),
+        ("another AppStack of the same name", appstack(uid="u2"), "n1", False),
+        ("recreated namespace", appstack(), "n2", False),
     ],
 )
 def test_desired_state_is_computed_once_for_each_generation(
     sentence: str, other: Manifest, namespace_uid: str, same: bool
 ) -> None:
     desired_states = DesiredStateCache(Settings())
-    first = desired_states.get(doc(), namespace_uid="n1")
+    first = desired_states.get(appstack(), namespace_uid="n1")
 
     assert same is (first is desired_states.get(other, namespace_uid=namespace_uid)), sentence
 
@@ -50,7 +50,7 @@ def test_desired_state_is_computed_once_for_each_generation(
     ],
 )
 def test_only_a_valid_spec_is_rendered(sentence: str, spec: Manifest, kinds: list[str], paths: list[str]) -> None:
-    desired = DesiredStateCache(Settings()).get(doc(**spec), namespace_uid="n1")
+    desired = DesiredStateCache(Settings()).get(appstack(**spec), namespace_uid="n1")
 
     assert kinds == [manifest["kind"] for manifest in desired.manifests], sentence
     assert paths == [issue.field for issue in desired.issues], sentence
@@ -58,10 +58,10 @@ def test_only_a_valid_spec_is_rendered(sentence: str, spec: Manifest, kinds: lis
 
 def test_cache_keeps_the_most_recently_used_states() -> None:
     desired_states = DesiredStateCache(Settings())
-    first = desired_states.get(doc(), namespace_uid="n1")
+    first = desired_states.get(appstack(), namespace_uid="n1")
     for number in range(MAX_CACHED_STATES):
-        assert first is desired_states.get(doc(), namespace_uid="n1"), "a used state is evicted"
-        desired_states.get(doc(uid=f"other-{number}"), namespace_uid="n1")
+        assert first is desired_states.get(appstack(), namespace_uid="n1"), "a used state is evicted"
+        desired_states.get(appstack(uid=f"other-{number}"), namespace_uid="n1")
 
     assert MAX_CACHED_STATES == len(desired_states)
 
@@ -89,9 +89,11 @@ def test_spec_with_too_large_manifests_is_invalid() -> None:
     env = [{"name": f"v{number}", "value": "a" * 500} for number in range(100)]
     sidecars = [{"name": f"s{number}"} for number in range(25)]  # each inherits all variables of the backend
     init_containers = [{"name": f"i{number}"} for number in range(25)]
-    large_doc = doc(backend={"image": "shop:1", "env": env}, sidecars=sidecars, initContainers=init_containers)
+    large_appstack = appstack(
+        backend={"image": "shop:1", "env": env}, sidecars=sidecars, initContainers=init_containers
+    )
 
-    desired = DesiredStateCache(Settings()).get(large_doc, namespace_uid="n1")
+    desired = DesiredStateCache(Settings()).get(large_appstack, namespace_uid="n1")
 
     assert desired.invalid
     assert not desired.manifests
@@ -103,24 +105,26 @@ def test_cache_keeps_fewer_states_if_they_are_large() -> None:
     env = [{"name": f"v{number}", "value": "a" * 500} for number in range(100)]
     for number in range(20):
         sidecars = [{"name": f"s{number}"} for number in range(30)]
-        large_doc = doc(backend={"image": "shop:1", "env": env}, sidecars=sidecars, uid=f"u{number}")
-        desired_states.get(large_doc, namespace_uid="n1")
+        large_appstack = appstack(backend={"image": "shop:1", "env": env}, sidecars=sidecars, uid=f"u{number}")
+        desired_states.get(large_appstack, namespace_uid="n1")
 
     assert 2 == len(desired_states)
 
     contents = [{"path": f"/etc/{number}", "content": "a" * 500_000} for number in range(2)]
     for number in range(20):  # exceeds the limit of files: nothing is rendered, and the issues refer to a large spec
-        assert desired_states.get(doc(files=contents, uid=f"w{number}"), namespace_uid="n1").invalid
+        assert desired_states.get(appstack(files=contents, uid=f"w{number}"), namespace_uid="n1").invalid
     assert 4 == len(desired_states)
 
     target = {"type": "Utilization", "averageUtilization": 5}
     metrics = [{"type": "Resource", "resource": {"name": f"r{number}", "target": target}} for number in range(100)]
     for number in range(20):  # one issue for each metric and container: each container lacks each request
         sidecars = [{"name": f"s{number}"} for number in range(30)]
-        invalid_doc = doc(autoscaling={"maxReplicas": 2, "metrics": metrics}, sidecars=sidecars, uid=f"x{number}")
-        issue_count = len(desired_states.get(invalid_doc, namespace_uid="n1").issues)
+        invalid_appstack = appstack(
+            autoscaling={"maxReplicas": 2, "metrics": metrics}, sidecars=sidecars, uid=f"x{number}"
+        )
+        issue_count = len(desired_states.get(invalid_appstack, namespace_uid="n1").issues)
     assert 3_000 < issue_count
     assert 4 == len(desired_states)
     for number in range(300):
-        desired_states.get(doc(uid=f"v{number}"), namespace_uid="n1")
+        desired_states.get(appstack(uid=f"v{number}"), namespace_uid="n1")
     assert MAX_CACHED_STATES == len(desired_states)

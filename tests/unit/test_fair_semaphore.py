@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from appstack.client.fair_semaphore import FairSemaphore
+from tests.unit.background import DEADLINE_SECONDS, run_ready_tasks
 
 
 class Holders:
@@ -42,14 +43,9 @@ class Holders:
             await release.wait()
 
 
-async def run_ready_tasks() -> None:
-    """Let every task run until it waits."""
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
 @pytest.fixture
 def holders() -> Holders:
+    """Return the tasks of a semaphore of 16 slots."""
     return Holders(FairSemaphore(16))
 
 
@@ -124,12 +120,12 @@ async def test_exception_releases_the_slot() -> None:
         async with semaphore.acquire("a"):
             raise OSError("timed out")
 
-    async with asyncio.timeout(1), semaphore.acquire("a"):
+    async with asyncio.timeout(DEADLINE_SECONDS), semaphore.acquire("a"):
         pass
 
 
 async def test_semaphore_is_idle_when_every_slot_is_released(holders: Holders) -> None:
-    await asyncio.wait_for(holders.semaphore.wait_idle(), 1)
+    await asyncio.wait_for(holders.semaphore.wait_idle(), DEADLINE_SECONDS)
     await holders.start("a", 9)
     await holders.start("b", 1)
     idle = asyncio.create_task(holders.semaphore.wait_idle())
@@ -165,7 +161,7 @@ async def test_random_load_leaks_no_slot_and_exceeds_no_share() -> None:
             chance.choice(tasks[-50:]).cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     assert {True} == {task.cancelled() or task.exception() is None for task in tasks}
-    await asyncio.wait_for(semaphore.wait_idle(), 1)
+    await asyncio.wait_for(semaphore.wait_idle(), DEADLINE_SECONDS)
     holders = Holders(semaphore)
     await holders.start("a", 10)
 

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from urllib.error import HTTPError
 
 import pytest
+from aiohttp.test_utils import unused_port
 
 from appstack.settings import Settings
 from appstack.telemetry import health, metrics
 from appstack.telemetry.health import HealthChecks, HealthServer
-from tests.api.operator_process import free_port
 
 FAILURES = {"live": "", "ready": ""}
 
@@ -22,7 +22,7 @@ FAILURES = {"live": "", "ready": ""}
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
     """Yield the health port."""
-    settings = Settings(listen="127.0.0.1", health_port=free_port(), metrics_port=free_port())
+    settings = Settings(listen="127.0.0.1", health_port=unused_port(), metrics_port=unused_port())
     server = HealthServer(settings, HealthChecks(live=lambda: FAILURES["live"], ready=lambda: FAILURES["ready"]))
     await server.start()
     yield settings.health_port
@@ -70,7 +70,7 @@ async def test_probe_times_out_while_the_event_loop_is_blocked(port: int) -> Non
 
 async def test_blocking_callback_is_observed_as_scheduling_delay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "_LOOP_LAG_INTERVAL_SECONDS", 0.01)
-    settings = Settings(listen="127.0.0.1", health_port=free_port(), metrics_port=free_port())
+    settings = Settings(listen="127.0.0.1", health_port=unused_port(), metrics_port=unused_port())
     server = HealthServer(settings, HealthChecks(live=str, ready=str))
     await server.start()
     late, samples = _samples_above("0.1"), _samples()

@@ -2,188 +2,108 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import socket
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
-from aiohttp import web
 
-from appstack.client import fencing, requests
 from appstack.client.client import Client
-from appstack.client.credentials import ClusterConfig, Credentials
-from appstack.client.fencing import Fence, FencedSocket
-from appstack.errors import ApiUnavailable, OperatorError
+from appstack.client.fencing import Fence
+from appstack.errors import OperatorError
 from appstack.k8s.metadata import Manifest
 from appstack.leaderelection.lease import Lease
+from appstack.leaderelection.lease_record import LABEL
 from appstack.settings import Settings
-from tests.api.operator_process import free_port
+from tests.unit.api_server import FakeApiServer
+from tests.unit.background import eventually, running
 
-PATH = "/apis/coordination.k8s.io/v1/namespaces/appstack-system/leases"
-SETTINGS = Settings(identity="one", lease_duration=3)
-NOT_FOUND = {"kind": "Status", "apiVersion": "v1", "code": 404, "message": "not found"}
-
-
-class FakeApiServer:
-    """An API server with one Lease."""
-
-    def __init__(self) -> None:
-        self.lease: Manifest | None = None
-        self.event: Manifest | None = None  # the only event of every watch; None: the watch is silent
-        self.ignored_puts = 0  # the first renewals, which get no response
-        self.puts = self.gets = self.watches = 0
-        self.first_page: list[Manifest] = []  # Leases of other operators
-        self.url = f"http://127.0.0.1:{free_port()}"
-
-    async def collection(self, request: web.Request) -> web.Response:
-        """List, watch or create."""
-        if request.method == "POST":
-            return self._store(await request.json())
-        if "watch" not in request.query and self.first_page and "continue" not in request.query:
-            page = {"kind": "LeaseList", "metadata": {"continue": "more"}, "items": self.first_page}
-            return web.json_response(page)
-        if "watch" not in request.query:
-            return web.json_response({"kind": "LeaseList", "items": [self.lease] if self.lease else []})
-        self.watches += 1
-        if self.event is None:
-            await asyncio.sleep(60)
-        return web.Response(text=json.dumps(self.event) + "\n")
-
-    async def lease_resource(self, request: web.Request) -> web.Response:
-        """Get or replace."""
-        if request.method == "PUT":
-            self.puts += 1
-            if self.puts <= self.ignored_puts:
-                await asyncio.sleep(60)
-            return self._store(await request.json())
-        self.gets += 1
-        return web.json_response(self.lease or NOT_FOUND, status=200 if self.lease else 404)
-
-    def _store(self, lease: Manifest) -> web.Response:
-        lease["metadata"]["resourceVersion"] = "1"
-        self.lease = lease
-        return web.json_response(lease)
+LEASE_SECONDS = 3
+SETTINGS = Settings(identity="one", lease_duration=LEASE_SECONDS)
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[FakeApiServer]:
-    """Yield an API server."""
-    fake, app = FakeApiServer(), web.Application()
-    app.router.add_route("*", "/apis/coordination.k8s.io/v1/leases", fake.collection)
-    app.router.add_route("*", PATH, fake.collection)
-    app.router.add_route("*", f"{PATH}/one", fake.lease_resource)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", int(fake.url.rpartition(":")[2])).start()
-    yield fake
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def client(server: FakeApiServer) -> AsyncIterator[Client]:
-    """Yield a client of the API server."""
-    client = Client(Credentials(ClusterConfig(server.url, None, None, None, lambda: None)), in_flight=4)
-    yield client
-    await client.close()
-
-
-def foreign_lease() -> Manifest:
-    """Return the Lease as held by a process on another machine."""
-    spec = {"holderIdentity": "elsewhere_boot_1_x", "leaseDurationSeconds": 3, "renewTime": "2026-01-01T00:00:00Z"}
-    metadata = {"name": "one", "namespace": "appstack-system", "resourceVersion": "1"}
+def foreign_lease(name: str = "one", *, holder: str = "elsewhere_boot_1_x", renewed: str = "") -> Manifest:
+    """Return a Lease that a process on another machine holds."""
+    renew_time = renewed or "2026-01-01T00:00:00Z"
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": renew_time}
+    metadata = {"name": name, "namespace": "appstack-system", "labels": {LABEL: name}}
     return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec}
 
 
-async def test_deleted_lease_counts_as_held_until_it_would_have_expired(server: FakeApiServer, client: Client) -> None:
+def holder(api_server: FakeApiServer, lease: Lease) -> str:
+    """Return the present holder of the Lease; empty if the Lease does not exist."""
+    return str((api_server.get(lease.ref) or {"spec": {"holderIdentity": ""}})["spec"]["holderIdentity"])
+
+
+async def test_deleted_lease_counts_as_held_until_it_would_have_expired(
+    api_server: FakeApiServer, client: Client
+) -> None:
     lease = Lease(SETTINGS, client, Fence())
-    server.lease, server.event = foreign_lease(), {"type": "DELETED", "object": foreign_lease()}
-    task = asyncio.create_task(lease.acquire())
-    while not server.watches:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    server.lease = None
+    api_server.add(foreign_lease())
+    async with running(lease.acquire()):
+        await eventually(lambda: "leases" in api_server.watched())
+        api_server.remove(lease.ref)
+        await eventually(lease.is_leader)
 
-    await asyncio.wait((task,), timeout=1)
-    assert server.lease is None
-    await asyncio.wait((task,), timeout=10)
-    assert str(lease.identity) == (server.lease or foreign_lease())["spec"]["holderIdentity"]
+    assert str(lease.identity) == holder(api_server, lease)
+    observed, acquired = api_server.received("get", "leases")[0], api_server.received("create", "leases")[0]
+    assert LEASE_SECONDS <= acquired.at - observed.at
 
 
-async def test_watch_error_is_followed_by_a_pause(server: FakeApiServer, client: Client) -> None:
-    server.lease = foreign_lease()
-    server.event = {"type": "ERROR", "object": NOT_FOUND | {"code": 410}}
+async def test_watch_error_is_followed_by_a_pause(api_server: FakeApiServer, client: Client) -> None:
     lease = Lease(SETTINGS, client, Fence())
+    api_server.add(foreign_lease())
+    api_server.oldest_version = api_server.version + 1
 
-    task = asyncio.create_task(lease.acquire())
-    await asyncio.wait((task,), timeout=10)
+    async with running(lease.acquire()):
+        await eventually(lease.is_leader)
 
-    assert str(lease.identity) == server.lease["spec"]["holderIdentity"]
-    assert server.watches <= 3 / (3 / 15) + 1, "one watch per retry interval"
+    assert str(lease.identity) == holder(api_server, lease)
+    assert 16 >= len(api_server.received("watch", "leases")), "one watch per retry interval, of a fifteenth each"
 
 
 async def test_renewal_that_times_out_is_retried_before_the_send_deadline(
-    server: FakeApiServer, client: Client
+    api_server: FakeApiServer, client: Client
 ) -> None:
-    lease = Lease(Settings(identity="one", lease_duration=6), client, Fence())
+    lease = Lease(Settings(identity="one", lease_duration=9), client, Fence())
     await lease.acquire()
-    server.ignored_puts = 1
-    task = asyncio.create_task(lease.renew_forever())
+    renewals = api_server.hold("update", "leases")
 
-    await asyncio.wait((task,), timeout=5)  # the first send deadline is 4.8 s
-
-    is_leader = lease.is_leader()
-    task.cancel()
-    await asyncio.wait((task,))
-    assert is_leader
-    assert 2 == server.puts
-
-
-async def test_response_that_is_not_an_object_is_an_error(server: FakeApiServer, client: Client) -> None:
-    server.lease = {"status": "ok"}
-
-    with pytest.raises(ApiUnavailable, match="not a Kubernetes object"):
-        await client.send(requests.get_lease(Lease(SETTINGS, client, Fence()).ref))
+    async with running(lease.renew_forever()):
+        await eventually(lambda: renewals.waiting)
+        await eventually(lambda: len(api_server.received("update", "leases")) == 2)
+        renewals.open()
+        version = api_server.version
+        await eventually(lambda: api_server.version > version)
+        assert lease.is_leader()
 
 
-async def test_conflicting_operator_is_found_on_any_page(server: FakeApiServer, client: Client) -> None:
-    released, conflicting = foreign_lease(), foreign_lease()
-    released["metadata"]["name"], released["spec"]["holderIdentity"] = "a", ""
-    server.first_page = [released] * 500
-    conflicting["metadata"]["name"], conflicting["spec"]["renewTime"] = "other", datetime.now(UTC).isoformat()
-    server.lease = conflicting
-
-    with pytest.raises(OperatorError, match="Another operator reconciles all namespaces"):
-        await Lease(SETTINGS, client, Fence()).check_conflicts()
-
-
-async def test_former_leader_sends_no_request(server: FakeApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    fence, config = Fence(), ClusterConfig(server.url, None, None, None, lambda: None)
-    client = Client(Credentials(config), in_flight=4, fence=fence)
-    lease = Lease(SETTINGS, client, fence)
-    await lease.acquire()
-    await client.send(requests.get_lease(lease.ref))
-    now = fencing.elapsed
-    monkeypatch.setattr(fencing, "elapsed", lambda: now() + SETTINGS.lease_duration)
-
-    with pytest.raises(ApiUnavailable, match="Lease was not renewed in time"):
-        await client.send(requests.get_lease(lease.ref))
-    with (
-        FencedSocket(socket.AF_INET, socket.SOCK_STREAM, 0, fence=fence) as fenced,
-        pytest.raises(ConnectionAbortedError, match="fenced"),
-    ):
-        fenced.send(b"GET")
-    await client.close()
-
-
-async def test_release_clears_the_holder_and_the_send_deadline(server: FakeApiServer, client: Client) -> None:
+async def test_takeover_by_another_process_ends_the_leadership(api_server: FakeApiServer, client: Client) -> None:
     fence = Fence()
     lease = Lease(SETTINGS, client, fence)
     await lease.acquire()
-    assert lease.is_leader()
+    api_server.add(foreign_lease())
+
+    with pytest.raises(OperatorError, match="was taken over by elsewhere_boot_1_x: this operator has stopped writing"):
+        await lease.renew_forever()
+
+    assert not lease.is_leader()
+    assert not fence.may_send()
+
+
+async def test_released_lease_has_no_holder(api_server: FakeApiServer, client: Client) -> None:
+    lease = Lease(SETTINGS, client, Fence())
+    await lease.acquire()
+    assert str(lease.identity) == holder(api_server, lease)
 
     await lease.release()
 
-    assert "" == (server.lease or foreign_lease())["spec"]["holderIdentity"]
+    assert "" == holder(api_server, lease)
     assert not lease.is_leader()
-    assert fence.may_send()
+
+
+async def test_conflicting_operator_is_found_on_any_page(api_server: FakeApiServer, client: Client) -> None:
+    api_server.page_size = 1
+    api_server.add(foreign_lease("a", holder=""))
+    api_server.add(foreign_lease("other", renewed=datetime.now(UTC).isoformat()))
+
+    with pytest.raises(OperatorError, match="Another operator reconciles all namespaces"):
+        await Lease(SETTINGS, client, Fence()).check_conflicts()

@@ -39,16 +39,15 @@ VALID = {
         (
             "{backend: {image: s}, containers: [], selector: {}, pod: {volumes: [], initContainers: []}}",
             [
-                "spec.pod.initContainers: can't be set here (write spec.initContainers)",
-                "spec.pod.volumes: can't be set here (write spec.volumes)",
-                "spec.containers: can't be set here (the main container is spec.backend, others are spec.sidecars)",
-                "spec.selector: can't be set here (the container is spec.backend, "
-                "other fields of the pod are in spec.pod)",
+                "spec.pod.initContainers: cannot be set here (write spec.initContainers)",
+                "spec.pod.volumes: cannot be set here (write spec.volumes)",
+                "spec.containers: cannot be set here (the main container is spec.backend, others are spec.sidecars)",
+                "spec.selector: cannot be set here (remove it: AppStack sets the selector)",
             ],
         ),
         (
             "{backend: {image: s}, workload: {kind: CronJob, cronJob: {schedule: x, jobTemplate: {}}}}",
-            ["spec.workload.cronJob.jobTemplate: can't be set here (write spec.workload.job)"],
+            ["spec.workload.cronJob.jobTemplate: cannot be set here (write spec.workload.job)"],
         ),
         ("{backend: {image: s, ports: [{}]}}", ["spec.backend.ports[0].containerPort: is required"]),
         ("{}", ["spec.backend: is required"]),
@@ -62,7 +61,7 @@ VALID = {
         ("{backend: {image: s}, foo: 1}", ["spec.foo: unknown field"]),
         (
             "{backend: {image: s, restartPolicy: Always}}",
-            ["spec.backend.restartPolicy: can't be set here: AppStack manages this field"],
+            ["spec.backend.restartPolicy: cannot be set here: AppStack manages this field"],
         ),
         (
             "{backend: {image: s, livenessProbe: {httpGet: {port: [1]}}}}",
@@ -88,7 +87,7 @@ VALID = {
             "{backend: {image: s}, proxy: {clientMaxBodySize: 10MB}, sidecars: [{name: Db_1}]}",
             [
                 "spec.proxy.clientMaxBodySize: '10MB' is not a size (for example 512k, 10Mi or 1Gi)",
-                "spec.sidecars[0].name: 'Db_1' is not a name (use a-z, 0-9 and -; "
+                "spec.sidecars[0].name: 'Db_1' is not a valid name (use a-z, 0-9 and -; "
                 "begin and end with a letter or digit)",
             ],
         ),
@@ -122,7 +121,7 @@ def test_relocated_field_is_refused_with_its_new_place(path: str) -> None:
     with pytest.raises(InvalidSpec) as error:
         parse({**VALID, "spec": {"backend": {"image": "s"}, **inner}})
 
-    assert f"{path}: can't be set here ({RELOCATED_FIELDS[path]})" in [str(issue) for issue in error.value.issues]
+    assert f"{path}: cannot be set here ({RELOCATED_FIELDS[path]})" in [str(issue) for issue in error.value.issues]
 
 
 def test_empty_spec_and_mapping_in_place_of_a_list_are_reported() -> None:

@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from appstack.api import parse
 from appstack.api.status import MAX_ENDPOINTS, MAX_IMAGES, Problem
 from appstack.errors import ApiUnavailable, ValidationIssue
 from appstack.k8s.metadata import Ref
 from appstack.k8s.observed import Child, Observed
 from appstack.planning.changes import Action, Applied, Change
-from appstack.planning.desired import DesiredState
-from appstack.status.build import build_status
 from tests.unit.status_fixtures import (
     AVAILABLE,
     DEPLOYMENT,
@@ -170,14 +167,7 @@ def test_child_with_recurring_drift_is_a_problem_and_not_ready_while_backing_off
 ) -> None:
     problem = Problem(resource="Service/shop", reason="Contested", message="Service shop was changed")
 
-    status = build_status(
-        appstack(),
-        desired=DesiredState(parse(appstack()), ()),
-        observed=observed_deployment(),
-        changes=(change(), change(SERVICE, action)),
-        drift_problems=(problem,),
-        now=NOW,
-    )
+    status = status_of(changes=(change(), change(SERVICE, action)), drift_problems=(problem,))
 
     assert [problem.model_dump(exclude_defaults=True)] == status["problems"]
     assert expected_reason == reason(status)

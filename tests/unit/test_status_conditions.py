@@ -48,7 +48,7 @@ INVALID = ValidationIssue("spec", "is wrong")
         ({"updatedReplicas": 1}, "1 of 2 pods is of this revision"),
         ({"availableReplicas": 0}, "0 of 2 pods are available"),
         ({"availableReplicas": 1}, "1 of 2 pods is available"),
-        ({"replicas": 3}, "1 pod of the former revision still to terminate"),
+        ({"replicas": 3}, "1 pod of the old revision still terminating"),
     ],
 )
 def test_unfinished_rollout_is_reconciling(workload_status: dict[str, Any], expected_message: str) -> None:

@@ -37,7 +37,7 @@ def test_event_is_recorded_for_each_transition_to_a_worse_state(
 
 def test_event_names_the_appstack_and_the_cause() -> None:
     (record,) = transition_events({}, {"problems": [PROBLEM]})
-    event = build_event(record, doc={"metadata": METADATA}, now="2026-01-01T00:00:00.000000Z", instance="host")
+    event = build_event(record, manifest={"metadata": METADATA}, now="2026-01-01T00:00:00.000000Z", instance="host")
 
     assert ("Warning", "CrashLoopBackOff") == (event["type"], event["reason"])
     assert "backend: it ends\nboom\nfix" == event["note"]

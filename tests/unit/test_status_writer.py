@@ -1,99 +1,230 @@
-"""When a status is told: with nothing lost, and not too often."""
+"""The status writer: which statuses are written, and the effect of a write that succeeds or fails."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
-from typing import Any
+import asyncio
 
 import pytest
 
-from appstack.client.client import Client
-from appstack.client.credentials import ClusterConfig, Credentials
-from appstack.controller import status_writer as publish
-from appstack.controller.status_writer import StatusWriter
-from appstack.informers.appstack_store import AppStackStore
-from appstack.informers.object_store import Key
+from appstack.k8s.metadata import Ref
+from appstack.planning.changes import Applied
+from appstack.planning.reconcile_state import NEVER
 from appstack.workqueue.queue import DONE, Result
+from tests.unit.background import eventually
+from tests.unit.status_writing import SHOP, STATUS_RESOURCE, StatusWriting, status
 
-KEY = Key("team", "shop")
-METADATA = {"name": "shop", "namespace": "team", "uid": "u1", "resourceVersion": "5", "generation": 1}
-DOC: dict[str, Any] = {"metadata": METADATA, "spec": {}}
-STATUS = {"observedGeneration": 1}
-
-
-@pytest.fixture
-def stacks() -> AppStackStore:
-    """Give one stack, of which nothing was ever told."""
-    found = AppStackStore()
-    found.show(DOC)
-    return found
+SERVICE = Ref("v1", "Service", "team", "shop")
+JOB_ENTRY = {"apiVersion": "batch/v1", "kind": "Job", "name": "shop", "rendered": "r", "fields": "f"}
+STALLED = {"type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": "spec.backend: is required"}
 
 
-@pytest.fixture
-async def status_writer(stacks: AppStackStore) -> AsyncIterator[StatusWriter]:
-    """Give one that has nobody to talk to: what is only kept is not sent."""
-    client = Client(Credentials(ClusterConfig("http://127.0.0.1:1", None, None, None, lambda: None)), in_flight=1)
-    yield StatusWriter(client=client, stacks=stacks, instance="test")
-    await client.close()
+async def test_status_that_differs_is_written_to_the_api_server_and_the_store(writing: StatusWriting) -> None:
+    assert Result(keep_failures=True) == await writing.reconciled(status(1))
+    await writing.finish()
+
+    assert status(1) == writing.stored().manifest["status"]
+    assert status(1) == (writing.api_server.get(SHOP.ref) or {})["status"]
+    assert writing.clock.now == writing.stored().state.last_status_write
 
 
-def just_told(stacks: AppStackStore) -> None:
-    stacks.reported(KEY, {"metadata": METADATA}, status={}, at=time.monotonic())
+async def test_status_that_does_not_differ_is_not_written(writing: StatusWriting) -> None:
+    condition = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-21T08:00:00Z"}
+    writing.add(status=status(1, conditions=[condition]))
+
+    later = condition | {"lastTransitionTime": "2026-11-21T09:00:00Z"}
+    assert DONE == await writing.reconciled(status(1, conditions=[later]))
+
+    assert [] == writing.writer.tasks()
+    assert [] == writing.requests()
 
 
-async def test_what_differs_is_told_and_what_does_not_is_not(status_writer: StatusWriter) -> None:
-    assert Result(tell=True) == status_writer.keep(KEY, DOC, STATUS, DONE)
-    assert DONE == status_writer.keep(KEY, DOC | {"status": STATUS}, STATUS, DONE)
+async def test_status_that_was_written_meanwhile_is_not_written_again(writing: StatusWriting) -> None:
+    gate = writing.api_server.hold("apply", STATUS_RESOURCE)
+    await writing.reconciled(status(1))
+    await writing.reconciled(status(1))
+    gate.open()
+    await writing.finish()
+    writing.clock.advance(10)
+    await writing.finish()
+
+    assert [1] == writing.written()
+    assert writing.stored().state.pending_status is None
 
 
-async def test_a_second_write_within_a_second_waits(status_writer: StatusWriter, stacks: AppStackStore) -> None:
-    just_told(stacks)
+async def test_status_of_an_appstack_that_is_being_deleted_is_not_written(writing: StatusWriting) -> None:
+    writing.writer.close()
+    await writing.reconciled(status(1))
+    deleting = writing.stored().manifest
+    deleting["metadata"] |= {"deletionTimestamp": "2026-11-21T08:00:00Z", "resourceVersion": "100000"}
+    writing.appstacks.update(deleting)
 
-    again = status_writer.keep(KEY, DOC, STATUS, DONE)
-
-    assert not again.tell
-    assert again.after is not None
-    assert 0 < again.after <= 1
+    assert DONE == await writing.writer._write(SHOP)
+    assert [] == writing.requests()
 
 
-async def test_after_a_failure_it_does_not_wait_for_the_next_look_that_may_be_minutes_away(
-    status_writer: StatusWriter, stacks: AppStackStore
+async def test_status_of_a_former_appstack_of_the_same_name_is_dropped(writing: StatusWriting) -> None:
+    former = writing.stored()
+    writing.api_server.remove(SHOP.ref)
+    writing.add()
+
+    assert DONE == await writing.writer.submit(SHOP, former, status(1), DONE, since=None)
+
+    assert writing.stored().state.pending_status is None
+    assert [] == writing.writer.tasks()
+
+
+async def test_appstack_that_does_not_exist_is_dropped_from_the_store(writing: StatusWriting) -> None:
+    writing.api_server.remove(SHOP.ref)
+
+    await writing.reconciled(status(1))
+    await writing.finish()
+
+    assert writing.appstacks.get(SHOP) is None
+    writing.clock.advance(300)
+    assert SHOP not in writing.queue, "nothing to retry"
+
+
+@pytest.mark.parametrize(("unavailable", "written"), [(0, [1]), (1, []), (2, []), (3, [1])])
+async def test_short_outage_of_the_api_server_needs_no_status(
+    writing: StatusWriting, unavailable: int, written: list[int]
 ) -> None:
-    just_told(stacks)
+    writing.stored().state.unavailable = unavailable
 
-    assert Result(failed=True, tell=True) == status_writer.keep(KEY, DOC, STATUS, Result(failed=True))
+    await writing.reconciled(status(1), Result(failed=True))
+    await writing.finish()
+
+    assert written == writing.written()
 
 
-async def test_who_is_looked_at_again_and_again_is_told_of_some_day(
-    status_writer: StatusWriter, monkeypatch: pytest.MonkeyPatch
+async def test_failed_write_retries_the_appstack_with_backoff_and_a_success_ends_it(writing: StatusWriting) -> None:
+    writing.api_server.fail("apply", STATUS_RESOURCE, 500, times=2)
+    delays = []
+    for replicas in (1, 2):
+        await writing.reconciled(status(replicas))
+        await writing.finish()
+        delays.append(writing.seconds_until_retry())
+        await writing.queue.get()
+        writing.queue.done(SHOP, Result(keep_failures=True))
+    await writing.reconciled(status(3))
+    await writing.finish()
+    assert [0.5, 1.0] == delays
+    assert [1, 2, 3] == writing.written()
+
+    writing.queue.retry(SHOP)
+    assert 0.5 == writing.seconds_until_retry(), "the back-off starts again"
+
+
+@pytest.mark.parametrize(("code", "retry_after", "delay"), [(429, 7.0, 7.0), (422, None, 0.5)])
+async def test_refused_write_is_retried_as_the_server_asks(
+    writing: StatusWriting, code: int, retry_after: float | None, delay: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    status_writer.keep(KEY, DOC, STATUS, DONE, since=status_writer.drop(KEY))
-    first = status_writer.drop(KEY)
-    assert first is not None
-    monkeypatch.setattr(publish, "_OVERDUE", 60.0)
-    status_writer.keep(KEY, DOC, STATUS, DONE, since=first)
-    assert not status_writer.urgent(KEY)
+    writing.api_server.fail("apply", STATUS_RESOURCE, code, retry_after=retry_after, times=1)
 
-    again = status_writer.drop(KEY)
-    assert first == again, "each look finds it anew, and keeps in mind since when"
-    status_writer.keep(KEY, DOC, STATUS, DONE, since=first - 61.0)
-    assert status_writer.urgent(KEY)
+    await writing.reconciled(status(1))
+    await writing.finish()
+
+    assert delay == writing.seconds_until_retry()
+    assert "Status not written: AppStack team/shop: failure of the test" in caplog.text
 
 
-async def test_news_of_work_that_runs_once_waits_for_nothing(
-    status_writer: StatusWriter, stacks: AppStackStore
+async def test_status_of_a_failed_reconcile_does_not_end_its_backoff(writing: StatusWriting) -> None:
+    writing.queue.retry(SHOP)
+    writing.queue.retry(SHOP)
+
+    assert Result(failed=True, keep_failures=True) == await writing.reconciled(status(1), Result(failed=True))
+    await writing.finish()
+    assert [1] == writing.written()
+    writing.seconds_until_retry()
+    await writing.queue.get()
+    writing.queue.done(SHOP, Result(failed=True))
+
+    assert 2.0 == writing.seconds_until_retry(), "the third failure in a row"
+
+
+async def test_record_of_run_once_work_is_written_before_submit_returns(writing: StatusWriting) -> None:
+    writing.stored().state.last_status_write = writing.clock.now
+    writing.stored().state.unavailable = 1
+
+    result = await writing.reconciled(status(1, resources=[JOB_ENTRY | {"specHash": "h"}]))
+
+    assert DONE == result
+    assert [1] == writing.written()
+    assert status(1, resources=[JOB_ENTRY | {"specHash": "h"}]) == writing.stored().manifest["status"]
+
+
+async def test_record_of_run_once_work_follows_the_write_in_flight_before_submit_returns(
+    writing: StatusWriting,
 ) -> None:
-    record = {"apiVersion": "batch/v1", "kind": "Job", "name": "shop", "rendered": "r", "fields": "f", "wish": "w"}
-    told, ended = ({"resources": [entry]} for entry in (record, record | {"ended": "Completed"}))
-    just_told(stacks)
-    stacks.struck(KEY, uid="u1", available=False)
+    gate = writing.api_server.hold("apply", STATUS_RESOURCE)
+    await writing.reconciled(status(1))
+    await eventually(lambda: gate.waiting)
+    submitted = asyncio.create_task(writing.reconciled(status(2, resources=[JOB_ENTRY | {"specHash": "h"}])))
 
-    assert Result(tell=True) == status_writer.keep(KEY, DOC | {"status": told}, ended, DONE)
-    assert status_writer.urgent(KEY)
+    gate.let_pass()
+    await eventually(lambda: gate.waiting and writing.written() == [1, 2])
+    assert not submitted.done()
+    gate.let_pass()
+
+    assert DONE == await submitted
+    assert 2 == writing.stored().manifest["status"]["replicas"]
 
 
-async def test_other_news_waits_for_its_turn(status_writer: StatusWriter) -> None:
-    status_writer.keep(KEY, DOC, STATUS, DONE)
+async def test_failed_write_of_run_once_work_fails_the_reconcile(writing: StatusWriting) -> None:
+    writing.api_server.fail("apply", STATUS_RESOURCE, 503, retry_after=3.0)
 
-    assert not status_writer.urgent(KEY)
+    result = await writing.reconciled(status(1, resources=[JOB_ENTRY | {"specHash": "h"}]))
+
+    assert Result(requeue_after=3.0, failed=True) == result
+
+
+async def test_field_name_of_the_former_release_is_rewritten_only_with_another_change(writing: StatusWriting) -> None:
+    writing.add(status=status(1, resources=[JOB_ENTRY | {"wish": "h"}]))
+    present = JOB_ENTRY | {"specHash": "h"}
+
+    assert DONE == await writing.reconciled(status(1, resources=[present]))
+    assert [] == writing.writer.tasks()
+
+    await writing.reconciled(status(2, resources=[present]))
+    await writing.finish()
+    assert [present] == writing.requests()[0].body["status"]["resources"]
+
+
+async def test_written_status_ends_what_it_records_and_nothing_that_was_applied_since(writing: StatusWriting) -> None:
+    recorded, later = Applied(SERVICE, "r1", "f1"), Applied(Ref("v1", "ConfigMap", "team", "shop"), "r2", "f2")
+    entry = {"apiVersion": "v1", "kind": "Service", "name": "shop", "rendered": "r1", "fields": "f1"}
+    state = writing.stored().state
+    gate = writing.api_server.hold("apply", STATUS_RESOURCE)
+    state.record_applied({SERVICE: recorded})
+    await writing.reconciled(status(1, resources=[entry]))
+    await eventually(lambda: gate.waiting)
+    state.record_applied({later.ref: later})
+    assert [recorded, later] == list(state.unrecorded)
+
+    gate.open()
+    await writing.finish()
+
+    assert [later] == list(state.unrecorded)
+
+
+async def test_failed_write_leaves_the_applied_children_unrecorded(writing: StatusWriting) -> None:
+    state = writing.stored().state
+    state.record_applied({SERVICE: Applied(SERVICE, "r1", "f1")})
+    writing.api_server.fail("apply", STATUS_RESOURCE, 500)
+
+    await writing.reconciled(status(1))
+    await writing.finish()
+
+    assert (Applied(SERVICE, "r1", "f1"),) == state.unrecorded
+    assert NEVER == state.last_status_write
+
+
+async def test_transition_is_recorded_as_an_event_after_the_status(writing: StatusWriting) -> None:
+    await writing.reconciled(status(1, conditions=[STALLED]))
+    await writing.finish()
+    writing.clock.advance(10)
+    await writing.reconciled(status(2, conditions=[STALLED]))
+    await writing.finish()
+
+    assert [STATUS_RESOURCE, "events", STATUS_RESOURCE] == [one.resource for one in writing.api_server.requests]
+    (event,) = writing.api_server.received("create", "events")
+    assert ("InvalidSpec", "shop") == (event.body["reason"], event.body["regarding"]["name"])

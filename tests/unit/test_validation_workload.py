@@ -120,7 +120,7 @@ CASES = {
     ),
     "Job with parallelism 0": (
         workload("Job", "parallelism: 0"),
-        [f"Warning: {JOB}.parallelism: 0 starts no pod (use suspend: true to suspend the Job)"],
+        [f"Warning: {JOB}.parallelism: 0 starts no pod (set suspend: true)"],
     ),
     "CronJob without schedule": (
         "workload: {kind: CronJob}",

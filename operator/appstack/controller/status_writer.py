@@ -114,10 +114,11 @@ class StatusWriter:
         if 0 < state.unavailable < _OUTAGE and not urgent:
             return result
         now = self._clock.time()
+        last_write = now if key in self._in_flight else state.last_status_write
         state.pending_status = PendingStatus(
             text=to_json(status),
             since=now if since is None else since,
-            not_before=now if urgent or result.failed else state.last_status_write + STATUS_DEBOUNCE_SECONDS,
+            not_before=now if urgent or result.failed else last_write + STATUS_DEBOUNCE_SECONDS,
             succeeded=not (result.failed or result.keep_failures),
         )
         if urgent:
@@ -157,8 +158,7 @@ class StatusWriter:
             self._share.acquire(key.namespace)
             task = asyncio.create_task(self._write(key))
             self._in_flight[key] = task, self._clock.time()
-            if self._queue.is_backlogged():
-                self._clock.call_at(self._clock.time() + STUCK_SECONDS, self._start_writes)
+            self._clock.call_at(self._clock.time() + STUCK_SECONDS, self._start_writes)  # a backlog may begin by then
             task.add_done_callback(partial(self._ended, key))
 
     def _may_start(self) -> bool:

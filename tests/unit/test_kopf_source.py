@@ -1,0 +1,150 @@
+"""The kopf source: kopf's requests are delayed as the API server asks, and its lists are tracked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import cast
+
+import aiohttp
+import pytest
+
+from appstack.client.client import Client
+from appstack.client.resource_kinds import APPSTACKS
+from appstack.informers.object_store import Key
+from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
+from appstack.kopf_adapter import source
+from appstack.kopf_adapter.relist import SETTLED_SECONDS, RelistTracker
+from appstack.kopf_adapter.source import KopfSource
+from tests.unit.api_server import FakeApiServer
+from tests.unit.background import DEADLINE_SECONDS
+from tests.unit.clock import ManualClock
+from tests.unit.handlers import RecordingObjectHandler
+
+RETRY_AFTER_SECONDS = 1.0
+LIST, PAGE, WATCH = "limit=500", "limit=500&continue=0", "watch=true&resourceVersion=1000"
+SHOP = Key("team", "shop")
+
+
+class RecordingBackoff(ReconnectBackoff):
+    """A back-off that records the delays that the API server has asked for."""
+
+    requested: list[float]
+
+    def next_delay(self, *, at_least: float = 0.0) -> float:
+        """Return the delay, without the growing one that a slow machine would need."""
+        self.requested.append(at_least)
+        return max(0.0, at_least)
+
+
+class KopfRequests:
+    """Sends requests as kopf does: again, until one has a response."""
+
+    def __init__(self, session: aiohttp.ClientSession, api_server: FakeApiServer) -> None:
+        self._session = session
+        self._api_server = api_server
+
+    async def send(self, query: str, *, timeout_seconds: float = DEADLINE_SECONDS) -> None:
+        """Send a request until it succeeds, each time with a time-out in seconds."""
+        url = f"{self._api_server.url}{APPSTACKS.path()}?{query}"
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                with suppress(aiohttp.ClientConnectionError, TimeoutError):
+                    response = await self._session.get(url, timeout=aiohttp.ClientTimeout(total=timeout_seconds))
+                    async with response:
+                        if response.ok:
+                            return
+
+    def seconds_before_success(self) -> float:
+        """Return the seconds between the request that failed and the one that followed."""
+        failed, repeated = self._api_server.requests
+        return repeated.at - failed.at
+
+
+@pytest.fixture
+def handler() -> RecordingObjectHandler:
+    """Return the handler of stale AppStacks."""
+    return RecordingObjectHandler()
+
+
+@pytest.fixture
+async def kopf(
+    api_server: FakeApiServer,
+    client: Client,
+    clock: ManualClock,
+    handler: RecordingObjectHandler,
+) -> AsyncIterator[KopfRequests]:
+    """Yield a session as the source gives it to kopf; one AppStack is known."""
+    relist = RelistTracker(clock, known=[SHOP], handler=handler, resume=lambda _: None)
+    health = WatchHealth(APPSTACKS.plural, now=clock.time)
+    kopf_source = KopfSource(client, health=health, on_event=lambda *_: None, relist=relist)
+    async with kopf_source._session() as session:
+        yield KopfRequests(session, api_server)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("query", [LIST, PAGE, WATCH])
+async def test_request_is_not_repeated_before_retry_after(
+    kopf: KopfRequests, api_server: FakeApiServer, status: int, query: str
+) -> None:
+    api_server.fail("", "appstacks", status, retry_after=RETRY_AFTER_SECONDS, times=1)
+
+    await kopf.send(query)
+
+    assert RETRY_AFTER_SECONDS <= kopf.seconds_before_success()
+
+
+async def test_delay_of_a_page_is_not_repeated_for_the_watch(
+    api_server: FakeApiServer, client: Client, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RecordingBackoff, "requested", [], raising=False)
+    monkeypatch.setattr(source, "ReconnectBackoff", RecordingBackoff)
+    relist = RelistTracker(clock, known=[], handler=RecordingObjectHandler(), resume=lambda _: None)
+    kopf_source = KopfSource(client, health=WatchHealth("appstacks"), on_event=lambda *_: None, relist=relist)
+    api_server.fail("list", "appstacks", 429, retry_after=RETRY_AFTER_SECONDS, times=1)
+
+    async with kopf_source._session() as session:
+        await KopfRequests(session, api_server).send(PAGE)
+        await KopfRequests(session, api_server).send(WATCH)
+
+    (requested,) = RecordingBackoff.requested
+    assert requested <= 0
+
+
+async def test_time_out_during_the_delay_does_not_start_it_again(kopf: KopfRequests, api_server: FakeApiServer) -> None:
+    api_server.fail("list", "appstacks", 429, retry_after=2.5, times=1)
+
+    await kopf.send(LIST, timeout_seconds=2.0)  # longer than the back-off of the source itself by then
+
+    assert 2.5 <= kopf.seconds_before_success()
+
+
+async def test_list_is_complete_when_kopf_opens_the_watch(
+    kopf: KopfRequests, clock: ManualClock, handler: RecordingObjectHandler
+) -> None:
+    await kopf.send(LIST)
+    await kopf.send(PAGE)
+    clock.advance(2 * SETTLED_SECONDS)
+    assert [] == handler.stale
+
+    await kopf.send(WATCH)
+    clock.advance(SETTLED_SECONDS)
+    assert [{SHOP}] == handler.stale
+
+
+class LoadedPage:
+    """A response body that needs no waiting."""
+
+    async def read(self) -> bytes:
+        """Return the body."""
+        return b"{}"
+
+
+async def test_other_tasks_run_before_a_page_is_handed_out() -> None:
+    ran: list[str] = []
+    asyncio.get_running_loop().call_soon(ran.append, "another task")
+
+    page = await source._LenientStream(cast(aiohttp.StreamReader, LoadedPage())).read()
+
+    assert (b"{}", ["another task"]) == (page, ran)

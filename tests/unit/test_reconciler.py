@@ -1,0 +1,317 @@
+"""The reconcile of one AppStack against the fake API server: observe, desire, apply, build the status and submit it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Container
+from typing import Any
+
+import pytest
+
+from appstack.client.client import Client
+from appstack.client.resource_kinds import APPSTACKS, WATCHED_KINDS, Kind
+from appstack.controller.object_handler import ObjectEventHandler
+from appstack.controller.reconciler import DELETION_GRACE_SECONDS, NAMESPACE_LAG_SECONDS, Reconciler
+from appstack.controller.status_writer import StatusWriter
+from appstack.errors import ApiUnavailable
+from appstack.informers.appstack_store import AppStackStore, StoredAppStack
+from appstack.informers.informer import Informer
+from appstack.informers.object_store import Key, ObjectStore
+from appstack.informers.watch_health import WatchHealth
+from appstack.k8s.metadata import Manifest, Ref
+from appstack.planning.reconcile_state import NEVER
+from appstack.settings import Settings
+from appstack.workqueue.queue import DONE, Result, WorkQueue
+from tests.unit.api_server import FakeApiServer
+from tests.unit.background import eventually, running
+from tests.unit.owned_objects import KINDS, SHOP
+from tests.unit.status_writing import STATUS_RESOURCE
+
+BACKEND = {"image": "shop:1", "ports": [{"name": "http", "containerPort": 8000}]}
+ROUTE = {"parentRefs": [{"name": "gateway"}]}
+TERMINATING = {"deletionTimestamp": "2026-11-21T08:00:00Z"}
+
+
+class Reconciling:
+    """A reconciler with informers of every kind, whose reconciles the test starts."""
+
+    def __init__(self, api_server: FakeApiServer, client: Client, objects: ObjectStore) -> None:
+        loop = asyncio.get_running_loop()
+        self.api_server = api_server
+        self.objects = objects
+        self.appstacks = AppStackStore()
+        self.queue: WorkQueue[Key] = WorkQueue(loop, tenant=lambda key: key.namespace, workers=4)
+        appstack_watch = WatchHealth(APPSTACKS.plural)
+        handler = ObjectEventHandler(queue=self.queue, appstacks=self.appstacks, appstack_watch=appstack_watch)
+        self.informers = [
+            Informer(kind, client=client, objects=objects, appstacks=self.appstacks, handler=handler)
+            for kind in WATCHED_KINDS
+        ]
+        self.status_writer = StatusWriter(
+            loop, client=client, appstacks=self.appstacks, queue=self.queue, max_in_flight=4, instance="test"
+        )
+        self.reconciler = Reconciler(
+            settings=Settings(),
+            client=client,
+            appstacks=self.appstacks,
+            objects=objects,
+            queue=self.queue,
+            status_writer=self.status_writer,
+            discover=self._discover,
+        )
+
+    async def _discover(self, kinds: Container[Kind]) -> None:
+        await asyncio.gather(*(informer.discover() for informer in self.informers if informer.kind in kinds))
+
+    def add_namespace(self, **metadata: str) -> None:
+        """Create the namespace of the AppStack, or change it."""
+        self.api_server.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"} | metadata})
+
+    def add(self, **spec: Any) -> StoredAppStack:
+        """Create or edit the AppStack, and show it to the store."""
+        metadata = {"name": "shop", "namespace": "team"}
+        manifest = {"apiVersion": APPSTACKS.api_version, "kind": APPSTACKS.kind, "metadata": metadata, "spec": spec}
+        live = self.api_server.get(SHOP.ref) or {}
+        self.appstacks.update(self.api_server.add(manifest | {"status": live.get("status") or {}}))
+        return self.stored()
+
+    def stored(self) -> StoredAppStack:
+        """Return the AppStack, which is present."""
+        found = self.appstacks.get(SHOP)
+        assert found is not None
+        return found
+
+    async def reconcile(self) -> Result:
+        """Reconcile the AppStack, and wait until its status is written."""
+        result = await self.reconciler.reconcile(SHOP)
+        await eventually(lambda: not self.status_writer.tasks())
+        return result
+
+    def writes(self) -> list[tuple[str, str]]:
+        """Return verb and resource of the writes so far, except those of statuses and Events."""
+        written = [one for one in self.api_server.requests if one.verb not in ("list", "watch", "get")]
+        return [(one.verb, one.resource) for one in written if one.resource not in (STATUS_RESOURCE, "events")]
+
+    def ready_reason(self) -> str:
+        """Return the reason of the condition Ready in the written status."""
+        status: Manifest = (self.api_server.get(SHOP.ref) or {})["status"]
+        return next(str(one["reason"]) for one in status["conditions"] if one["type"] == "Ready")
+
+    def resources(self) -> set[str]:
+        """Return the kinds of the children that the written status records."""
+        status: Manifest = (self.api_server.get(SHOP.ref) or {})["status"]
+        return {entry["kind"] for entry in status["resources"]}
+
+
+@pytest.fixture
+async def reconciling(api_server: FakeApiServer, client: Client, objects: ObjectStore) -> AsyncIterator[Reconciling]:
+    """Yield a reconciler for a namespace without children; the cluster does not serve HTTPRoutes."""
+    api_server.not_served.add("httproutes")
+    reconciling = Reconciling(api_server, client, objects)
+    reconciling.add_namespace()
+    served = {kind.plural for kind in WATCHED_KINDS} - {"httproutes"}
+    for informer in reconciling.informers:
+        await informer.initial_list()
+    async with running(*(informer.run() for informer in reconciling.informers)):
+        await eventually(lambda: api_server.watched() == served)
+        yield reconciling
+
+
+async def test_new_appstack_gets_its_children_and_then_a_status(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+
+    result = await reconciling.reconcile()
+
+    assert Result(keep_failures=True) == result, "until its status is written"
+    assert [("apply", "services"), ("apply", "deployments")] == reconciling.writes()
+    assert "Progressing" == reconciling.ready_reason()
+    assert {"Service", "Deployment"} == reconciling.resources()
+    assert () == reconciling.stored().state.unrecorded
+
+
+async def test_appstack_that_is_as_desired_needs_no_write(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    await reconciling.reconcile()
+    requests = len(reconciling.api_server.requests)
+
+    assert DONE == await reconciling.reconcile()
+
+    assert requests == len(reconciling.api_server.requests)
+
+
+async def test_events_of_its_own_writes_do_not_repeat_a_reconcile(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    reconciling.queue.open()
+    reconciling.queue.add(SHOP)
+    assert SHOP == await reconciling.queue.get()
+
+    result = await reconciling.reconcile()
+    assert 2 == len(reconciling.writes())
+    reconciling.queue.done(SHOP, result)
+
+    assert SHOP not in reconciling.queue
+
+
+async def test_terminating_namespace_gets_no_request(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    reconciling.add_namespace(**TERMINATING)
+    await eventually(lambda: reconciling.objects.is_terminating("team"))
+
+    assert DONE == await reconciling.reconcile()
+
+    assert [] == reconciling.writes()
+    assert [] == reconciling.api_server.received("apply", STATUS_RESOURCE)
+
+
+async def test_appstack_waits_until_its_namespace_is_shown(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    reconciling.api_server.remove(Ref("v1", "Namespace", "", "team"))
+    await eventually(lambda: not reconciling.objects.observed(SHOP).namespace_uid)
+
+    assert Result(requeue_after=NAMESPACE_LAG_SECONDS, keep_failures=True) == await reconciling.reconcile()
+    assert [] == reconciling.writes()
+
+
+async def test_appstack_that_is_being_deleted_gets_no_request(reconciling: Reconciling) -> None:
+    manifest = reconciling.add(backend=BACKEND).manifest
+    manifest["metadata"] |= {**TERMINATING, "resourceVersion": "100000"}
+    reconciling.appstacks.update(manifest)
+
+    assert DONE == await reconciling.reconcile()
+    assert [] == reconciling.writes()
+
+
+async def test_stale_appstack_that_is_deleted_is_dropped(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    reconciling.appstacks.mark_stale(SHOP)
+    reconciling.api_server.remove(SHOP.ref)
+
+    assert DONE == await reconciling.reconcile()
+
+    assert reconciling.appstacks.get(SHOP) is None
+    assert [] == reconciling.writes()
+
+
+async def test_stale_appstack_that_exists_is_reconciled_as_it_is(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    reconciling.appstacks.mark_stale(SHOP)
+    edited = reconciling.stored().manifest | {"spec": {"backend": BACKEND, "paused": True}}
+    reconciling.api_server.add(edited)
+
+    await reconciling.reconcile()
+
+    assert not reconciling.stored().stale
+    assert "Paused" == reconciling.ready_reason()
+    assert 1 == len(reconciling.api_server.received("get", "appstacks"))
+
+
+async def test_error_in_reading_a_stale_appstack_fails_the_reconcile(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    reconciling.appstacks.mark_stale(SHOP)
+    reconciling.api_server.fail("get", "appstacks", 500)
+
+    with pytest.raises(ApiUnavailable, match="failure of the test"):
+        await reconciling.reconcile()
+    assert reconciling.stored().stale
+
+
+async def test_deleted_child_is_not_recreated_during_the_deletion_grace(reconciling: Reconciling) -> None:
+    state = reconciling.add(backend=BACKEND).state
+    state.last_child_deletion = time.monotonic() + 3600  # the clock of a slow machine ends no grace meanwhile
+
+    result = await reconciling.reconcile()
+
+    assert result.requeue_after is not None
+    assert 0 < result.requeue_after <= 3600 + DELETION_GRACE_SECONDS
+    assert result.keep_failures
+    assert [] == reconciling.writes()
+
+    state.last_child_deletion = time.monotonic() - DELETION_GRACE_SECONDS
+    await reconciling.reconcile()
+    assert 2 == len(reconciling.writes())
+
+
+async def test_paused_appstack_gets_a_status_and_no_children(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND, paused=True)
+
+    result = await reconciling.reconcile()
+
+    assert not result.failed
+    assert [] == reconciling.writes()
+    assert "Paused" == reconciling.ready_reason()
+
+
+async def test_invalid_spec_is_reported_and_leaves_the_children_as_they_are(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    await reconciling.reconcile()
+    reconciling.add(backend=None)
+    reconciling.stored().state.last_status_write = NEVER
+
+    result = await reconciling.reconcile()
+
+    assert not result.failed, "only an edit of the AppStack can help"
+    assert 2 == len(reconciling.writes())
+    assert "InvalidSpec" == reconciling.ready_reason()
+    assert {"Service", "Deployment"} == reconciling.resources(), "their records are kept"
+
+
+async def test_kind_that_is_not_served_is_reported_and_does_not_fail_the_reconcile(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND, httpRoute=ROUTE)
+
+    result = await reconciling.reconcile()
+
+    assert not result.failed
+    assert [("apply", "services"), ("apply", "deployments")] == reconciling.writes()
+    assert "MissingKind" == reconciling.ready_reason()
+    assert {SHOP} == reconciling.appstacks.wanting(KINDS["HTTPRoute"].api_version, "HTTPRoute")
+
+
+async def test_kind_that_is_served_by_now_is_applied(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND, httpRoute=ROUTE)
+    await reconciling.reconcile()
+    reconciling.api_server.not_served.clear()
+    informer = next(one for one in reconciling.informers if one.kind is KINDS["HTTPRoute"])
+    informer.relist()
+    await eventually(lambda: "httproutes" in reconciling.api_server.watched())
+
+    await reconciling.reconcile()
+
+    assert ("apply", "httproutes") == reconciling.writes()[-1]
+    assert frozenset() == reconciling.stored().state.not_served
+
+
+async def test_unavailable_api_server_fails_the_reconcile_and_keeps_the_records(reconciling: Reconciling) -> None:
+    state = reconciling.add(backend=BACKEND).state
+    reconciling.api_server.fail("apply", "deployments", 503, retry_after=9.0, times=1)
+
+    assert Result(requeue_after=9.0, failed=True) == await reconciling.reconcile()
+    assert 1 == state.unavailable
+    assert ["Service"] == [applied.ref.kind for applied in state.unrecorded], "no status was written"
+
+    await reconciling.reconcile()
+    assert [("apply", "services"), ("apply", "deployments"), ("apply", "deployments")] == reconciling.writes()
+    assert 0 == state.unavailable
+    assert {"Service", "Deployment"} == reconciling.resources()
+
+
+async def test_rejected_child_is_reported_with_the_field_of_the_author(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    message = "spec.template.spec.containers[0].image: Invalid value"
+    reconciling.api_server.fail("apply", "deployments", 422, message=message)
+
+    assert (await reconciling.reconcile()).failed
+
+    status: Manifest = (reconciling.api_server.get(SHOP.ref) or {})["status"]
+    assert "spec.backend.image: Invalid value" in status["conditions"][0]["message"]
+
+
+async def test_child_that_is_no_longer_desired_is_pruned(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND, networkPolicy={"enabled": True})
+    await reconciling.reconcile()
+    assert ("apply", "networkpolicies") in reconciling.writes()
+    reconciling.add(backend=BACKEND)
+
+    await reconciling.reconcile()
+
+    assert ("delete", "networkpolicies") == reconciling.writes()[-1]
