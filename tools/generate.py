@@ -20,7 +20,7 @@ from appstack.errors import AppStackError
 from appstack.k8s.metadata import KIND
 from appstack.render import render
 from appstack.settings import Settings
-from tools import chart, kinds, metrics, reference
+from tools import admission_policy, chart, kinds, metrics, reference
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "make generate"
@@ -70,6 +70,7 @@ def generated(root: Path) -> Iterator[tuple[Path, str]]:
     yield CRD, f"# {NOTE}\n{definition}"
     yield CHART_CRD, _chart_template(definition)
     yield chart.SCHEMA.relative_to(ROOT), chart.values_schema()
+    yield admission_policy.TEMPLATE, admission_policy.template(NOTE)
     yield REFERENCE, reference.text(NOTE)
     yield KINDS, kinds.text(NOTE)
     yield METRICS, metrics.text(NOTE)

@@ -54,7 +54,7 @@ FULL_SPEC: Manifest = {
 
 
 class User(Cluster):
-    """The API server with the permissions of a user, whom an administrator impersonates."""
+    """The API server with the permissions of a user that an administrator impersonates."""
 
     def __init__(self, cluster: Cluster, name: str, *groups: str) -> None:
         self.server, self.ca, self.pool = cluster.server, cluster.ca, cluster.pool
@@ -93,7 +93,7 @@ def create_rules(*resources: str) -> list[Manifest]:
 def add_user(
     namespace: Namespace, name: str, rules: list[Manifest], *, cluster_role: str = "", groups: tuple[str, ...] = ()
 ) -> User:
-    """Return a user who may write AppStacks in a namespace, and may do what the rules and the ClusterRole permit."""
+    """Return a user with the chart's right to write AppStacks in a namespace, the rules and the ClusterRole."""
     user = User(namespace.cluster, name, *groups)
     role = {"apiVersion": f"{RBAC_GROUP}/v1", "kind": "Role", "metadata": {"name": name}}
     namespace.create({**role, "rules": [*chart_user_rules("edit"), *rules]})

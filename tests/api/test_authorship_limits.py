@@ -52,14 +52,14 @@ def protected(cluster: Cluster, operator_namespace: Namespace) -> Iterator[Names
 
 @pytest.fixture(scope="module")
 def reader(protected: Namespace) -> User:
-    """Return a user with every right to create, who may read one Secret only."""
+    """Return a user with every right to create, and the right to read one Secret."""
     rule = {"apiGroups": [""], "resources": ["secrets"], "resourceNames": [READABLE], "verbs": ["get"]}
     return add_user(protected, "reader", [*create_rules(*CREATE_RIGHTS), rule])
 
 
 @pytest.fixture(scope="module")
 def reader_of_all(protected: Namespace) -> User:
-    """Return a user with every right to create, who may read every Secret."""
+    """Return a user with every right to create, and the right to read every Secret."""
     rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
     return add_user(protected, "reader-of-all", [*create_rules(*CREATE_RIGHTS), rule])
 
@@ -71,7 +71,7 @@ def stack(**spec: Any) -> Manifest:
 
 
 def with_secrets(references: int, distinct: int) -> Manifest:
-    """Return an AppStack with references to Secrets whose names are as long as a name can be."""
+    """Return an AppStack with references to Secrets with names of the maximum length."""
     names = [f"{number % distinct:0253d}" for number in range(references)]
     env = [{"name": f"E{i}", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}} for i, name in enumerate(names)]
     return stack(backend={"image": "i", "env": env})

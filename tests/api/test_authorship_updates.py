@@ -102,7 +102,7 @@ def protected(cluster: Cluster, operator_namespace: Namespace) -> Iterator[Names
 
 @pytest.fixture(scope="module")
 def users(protected: Namespace) -> dict[str, User]:
-    """Return for each right a user who has all rights but that one."""
+    """Return for each right a user with all rights but that one."""
     return {
         right: add_user(protected, f"without-{right}", create_rules(*(CREATE_RIGHTS.keys() - {right})))
         for right in CREATE_RIGHTS
@@ -111,7 +111,7 @@ def users(protected: Namespace) -> dict[str, User]:
 
 @pytest.fixture(scope="module")
 def tenant(protected: Namespace) -> User:
-    """Return a user who may write AppStacks and their status, and nothing else."""
+    """Return a user with the right to write AppStacks and their status only."""
     status = {"apiGroups": ["appstack.dev"], "resources": ["appstacks/status"], "verbs": ["patch"]}
     return add_user(protected, "tenant", [status])
 

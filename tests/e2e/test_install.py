@@ -69,6 +69,18 @@ def test_user_with_the_edit_role_may_create_appstacks(namespace: Namespace) -> N
     namespace.wait_for("ann may create AppStacks", may_create)
 
 
+def test_author_needs_the_rights_that_an_appstack_uses(namespace: Namespace) -> None:
+    stack = yaml.safe_dump(Example("02-sidecar-log").stack)
+    namespace.kubectl("create", "role", "author", "--verb=get,create,patch", "--resource=appstacks.appstack.dev")
+    namespace.kubectl("create", "rolebinding", "bob", "--role=author", "--user=bob")
+
+    def is_refused() -> bool:
+        result = namespace.try_kubectl("apply", "--dry-run=server", "--as=bob", "--filename", "-", stdin=stack)
+        return f'user "bob" may not create pods in namespace "{namespace.name}" (spec.backend)' in result.err
+
+    namespace.wait_for("the policy refuses the AppStack of bob", is_refused)
+
+
 def test_operator_restart_changes_no_child(namespace: Namespace) -> None:
     example = Example("02-sidecar-log")
     namespace.apply(*example.manifests)
