@@ -159,9 +159,7 @@ def main(names: list[str]) -> int:
     for one in found:
         print(one)
     count, words = vague(python)
-    print(
-        f"{len(found)} findings; what/who/whose/whoever/somebody: {count} in {words} words (at most {MAX_VAGUE} in 1,000)"
-    )
+    print(f"{len(found)} findings; vague pronouns: {count} in {words} words (at most {MAX_VAGUE} in 1,000)")
     return int(bool(found) or count * 1000 > MAX_VAGUE * max(words, MIN_WORDS))
 
 

@@ -22,8 +22,9 @@ from appstack.controller.workers import Workers
 from appstack.errors import ApiRejected, ApiUnavailable, OperatorError
 from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.informer import Informer
-from appstack.informers.object_store import Key, ObjectStore
+from appstack.informers.object_store import ObjectStore
 from appstack.informers.watch_health import WatchHealth
+from appstack.k8s.metadata import Key
 from appstack.kopf_adapter.handler import AppStackEventHandler
 from appstack.kopf_adapter.relist import RelistTracker
 from appstack.kopf_adapter.source import KopfSource, check_appstacks_served
@@ -151,7 +152,7 @@ class Operator:
     def readiness_error(self) -> str:
         """Return the caches that are not up to date; empty if all are."""
         stale = [health.resource for health in self._watches if not health.is_fresh]
-        if not stale and self._relist.is_handing_out:
+        if not stale and self._relist.is_delivering:
             stale = [APPSTACKS.plural]
         return f"the cache of {', '.join(stale)} is not up to date" if stale else ""
 
@@ -291,4 +292,4 @@ def _handle_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
 
 
 def _log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    logger.debug("Ignored during shutdown: %s", context["message"])
+    logger.debug("Ignored event-loop error: %s", context["message"])

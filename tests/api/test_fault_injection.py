@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from appstack.kopf_adapter.relist import SETTLED_SECONDS
+from appstack.kopf_adapter.relist import LIST_QUIET_SECONDS
 from tests.api.cluster import Cluster, Namespace, eventually
 from tests.api.conftest import OPERATOR_NAMESPACE, RUN_ID, temporary_namespace
 from tests.api.fault_proxy import (
@@ -252,7 +252,7 @@ def test_list_interrupted_between_two_pages_marks_no_stack_stale(
         namespace.create_stack(name)
     for name in names:
         namespace.wait_until_ready(name)
-    pagination = InterruptedPagination(SETTLED_SECONDS + 3)
+    pagination = InterruptedPagination(LIST_QUIET_SECONDS + 3)
     fault = Fault("an interrupted list", pagination.respond, READS | {"get"}, frozenset({"appstacks"}))
 
     with proxied.proxy.inject(fault):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appstack.informers.object_store import Key, Keys
+from appstack.k8s.metadata import Key, Keys
 
 
 class RecordingObjectHandler:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from appstack.client.resource_kinds import WATCHED_KINDS, Kind
-from appstack.informers.object_store import Key
-from appstack.k8s.metadata import STACK_LABEL, Manifest, Ref
+from appstack.k8s.metadata import STACK_LABEL, Key, Manifest, Ref
 
 KINDS: Final = {kind.kind: kind for kind in WATCHED_KINDS}
 SHOP: Final = Key("team", "shop")

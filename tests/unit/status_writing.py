@@ -8,8 +8,7 @@ from appstack.client.client import Client
 from appstack.client.resource_kinds import APPSTACKS
 from appstack.controller.status_writer import StatusWriter
 from appstack.informers.appstack_store import AppStackStore, StoredAppStack
-from appstack.informers.object_store import Key
-from appstack.k8s.metadata import Manifest
+from appstack.k8s.metadata import Key, Manifest
 from appstack.workqueue.queue import DONE, Result, WorkQueue
 from tests.unit.api_server import FakeApiServer
 from tests.unit.background import eventually

@@ -6,10 +6,9 @@ import pytest
 
 from appstack.controller.namespace_filter import LabelledNamespaceFilter
 from appstack.informers.appstack_store import AppStackStore
-from appstack.informers.object_store import Key
-from appstack.k8s.metadata import Manifest
+from appstack.k8s.metadata import Key, Manifest
 from appstack.kopf_adapter.handler import AppStackEventHandler
-from appstack.kopf_adapter.relist import PAUSE_SECONDS, RelistTracker
+from appstack.kopf_adapter.relist import DEFERRAL_QUIET_SECONDS, RelistTracker
 from appstack.workqueue.fair_queue import Priority
 from appstack.workqueue.queue import WorkQueue
 from tests.unit.clock import ManualClock
@@ -64,7 +63,7 @@ async def test_settled_appstack_of_a_list_is_deferred(handling: Handling, clock:
     handling.handler.on_event(None, appstack("new"))
     assert (1, 1) == (len(handling.queue), len(handling.relist))
 
-    clock.advance(PAUSE_SECONDS)
+    clock.advance(DEFERRAL_QUIET_SECONDS)
 
     assert ["new", "settled"] == await handling.dequeue(2)
 
@@ -85,7 +84,7 @@ def test_appstack_of_a_namespace_that_is_not_selected_is_ignored(handling: Handl
 
 def test_deleted_appstack_is_dropped_with_its_retry(handling: Handling, clock: ManualClock) -> None:
     handling.handler.on_event(None, appstack("shop", observed=1))
-    clock.advance(PAUSE_SECONDS)
+    clock.advance(DEFERRAL_QUIET_SECONDS)
     handling.queue.retry(Key("team", "other"))
     handling.appstacks.update(appstack("other", observed=1))
 
@@ -114,6 +113,6 @@ async def test_new_leader_enqueues_every_appstack_and_new_specs_first(handling: 
 
     handling.handler.enqueue_all()
     assert ["new"] == await handling.dequeue(1)
-    clock.advance(PAUSE_SECONDS)
+    clock.advance(DEFERRAL_QUIET_SECONDS)
 
     assert ["settled"] == await handling.dequeue(1)

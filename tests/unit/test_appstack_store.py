@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from appstack.informers.appstack_store import AppStackStore, StoredAppStack, records
-from appstack.informers.object_store import Key
-from appstack.k8s.metadata import Manifest, Ref
+from appstack.informers.appstack_store import AppStackStore, StoredAppStack
+from appstack.k8s.metadata import Key, Manifest, Ref
 from appstack.k8s.observed import TerminalState
-from appstack.planning.changes import Applied
+from appstack.planning.changes import Applied, recorded_children
 from appstack.planning.reconcile_state import NEVER
 
 KEY = Key("team", "shop")
@@ -140,12 +139,12 @@ def test_records_of_a_status_are_read_under_the_field_name_of_the_former_release
         assert {
             SERVICE: Applied(SERVICE, "r1", "f1"),
             JOB: Applied(JOB, "r", "f", TerminalState.COMPLETED, "h"),
-        } == records(status, "team")
+        } == recorded_children(status, "team")
 
 
 def test_state_lasts_for_as_long_as_its_appstack(appstacks: AppStackStore) -> None:
     state = stored(appstacks).state
-    state.unavailable = 2
+    state.consecutive_outages = 2
     appstacks.update(appstack(6, generation=2))
     appstacks.mark_stale(KEY)
     appstacks.record_status_write(KEY, appstack(7, generation=2), status={"a": 1}, at=1.0)
@@ -154,25 +153,25 @@ def test_state_lasts_for_as_long_as_its_appstack(appstacks: AppStackStore) -> No
 
 
 def test_state_ends_when_an_appstack_of_another_uid_has_the_name(appstacks: AppStackStore) -> None:
-    stored(appstacks).state.unavailable = 2
+    stored(appstacks).state.consecutive_outages = 2
 
     appstacks.update(appstack(6, uid="u2"))
 
-    assert 0 == stored(appstacks).state.unavailable
+    assert 0 == stored(appstacks).state.consecutive_outages
 
 
 def test_state_ends_with_the_deletion_of_its_appstack(appstacks: AppStackStore) -> None:
-    stored(appstacks).state.unavailable = 2
+    stored(appstacks).state.consecutive_outages = 2
     appstacks.delete(KEY, uid="u1")
     assert appstacks.get(KEY) is None
 
     appstacks.update(appstack(6))
 
-    assert 0 == stored(appstacks).state.unavailable
+    assert 0 == stored(appstacks).state.consecutive_outages
 
 
 def test_state_ends_when_the_namespace_is_no_longer_selected(appstacks: AppStackStore) -> None:
-    stored(appstacks).state.unavailable = 2
+    stored(appstacks).state.consecutive_outages = 2
     appstacks.drop_namespace("other")
     assert 1 == len(appstacks)
     appstacks.drop_namespace("team")
@@ -180,7 +179,7 @@ def test_state_ends_when_the_namespace_is_no_longer_selected(appstacks: AppStack
 
     appstacks.update(appstack(6))
 
-    assert 0 == stored(appstacks).state.unavailable
+    assert 0 == stored(appstacks).state.consecutive_outages
 
 
 def test_late_deletion_of_a_former_appstack_leaves_the_present_one(appstacks: AppStackStore) -> None:
@@ -194,10 +193,10 @@ def test_late_deletion_of_a_former_appstack_leaves_the_present_one(appstacks: Ap
 
 def test_appstack_wants_a_kind_until_it_is_deleted_or_no_longer_desires_it(appstacks: AppStackStore) -> None:
     stored(appstacks).state.not_served = frozenset({("v1", "Route")})
-    assert {KEY} == appstacks.wanting("v1", "Route")
-    assert set() == appstacks.wanting("v1", "Other")
+    assert {KEY} == appstacks.requiring("v1", "Route")
+    assert set() == appstacks.requiring("v1", "Other")
 
     deleting = appstack(6)
     deleting["metadata"]["deletionTimestamp"] = "2026-11-21T08:00:00Z"
     appstacks.update(deleting)
-    assert set() == appstacks.wanting("v1", "Route")
+    assert set() == appstacks.requiring("v1", "Route")

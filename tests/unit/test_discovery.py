@@ -11,8 +11,8 @@ from appstack.client.client import Client
 from appstack.informers import informer as informers
 from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.informer import Informer
-from appstack.informers.object_store import Key, ObjectStore
-from appstack.k8s.metadata import API_VERSION
+from appstack.informers.object_store import ObjectStore
+from appstack.k8s.metadata import API_VERSION, Key
 from appstack.workqueue.timing import Backoff
 from tests.unit.api_server import FakeApiServer
 from tests.unit.background import DEADLINE_SECONDS, eventually, running

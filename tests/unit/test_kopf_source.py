@@ -12,10 +12,10 @@ import pytest
 
 from appstack.client.client import Client
 from appstack.client.resource_kinds import APPSTACKS
-from appstack.informers.object_store import Key
 from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
+from appstack.k8s.metadata import Key
 from appstack.kopf_adapter import source
-from appstack.kopf_adapter.relist import SETTLED_SECONDS, RelistTracker
+from appstack.kopf_adapter.relist import LIST_QUIET_SECONDS, RelistTracker
 from appstack.kopf_adapter.source import KopfSource
 from tests.unit.api_server import FakeApiServer
 from tests.unit.background import DEADLINE_SECONDS
@@ -125,11 +125,11 @@ async def test_list_is_complete_when_kopf_opens_the_watch(
 ) -> None:
     await kopf.send(LIST)
     await kopf.send(PAGE)
-    clock.advance(2 * SETTLED_SECONDS)
+    clock.advance(2 * LIST_QUIET_SECONDS)
     assert [] == handler.stale
 
     await kopf.send(WATCH)
-    clock.advance(SETTLED_SECONDS)
+    clock.advance(LIST_QUIET_SECONDS)
     assert [{SHOP}] == handler.stale
 
 

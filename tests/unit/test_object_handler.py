@@ -7,8 +7,8 @@ import pytest
 from appstack.client.resource_kinds import APPSTACKS
 from appstack.controller.object_handler import ObjectEventHandler
 from appstack.informers.appstack_store import AppStackStore, StoredAppStack
-from appstack.informers.object_store import Key
 from appstack.informers.watch_health import STABLE_SECONDS, WatchHealth
+from appstack.k8s.metadata import Key
 from appstack.planning.reconcile_state import NEVER
 from appstack.workqueue.queue import WorkQueue
 from tests.unit.clock import ManualClock

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from appstack.informers.object_store import Key, ObjectStore
+from appstack.informers.object_store import ObjectStore
 from appstack.informers.transform import child_of
-from appstack.k8s.metadata import Manifest
+from appstack.k8s.metadata import Key, Manifest
 from tests.unit.background import DEADLINE_SECONDS, run_ready_tasks
 from tests.unit.owned_objects import APPLY_ENTRY, EXCLUDED_NAMESPACE, KINDS, SHOP, owned_object, ref
 

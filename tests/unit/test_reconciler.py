@@ -17,9 +17,9 @@ from appstack.controller.status_writer import StatusWriter
 from appstack.errors import ApiUnavailable
 from appstack.informers.appstack_store import AppStackStore, StoredAppStack
 from appstack.informers.informer import Informer
-from appstack.informers.object_store import Key, ObjectStore
+from appstack.informers.object_store import ObjectStore
 from appstack.informers.watch_health import WatchHealth
-from appstack.k8s.metadata import Manifest, Ref
+from appstack.k8s.metadata import Key, Manifest, Ref
 from appstack.planning.reconcile_state import NEVER
 from appstack.settings import Settings
 from appstack.workqueue.queue import DONE, Result, WorkQueue
@@ -123,7 +123,7 @@ async def test_new_appstack_gets_its_children_and_then_a_status(reconciling: Rec
 
     result = await reconciling.reconcile()
 
-    assert Result(keep_failures=True) == result, "until its status is written"
+    assert Result(keep_backoff=True) == result, "until its status is written"
     assert [("apply", "services"), ("apply", "deployments")] == reconciling.writes()
     assert "Progressing" == reconciling.ready_reason()
     assert {"Service", "Deployment"} == reconciling.resources()
@@ -169,7 +169,7 @@ async def test_appstack_waits_until_its_namespace_is_shown(reconciling: Reconcil
     reconciling.api_server.remove(Ref("v1", "Namespace", "", "team"))
     await eventually(lambda: not reconciling.objects.observed(SHOP).namespace_uid)
 
-    assert Result(requeue_after=NAMESPACE_LAG_SECONDS, keep_failures=True) == await reconciling.reconcile()
+    assert Result(requeue_after=NAMESPACE_LAG_SECONDS, keep_backoff=True) == await reconciling.reconcile()
     assert [] == reconciling.writes()
 
 
@@ -224,7 +224,7 @@ async def test_deleted_child_is_not_recreated_during_the_deletion_grace(reconcil
 
     assert result.requeue_after is not None
     assert 0 < result.requeue_after <= 3600 + DELETION_GRACE_SECONDS
-    assert result.keep_failures
+    assert result.keep_backoff
     assert [] == reconciling.writes()
 
     state.last_child_deletion = time.monotonic() - DELETION_GRACE_SECONDS
@@ -264,7 +264,7 @@ async def test_kind_that_is_not_served_is_reported_and_does_not_fail_the_reconci
     assert not result.failed
     assert [("apply", "services"), ("apply", "deployments")] == reconciling.writes()
     assert "MissingKind" == reconciling.ready_reason()
-    assert {SHOP} == reconciling.appstacks.wanting(KINDS["HTTPRoute"].api_version, "HTTPRoute")
+    assert {SHOP} == reconciling.appstacks.requiring(KINDS["HTTPRoute"].api_version, "HTTPRoute")
 
 
 async def test_kind_that_is_served_by_now_is_applied(reconciling: Reconciling) -> None:
@@ -286,12 +286,12 @@ async def test_unavailable_api_server_fails_the_reconcile_and_keeps_the_records(
     reconciling.api_server.fail("apply", "deployments", 503, retry_after=9.0, times=1)
 
     assert Result(requeue_after=9.0, failed=True) == await reconciling.reconcile()
-    assert 1 == state.unavailable
+    assert 1 == state.consecutive_outages
     assert ["Service"] == [applied.ref.kind for applied in state.unrecorded], "no status was written"
 
     await reconciling.reconcile()
     assert [("apply", "services"), ("apply", "deployments"), ("apply", "deployments")] == reconciling.writes()
-    assert 0 == state.unavailable
+    assert 0 == state.consecutive_outages
     assert {"Service", "Deployment"} == reconciling.resources()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from appstack.informers.object_store import Key
-from appstack.kopf_adapter.relist import MAX_DEFERRAL_SECONDS, PAUSE_SECONDS, SETTLED_SECONDS, RelistTracker
+from appstack.k8s.metadata import Key
+from appstack.kopf_adapter.relist import DEFERRAL_QUIET_SECONDS, LIST_QUIET_SECONDS, MAX_DEFERRAL_SECONDS, RelistTracker
 from tests.unit.clock import ManualClock
 from tests.unit.handlers import RecordingObjectHandler
 
@@ -49,9 +49,9 @@ def test_appstack_that_is_missing_from_a_list_is_stale(lists: Lists, clock: Manu
     lists.tracker.on_event(OTHER, listed=False)
     lists.start()
     lists.complete()
-    clock.advance(SETTLED_SECONDS - 1)
+    clock.advance(LIST_QUIET_SECONDS - 1)
     lists.hand_out(SHOP)  # late: kopf hands out a list after it has opened the watch
-    clock.advance(SETTLED_SECONDS - 1)
+    clock.advance(LIST_QUIET_SECONDS - 1)
     assert [] == lists.stale
 
     clock.advance(1)
@@ -62,7 +62,7 @@ def test_appstack_that_is_missing_from_a_list_is_stale(lists: Lists, clock: Manu
 def test_every_appstack_is_stale_after_an_empty_list(lists: Lists, clock: ManualClock) -> None:
     lists.start()
     lists.complete()
-    clock.advance(SETTLED_SECONDS)
+    clock.advance(LIST_QUIET_SECONDS)
 
     assert [{SHOP, OTHER}] == lists.stale
 
@@ -71,18 +71,18 @@ def test_appstack_with_a_watch_event_during_the_list_exists(lists: Lists, clock:
     lists.start(SHOP)
     lists.tracker.on_event(OTHER, listed=False)
     lists.complete()
-    clock.advance(SETTLED_SECONDS)
+    clock.advance(LIST_QUIET_SECONDS)
 
     assert [] == lists.stale
 
 
 def test_list_is_not_complete_before_its_last_page(lists: Lists, clock: ManualClock) -> None:
     lists.start(SHOP)
-    clock.advance(10 * SETTLED_SECONDS)  # kopf repeats the request for a page until it has it
+    clock.advance(10 * LIST_QUIET_SECONDS)  # kopf repeats the request for a page until it has it
     lists.hand_out(OTHER)
-    clock.advance(2 * SETTLED_SECONDS)
+    clock.advance(2 * LIST_QUIET_SECONDS)
     lists.complete()
-    clock.advance(SETTLED_SECONDS)
+    clock.advance(LIST_QUIET_SECONDS)
 
     assert [] == lists.stale
 
@@ -90,13 +90,13 @@ def test_list_is_not_complete_before_its_last_page(lists: Lists, clock: ManualCl
 def test_new_list_replaces_the_former_one(lists: Lists, clock: ManualClock) -> None:
     lists.start(SHOP)
     lists.complete()
-    clock.advance(SETTLED_SECONDS - 1)
+    clock.advance(LIST_QUIET_SECONDS - 1)
     lists.start(OTHER)
-    clock.advance(2 * SETTLED_SECONDS)
+    clock.advance(2 * LIST_QUIET_SECONDS)
     assert [] == lists.stale, "the former list no longer counts"
 
     lists.complete()
-    clock.advance(SETTLED_SECONDS)
+    clock.advance(LIST_QUIET_SECONDS)
 
     assert [{SHOP}] == lists.stale
 
@@ -105,46 +105,46 @@ def test_watch_without_a_list_marks_nothing_as_stale(lists: Lists, clock: Manual
     lists.start(SHOP, OTHER)
     for _ in range(3):  # the first ones while the list is handed out
         lists.complete()
-        clock.advance(SETTLED_SECONDS - 1)
+        clock.advance(LIST_QUIET_SECONDS - 1)
     lists.tracker.on_event(SHOP, listed=False)
-    clock.advance(2 * SETTLED_SECONDS)
+    clock.advance(2 * LIST_QUIET_SECONDS)
 
     assert [] == lists.stale
 
 
 def test_only_the_first_list_counts_as_being_handed_out(lists: Lists, clock: ManualClock) -> None:
-    assert not lists.tracker.is_handing_out
+    assert not lists.tracker.is_delivering
     lists.start()
     lists.complete()
     lists.hand_out(SHOP)
-    assert lists.tracker.is_handing_out
+    assert lists.tracker.is_delivering
 
-    clock.advance(PAUSE_SECONDS)
-    assert not lists.tracker.is_handing_out
+    clock.advance(DEFERRAL_QUIET_SECONDS)
+    assert not lists.tracker.is_delivering
 
-    clock.advance(SETTLED_SECONDS)
+    clock.advance(LIST_QUIET_SECONDS)
     lists.start(SHOP)
-    assert not lists.tracker.is_handing_out, "the caches have these AppStacks already"
+    assert not lists.tracker.is_delivering, "the caches have these AppStacks already"
 
 
 def test_deferred_appstacks_resume_in_order_after_the_list_is_handed_out(lists: Lists, clock: ManualClock) -> None:
     lists.hand_out(SHOP)
     lists.tracker.defer(SHOP)
     for _ in range(5):
-        clock.advance(0.75 * PAUSE_SECONDS)
+        clock.advance(0.75 * DEFERRAL_QUIET_SECONDS)
         lists.hand_out(OTHER)
         lists.tracker.defer(OTHER)
     assert [] == lists.resumed
     assert 2 == len(lists.tracker)
 
-    clock.advance(PAUSE_SECONDS)
+    clock.advance(DEFERRAL_QUIET_SECONDS)
     assert [SHOP, OTHER] == lists.resumed
     assert 0 == len(lists.tracker)
 
 
 def test_appstack_that_is_deferred_without_a_list_resumes_soon(lists: Lists, clock: ManualClock) -> None:
     lists.tracker.defer(SHOP)  # as a standby that becomes the leader does
-    clock.advance(PAUSE_SECONDS)
+    clock.advance(DEFERRAL_QUIET_SECONDS)
 
     assert [SHOP] == lists.resumed
 
@@ -152,13 +152,13 @@ def test_appstack_that_is_deferred_without_a_list_resumes_soon(lists: Lists, clo
 def test_deferred_appstack_waits_for_pages_that_are_still_to_come(lists: Lists, clock: ManualClock) -> None:
     lists.start(SHOP)
     lists.tracker.defer(SHOP)
-    clock.advance(10 * PAUSE_SECONDS)
+    clock.advance(10 * DEFERRAL_QUIET_SECONDS)
     lists.hand_out(OTHER)
-    clock.advance(10 * PAUSE_SECONDS)
+    clock.advance(10 * DEFERRAL_QUIET_SECONDS)
     assert [] == lists.resumed
 
     lists.complete()
-    clock.advance(PAUSE_SECONDS)
+    clock.advance(DEFERRAL_QUIET_SECONDS)
     assert [SHOP] == lists.resumed
 
 
@@ -178,7 +178,7 @@ def test_deferral_ends_although_lists_follow_each_other(lists: Lists, clock: Man
     while not lists.resumed and clock.now < 10 * MAX_DEFERRAL_SECONDS:
         lists.start(OTHER)
         lists.complete()
-        clock.advance(PAUSE_SECONDS / 2)
+        clock.advance(DEFERRAL_QUIET_SECONDS / 2)
 
     assert [SHOP] == lists.resumed
-    assert MAX_DEFERRAL_SECONDS == pytest.approx(clock.now, abs=PAUSE_SECONDS)
+    assert MAX_DEFERRAL_SECONDS == pytest.approx(clock.now, abs=DEFERRAL_QUIET_SECONDS)

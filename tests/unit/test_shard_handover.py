@@ -12,8 +12,8 @@ from appstack.controller.namespace_filter import LabelledNamespaceFilter
 from appstack.controller.shard_handover import ShardHandover
 from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.informer import Informer
-from appstack.informers.object_store import Key, ObjectStore
-from appstack.k8s.metadata import Manifest
+from appstack.informers.object_store import ObjectStore
+from appstack.k8s.metadata import Key, Manifest
 from tests.unit.api_server import FakeApiServer
 from tests.unit.background import eventually, running
 from tests.unit.handlers import RecordingObjectHandler

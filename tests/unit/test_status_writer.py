@@ -19,7 +19,7 @@ STALLED = {"type": "Stalled", "status": "True", "reason": "InvalidSpec", "messag
 
 
 async def test_status_that_differs_is_written_to_the_api_server_and_the_store(writing: StatusWriting) -> None:
-    assert Result(keep_failures=True) == await writing.reconciled(status(1))
+    assert Result(keep_backoff=True) == await writing.reconciled(status(1))
     await writing.finish()
 
     assert status(1) == writing.stored().manifest["status"]
@@ -84,11 +84,11 @@ async def test_appstack_that_does_not_exist_is_dropped_from_the_store(writing: S
     assert SHOP not in writing.queue, "nothing to retry"
 
 
-@pytest.mark.parametrize(("unavailable", "written"), [(0, [1]), (1, []), (2, []), (3, [1])])
+@pytest.mark.parametrize(("consecutive_outages", "written"), [(0, [1]), (1, []), (2, []), (3, [1])])
 async def test_short_outage_of_the_api_server_needs_no_status(
-    writing: StatusWriting, unavailable: int, written: list[int]
+    writing: StatusWriting, consecutive_outages: int, written: list[int]
 ) -> None:
-    writing.stored().state.unavailable = unavailable
+    writing.stored().state.consecutive_outages = consecutive_outages
 
     await writing.reconciled(status(1), Result(failed=True))
     await writing.finish()
@@ -104,7 +104,7 @@ async def test_failed_write_retries_the_appstack_with_backoff_and_a_success_ends
         await writing.finish()
         delays.append(writing.seconds_until_retry())
         await writing.queue.get()
-        writing.queue.done(SHOP, Result(keep_failures=True))
+        writing.queue.done(SHOP, Result(keep_backoff=True))
     await writing.reconciled(status(3))
     await writing.finish()
     assert [0.5, 1.0] == delays
@@ -131,7 +131,7 @@ async def test_status_of_a_failed_reconcile_does_not_end_its_backoff(writing: St
     writing.queue.retry(SHOP)
     writing.queue.retry(SHOP)
 
-    assert Result(failed=True, keep_failures=True) == await writing.reconciled(status(1), Result(failed=True))
+    assert Result(failed=True, keep_backoff=True) == await writing.reconciled(status(1), Result(failed=True))
     await writing.finish()
     assert [1] == writing.written()
     writing.seconds_until_retry()
@@ -143,7 +143,7 @@ async def test_status_of_a_failed_reconcile_does_not_end_its_backoff(writing: St
 
 async def test_record_of_run_once_work_is_written_before_submit_returns(writing: StatusWriting) -> None:
     writing.stored().state.last_status_write = writing.clock.now
-    writing.stored().state.unavailable = 1
+    writing.stored().state.consecutive_outages = 1
 
     result = await writing.reconciled(status(1, resources=[JOB_ENTRY | {"specHash": "h"}]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appstack.controller.status_writer import STATUS_DEBOUNCE_SECONDS, STUCK_SECONDS, WRITES_IN_BACKLOG
-from appstack.informers.object_store import Key
+from appstack.k8s.metadata import Key
 from appstack.workqueue.fair_queue import Priority
 from appstack.workqueue.queue import BACKLOG_SECONDS, Result
 from tests.unit.background import eventually

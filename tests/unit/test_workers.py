@@ -11,7 +11,7 @@ import pytest
 from appstack.controller.reconciler import Reconciler
 from appstack.controller.workers import Workers
 from appstack.errors import ApiUnavailable
-from appstack.informers.object_store import Key
+from appstack.k8s.metadata import Key
 from appstack.workqueue.queue import DONE, Result, WorkQueue
 from tests.unit.background import eventually
 from tests.unit.clock import ManualClock

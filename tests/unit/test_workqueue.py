@@ -76,13 +76,13 @@ async def test_events_that_the_worker_has_seen_need_no_further_reconcile(queue: 
     queue.add("a")
     await queue.get()
     queue.add("a")
-    queue.drop_repeat("a")
+    queue.clear_dirty("a")
     queue.done("a")
     assert 0 == len(queue)
 
     queue.add("a")
     await queue.get()
-    queue.drop_repeat("a")
+    queue.clear_dirty("a")
     queue.add("a")
     queue.done("a")
     assert 1 == len(queue), "this event came later"
@@ -150,7 +150,7 @@ async def test_backoff_grows_with_failures_in_a_row(queue: WorkQueue[str], clock
     queue.add("a")
     for result in (
         *[Result(failed=True)] * 5,
-        Result(requeue_after=3, keep_failures=True),
+        Result(requeue_after=3, keep_backoff=True),
         Result(failed=True),
         Result(requeue_after=2.5),
         Result(failed=True),
@@ -169,7 +169,7 @@ async def test_failure_outside_of_a_reconcile_counts_and_is_forgiven(queue: Work
     assert 1 == clock.next_timer()
     clock.advance_to(1)
     queue.retry("a")
-    queue.forgive("a")
+    queue.reset_backoff("a")
     clock.advance_to(3)
     await reconcile(queue, 1)
     queue.retry("a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,6 +17,8 @@ MAX_IMAGES: Final = 64
 MAX_IMAGE_CHARACTERS: Final = 1024
 MAX_LOG_CHARACTERS: Final = 2048
 MAX_RUNS: Final = 5
+
+_TRANSITION_TIMES: Final = frozenset({"lastTransitionTime"})
 
 Name = Annotated[str, Field(max_length=253)]
 Message = Annotated[str, Field(max_length=MAX_MESSAGE)]
@@ -183,3 +186,21 @@ class Status(_StatusModel):
     def dump(self) -> dict[str, Any]:
         """Return the status as JSON, without fields that have their default."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def is_same_status(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two statuses differ in nothing but the times of transitions and names of former releases."""
+    return _equal(_normalized(one), _normalized(other))
+
+
+def _normalized(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**status, "resources": [renamed(entry) for entry in status.get("resources") or ()]}
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = (one.keys() | other.keys()) - _TRANSITION_TIMES
+        return all(key in one and key in other and _equal(one[key], other[key]) for key in keys)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other)

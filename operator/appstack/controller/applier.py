@@ -37,7 +37,7 @@ from appstack.telemetry import logs, metrics
 logger = logging.getLogger(__name__)
 
 WATCH_LAG_SECONDS: Final = 2.0
-"""Time that an informer has to show our own writes; after it the reconcile goes on without."""
+"""Seconds that informers have to observe our own writes; after them the reconcile continues without."""
 
 _ACTIONS: Final[Mapping[ApplyReason, Action]] = {
     ApplyReason.CREATE: Action.CREATED,
@@ -64,17 +64,16 @@ class Applier:
         changes: list[Change] = []
         for _, wave in groupby(sorted(plan.steps, key=_wave), key=_wave):
             steps = tuple(wave)
-            handle = self._check_ownership if _has_failed(changes) else self._carry_out
+            handle = self._check_ownership if _has_failed(changes) else self._execute
             pending = [handle(step, owner) for step in steps if isinstance(step, Apply | Replace)]
             changes += [_unwritten(step) for step in steps if not isinstance(step, Apply | Replace)]
             changes += await asyncio.gather(*pending) if pending else ()
         if not _has_failed(changes) and all(change.action is not Action.REPLACED for change in changes):
             changes += await asyncio.gather(*(self._prune(child) for child in plan.prune))
-        _report(changes)
         return tuple(changes)
 
     async def wait_for_cache(self, changes: Sequence[Change]) -> bool:
-        """Wait until the informers have shown the writes; return whether they have."""
+        """Wait until the informers have observed the writes; return whether they have."""
         written = [change.ref for change in changes if change.action in WRITTEN]
         versions = [(kind_of(ref), self._objects.version(ref)) for ref in written]
         try:
@@ -85,7 +84,7 @@ class Applier:
             return False
         return True
 
-    async def _carry_out(self, step: Step, owner: Owner) -> Change:
+    async def _execute(self, step: Step, owner: Owner) -> Change:
         match step:
             case Apply():
                 return await self._apply(step, owner)
@@ -153,7 +152,7 @@ class Applier:
         )
 
     async def _hold_replicas(self, child: Child) -> None:
-        """Have a second field manager own the present number of replicas: an apply without it would reset it to one."""
+        """Transfer `spec.replicas` to the handover manager: an apply without the field would reset it to one."""
         live = await self._client.send(requests.get(child.ref))
         replicas = live["spec"].get("replicas", 1)
         await self._client.send(requests.hold_replicas(child.ref, uid=child.uid, replicas=replicas))
@@ -165,7 +164,7 @@ class Applier:
             if child is not None and child.deleting:
                 return Change(step.ref, Action.FAILED, step.last_applied, ApiUnavailable(f"{step.ref} is terminating"))
             again = decide(owner, manifest=step.manifest, child=child, last_applied=step.last_applied)
-            return await self._send(again) if isinstance(again, Apply) else await self._carry_out(again, owner)
+            return await self._send(again) if isinstance(again, Apply) else await self._execute(again, owner)
         except ApiRejected as error:
             if is_conflict(error):
                 changed = ApiUnavailable(f"{step.ref} was changed by another writer at the same time")
@@ -206,8 +205,8 @@ def _has_failed(changes: Iterable[Change]) -> bool:
     return any(change.action is Action.FAILED for change in changes)
 
 
-def _report(changes: Iterable[Change]) -> None:
-    """Log and count the changes."""
+def log_and_count(changes: Iterable[Change]) -> None:
+    """Log the changes and count them in the metrics."""
     for change in changes:
         if change.action in _SILENT:
             continue
@@ -216,7 +215,7 @@ def _report(changes: Iterable[Change]) -> None:
         if change.action is Action.REPAIRED:
             metrics.DRIFT_REPAIRED.inc()
         if change.action is Action.FAILED:
-            logger.warning("%s %s: %s", ref.kind, ref.name, change.error, extra=logs.fields(ref, action=action))
+            logger.warning("Apply or prune failed: %s", change.error, extra=logs.fields(ref, action=action))
         else:
             logger.info("%s %s %s", ref.kind, ref.name, action.lower(), extra=logs.fields(ref, action=action))
 

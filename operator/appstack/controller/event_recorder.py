@@ -28,7 +28,7 @@ class EventRecorder:
         """Create the Events, one by one, about this AppStack."""
         for record in records:
             now = micro_time(datetime.now(UTC))
-            event = build_event(record, doc=manifest, now=now, instance=self._instance)
+            event = build_event(record, manifest=manifest, now=now, instance=self._instance)
             try:
                 await self._client.send(requests.create_event(event))
             except (ApiRejected, ApiUnavailable) as error:

@@ -13,7 +13,7 @@ from appstack.workqueue.timing import Clock, Timer
 logger = logging.getLogger(__name__)
 
 TAKEOVER_DELAY_SECONDS: Final = 5.0
-"""Time between the label that selects a namespace and our first reconcile in it: its former operator stops by then."""
+"""Seconds until a newly selected namespace is reconciled: the previous shard stops writing to it by then."""
 
 
 class NamespaceHandler(Protocol):
@@ -48,7 +48,7 @@ class LabelledNamespaceFilter:
         return False
 
     def update(self, manifest: Manifest) -> None:
-        """Handle the present labels of a namespace."""
+        """Handle the current labels of a namespace."""
         name = manifest["metadata"]["name"]
         if not self._selector or not self._settings.includes_namespace(name):
             return

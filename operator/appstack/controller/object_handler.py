@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from appstack.informers.appstack_store import AppStackStore
-from appstack.informers.object_store import Key, Keys
 from appstack.informers.watch_health import WatchHealth
+from appstack.k8s.metadata import Key, Keys
 from appstack.workqueue.queue import WorkQueue
 
 

@@ -11,30 +11,30 @@ from typing import Any, Final
 from appstack.client import requests
 from appstack.client.client import Client
 from appstack.client.resource_kinds import Kind
-from appstack.controller.applier import Applier, skipped
+from appstack.controller.applier import Applier, log_and_count, skipped
 from appstack.controller.status_writer import StatusWriter
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
-from appstack.informers.appstack_store import AppStackStore, StoredAppStack, records
-from appstack.informers.object_store import Key, ObjectStore
-from appstack.k8s.metadata import Manifest, Ref
+from appstack.informers.appstack_store import AppStackStore, StoredAppStack
+from appstack.informers.object_store import ObjectStore
+from appstack.k8s.metadata import Key, Manifest, Ref
 from appstack.k8s.observed import Observed, Owner
 from appstack.k8s.text import timestamp
-from appstack.planning.changes import WRITTEN, Action, Change, only_own_writes
+from appstack.planning.changes import WRITTEN, Action, Change, only_own_writes, recorded_children
 from appstack.planning.desired import DesiredState, DesiredStateCache
 from appstack.planning.drift import drift_problems, requeue_after
 from appstack.planning.plan import plan
 from appstack.settings import Settings
 from appstack.status.build import build_status
-from appstack.status.container_state import SETTLED_SECONDS, is_restarting
+from appstack.status.container_state import RESTART_STABLE_SECONDS, is_restarting
 from appstack.status.events import replacement_events
 from appstack.status.source_map import translate_field_paths
 from appstack.workqueue.queue import DONE, Result, WorkQueue
 
 DELETION_GRACE_SECONDS: Final = 0.25
-"""Wait after the deletion of a child: if the AppStack was deleted with it, its own watch shows that by then."""
+"""Seconds to wait after the deletion of a child: its AppStack may be deleted too, and the watch of it shows that."""
 
 NAMESPACE_LAG_SECONDS: Final = 0.2
-"""Wait for the informer of namespaces to show the namespace of an AppStack."""
+"""Seconds to wait until the Namespace informer has observed the namespace of an AppStack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,11 @@ class Reconciler:
             return snapshot
         snapshot, desired = await self._desire(snapshot)
         changes = await self._apply(snapshot, desired)
-        is_shown = await self._applier.wait_for_cache(changes)
+        cache_is_current = await self._applier.wait_for_cache(changes)
         after = self._objects.observed(key)
-        self._remember(snapshot, after, changes)
-        status = self._build_status(snapshot, desired, after, _as_shown(changes) if is_shown else changes)
-        result = self._result(snapshot, after, changes, is_shown=is_shown)
+        self._update_state(snapshot, after, changes)
+        status = self._build_status(snapshot, desired, after, _as_observed(changes) if cache_is_current else changes)
+        result = self._result(snapshot, after, changes, cache_is_current=cache_is_current)
         return await self._status_writer.submit(key, snapshot.stack, status, result, since=pending_since)
 
     async def _observe(self, key: Key) -> Snapshot | Result:
@@ -97,10 +97,10 @@ class Reconciler:
             return DONE  # Kubernetes collects the children, by their owner references or with the namespace
         wait = stack.state.last_child_deletion + DELETION_GRACE_SECONDS - time.monotonic()
         if wait > 0:
-            return Result(requeue_after=wait, keep_failures=True)
+            return Result(requeue_after=wait, keep_backoff=True)
         observed = self._objects.observed(key)
         if not observed.namespace_uid:
-            return Result(requeue_after=NAMESPACE_LAG_SECONDS, keep_failures=True)
+            return Result(requeue_after=NAMESPACE_LAG_SECONDS, keep_backoff=True)
         return Snapshot(key, stack, stack.manifest, observed)
 
     async def _current(self, key: Key) -> StoredAppStack | None:
@@ -133,13 +133,13 @@ class Reconciler:
         return snapshot, desired.with_live_checks(snapshot.observed)
 
     async def _apply(self, snapshot: Snapshot, desired: DesiredState) -> tuple[Change, ...]:
-        """Carry out the plan, unless the spec is invalid or paused; return the change of each child."""
+        """Apply the plan, unless the spec is invalid or paused; return the change of each child."""
         if desired.invalid:
             return ()
         state, now = snapshot.stack.state, time.time()
         drift = state.drift.persistent(generation=snapshot.stack.generation, now=now)
-        recorded = records(snapshot.manifest.get("status") or {}, snapshot.key.namespace)
-        todo = plan(
+        recorded = recorded_children(snapshot.manifest.get("status") or {}, snapshot.key.namespace)
+        steps = plan(
             snapshot.owner,
             desired=desired.manifests,
             observed=snapshot.observed,
@@ -147,28 +147,29 @@ class Reconciler:
             backing_off={ref for ref, record in drift.items() if record.is_backing_off(now)},
         )
         if desired.paused:
-            return skipped(todo)
-        changes = await self._applier.apply(todo, snapshot.owner)
+            return skipped(steps)
+        changes = await self._applier.apply(steps, snapshot.owner)
         changes = tuple(_with_author_fields(change, desired, snapshot.manifest["spec"]) for change in changes)
+        log_and_count(changes)
         await self._status_writer.record_events(snapshot.manifest, replacement_events(changes))
         return changes
 
-    def _remember(self, snapshot: Snapshot, after: Observed, changes: Sequence[Change]) -> None:
-        """Update the state that the next reconcile starts from."""
+    def _update_state(self, snapshot: Snapshot, after: Observed, changes: Sequence[Change]) -> None:
+        """Update the ReconcileState of the AppStack."""
         stack, state = snapshot.stack, snapshot.stack.state
         written = [change for change in changes if change.action in WRITTEN]
         state.record_applied({change.ref: change.applied for change in written if change.applied})
         if any(isinstance(change.error, ApiUnavailable) for change in changes):
-            state.unavailable += 1
+            state.consecutive_outages += 1
         else:
-            state.unavailable = 0
+            state.consecutive_outages = 0
         if stack.status_is_current and written:
             causes = {change.ref: change.cause for change in written if change.cause}
             state.drift = state.drift.with_repairs(causes, generation=stack.generation, now=time.time())
             if not any(change.error for change in changes):
                 state.last_status_write = time.monotonic()  # a repair that settles within the debounce needs no status
         if self._appstacks.is_unchanged(snapshot.key, stack) and only_own_writes(snapshot.observed, after, changes):
-            self._queue.drop_repeat(snapshot.key)
+            self._queue.clear_dirty(snapshot.key)
 
     def _build_status(
         self, snapshot: Snapshot, desired: DesiredState, after: Observed, changes: tuple[Change, ...]
@@ -185,7 +186,9 @@ class Reconciler:
             now=timestamp(datetime.now(UTC)),
         )
 
-    def _result(self, snapshot: Snapshot, after: Observed, changes: Sequence[Change], *, is_shown: bool) -> Result:
+    def _result(
+        self, snapshot: Snapshot, after: Observed, changes: Sequence[Change], *, cache_is_current: bool
+    ) -> Result:
         """Return when to reconcile again: with back-off after an error, else when something is due.
 
         A kind that is not served is no error here: the informer of that kind enqueues the AppStacks that want it.
@@ -198,10 +201,10 @@ class Reconciler:
         now = datetime.now(UTC)
         drift = snapshot.stack.state.drift.persistent(generation=snapshot.stack.generation, now=now.timestamp())
         due = requeue_after(drift, changes, now.timestamp())
-        dues = [] if due is None else [due]
-        if not is_shown or is_restarting(after.pods, now=timestamp(now)):
-            dues.append(SETTLED_SECONDS)
-        return Result(requeue_after=min(dues)) if dues else DONE
+        delays = [] if due is None else [due]
+        if not cache_is_current or is_restarting(after.pods, now=timestamp(now)):
+            delays.append(RESTART_STABLE_SECONDS)
+        return Result(requeue_after=min(delays)) if delays else DONE
 
 
 def _is_known_not_served(change: Change, observed: Observed) -> bool:
@@ -221,6 +224,6 @@ def _with_author_fields(change: Change, desired: DesiredState, spec: dict[str, A
     return replace(change, error=ApiRejected(error.ref, status=error.status, reason=error.reason, message=message))
 
 
-def _as_shown(changes: Sequence[Change]) -> tuple[Change, ...]:
-    """Return the changes as the informers show them by now: written children are up to date."""
+def _as_observed(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Return the changes as the informers have observed them: written children are up to date."""
     return tuple(replace(change, action=Action.UNCHANGED) if change.action in WRITTEN else change for change in changes)

@@ -6,27 +6,20 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from appstack.client import requests
-from appstack.client.client import Client
+from appstack.client.client import Client, NamespaceFilter
 from appstack.errors import ApiRejected, ApiUnavailable
 from appstack.informers.appstack_store import AppStackStore, key_of
-from appstack.informers.informer import Informer
-from appstack.informers.object_store import Keys, NamespaceFilter, ObjectStore
+from appstack.informers.informer import Informer, StaleHandler
+from appstack.informers.object_store import ObjectStore
 from appstack.workqueue.timing import Backoff
 
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.2
 _BACKOFF: Final = Backoff(longest=30.0)
-
-
-class StaleHandler(Protocol):
-    """Handles AppStacks that may be deleted."""
-
-    def mark_stale(self, keys: Keys) -> None:
-        """Reconcile these AppStacks, after reading each of them from the API server."""
 
 
 class ShardHandover:
@@ -57,14 +50,14 @@ class ShardHandover:
 
     def namespace_added(self, namespace: str) -> None:
         """List a namespace in the background and enqueue its AppStacks."""
-        task = asyncio.create_task(self._take_over(namespace))
+        task = asyncio.create_task(self._take_over(namespace), name=f"the takeover of namespace {namespace}")
         self._tasks.add(task)
         task.add_done_callback(self._finish)
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("Unhandled error in the takeover of a namespace", exc_info=error)
+            logger.error("Unhandled error in %s", task.get_name(), exc_info=error)
 
     async def _take_over(self, namespace: str) -> None:
         """Relist children first: an AppStack whose children are unknown would be applied again."""
@@ -84,7 +77,7 @@ class ShardHandover:
                 return
 
     async def _list_appstacks(self, namespace: str) -> None:
-        """Store the AppStacks of a namespace as stale: kopf may have handed out a deletion since."""
+        """Store the AppStacks of a namespace as stale: kopf may have delivered a deletion since."""
         continue_token = ""
         while True:
             page = await self._client.send(requests.list_appstacks(namespace, continue_token=continue_token))

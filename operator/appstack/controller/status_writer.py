@@ -11,14 +11,13 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
-from appstack.api.status import renamed
+from appstack.api.status import is_same_status, renamed
 from appstack.client import requests
 from appstack.client.client import Client
 from appstack.controller.event_recorder import EventRecorder
 from appstack.errors import ApiRejected, ApiUnavailable
 from appstack.informers.appstack_store import AppStackStore, StoredAppStack
-from appstack.informers.object_store import Key
-from appstack.k8s.metadata import Manifest
+from appstack.k8s.metadata import Key, Manifest
 from appstack.planning.reconcile_state import PendingStatus
 from appstack.status.events import EventRecord, transition_events
 from appstack.telemetry import logs, metrics
@@ -39,7 +38,6 @@ STUCK_SECONDS: Final = 5.0
 """Seconds after which a write no longer counts against `WRITES_IN_BACKLOG`: a webhook may hold it up."""
 
 _OUTAGE: Final = 3  # reconciles in a row that found the API server unavailable before a status reports it
-_TIMES: Final = frozenset({"lastTransitionTime"})
 
 
 class StatusWriter:
@@ -107,25 +105,25 @@ class StatusWriter:
         stored = self._appstacks.get(key)
         if stored is None or stored.uid != stack.uid:
             return result
-        present = stored.manifest.get("status") or {}
-        if key not in self._in_flight and _same(present, status):
+        current = stored.manifest.get("status") or {}
+        if key not in self._in_flight and is_same_status(current, status):
             return result
-        state, urgent = stored.state, _run_once_records(present) != _run_once_records(status)
-        if 0 < state.unavailable < _OUTAGE and not urgent:
+        state, is_run_once = stored.state, _run_once_records(current) != _run_once_records(status)
+        if 0 < state.consecutive_outages < _OUTAGE and not is_run_once:
             return result
         now = self._clock.time()
         last_write = now if key in self._in_flight else state.last_status_write
         state.pending_status = PendingStatus(
             text=to_json(status),
             since=now if since is None else since,
-            not_before=now if urgent or result.failed else last_write + STATUS_DEBOUNCE_SECONDS,
-            succeeded=not (result.failed or result.keep_failures),
+            not_before=now if is_run_once or result.failed else last_write + STATUS_DEBOUNCE_SECONDS,
+            succeeded=not (result.failed or result.keep_backoff),
         )
-        if urgent:
+        if is_run_once:
             written = await self._write_now(key)
             return written if written.failed else result
         self._schedule(key)
-        return replace(result, keep_failures=True)
+        return replace(result, keep_backoff=True)
 
     async def _write_now(self, key: Key) -> Result:
         """Write the pending status, after the write that is in flight for the same AppStack."""
@@ -191,8 +189,8 @@ class StatusWriter:
         if result.failed:
             metrics.RECONCILES.labels("failed").inc()
             self._queue.retry(key, after=result.requeue_after)
-        elif not result.keep_failures:
-            self._queue.forgive(key)
+        elif not result.keep_backoff:
+            self._queue.reset_backoff(key)
 
     async def _write(self, key: Key) -> Result:
         """Write the pending status, if its AppStack still exists; return whether that failed."""
@@ -201,14 +199,14 @@ class StatusWriter:
         if stack is None or pending is None or stack.deleting:
             return DONE
         stack.state.pending_status = None
-        written = Result(keep_failures=not pending.succeeded)
+        written = Result(keep_backoff=not pending.succeeded)
         manifest, status = stack.manifest, from_json(pending.text)
-        present = manifest.get("status") or {}
-        if _same(present, status):
+        current = manifest.get("status") or {}
+        if is_same_status(current, status):
             return written
         try:
             with self._appstacks.writing_status(key, status):
-                answer = await self._client.send(requests.apply_status(key.ref, uid=stack.uid, status=status))
+                response = await self._client.send(requests.apply_status(key.ref, uid=stack.uid, status=status))
         except ApiUnavailable as error:
             logger.warning("Status not written: %s", error, extra=logs.fields(key.ref, reason="Unavailable"))
             return Result(error.retry_after, failed=True)
@@ -218,8 +216,8 @@ class StatusWriter:
                 return DONE
             logger.warning("Status not written: %s", error, extra=logs.fields(key.ref, reason=error.reason))
             return Result(failed=True)
-        self._appstacks.record_status_write(key, answer, status=status, at=self._clock.time())
-        await self.record_events(manifest, transition_events(present, status))
+        self._appstacks.record_status_write(key, response, status=status, at=self._clock.time())
+        await self.record_events(manifest, transition_events(current, status))
         return written
 
 
@@ -227,21 +225,3 @@ def _run_once_records(status: Mapping[str, Any]) -> list[Any]:
     """Return the entries of a status that record Jobs and Pods."""
     entries = (renamed(entry) for entry in status.get("resources") or ())
     return [entry for entry in entries if entry.get("specHash")]
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two statuses differ in nothing but the times of transitions and names of former releases."""
-    return _equal(_normalized(one), _normalized(other))
-
-
-def _normalized(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**status, "resources": [renamed(entry) for entry in status.get("resources") or ()]}
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = (one.keys() | other.keys()) - _TIMES
-        return all(key in one and key in other and _equal(one[key], other[key]) for key in keys)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other)

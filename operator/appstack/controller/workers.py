@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from appstack.controller.reconciler import Reconciler
 from appstack.errors import ApiRejected, ApiUnavailable
-from appstack.informers.object_store import Key
+from appstack.k8s.metadata import Key
 from appstack.telemetry import logs, metrics
 from appstack.workqueue.queue import Result, WorkQueue
 

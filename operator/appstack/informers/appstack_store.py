@@ -1,4 +1,4 @@
-"""The AppStacks as the watch last showed them, each with the state that its reconciles share."""
+"""Cache of AppStacks, each with the state that its reconciles share."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
-from appstack.api.status import renamed
-from appstack.informers.object_store import Key, Keys
-from appstack.k8s.metadata import Manifest, Ref
-from appstack.k8s.observed import TerminalState
-from appstack.planning.changes import Applied
+from appstack.k8s.metadata import Key, Keys, Manifest
+from appstack.planning.changes import recorded_children
 from appstack.planning.reconcile_state import ReconcileState
 
 _METADATA: Final = ("name", "namespace", "uid", "generation", "resourceVersion", "deletionTimestamp")
@@ -32,10 +29,10 @@ class StoredAppStack:
     version: int
     generation: int
     deleting: bool
-    status_is_current: bool  # its status reports on its present generation
+    status_is_current: bool  # its status reports on its current generation
     conditions: Conditions
     state: ReconcileState = field(default_factory=ReconcileState, compare=False)
-    stale: bool = False  # a relist did not bring it: it may be deleted
+    stale: bool = False  # missing from a relist: it may be deleted
     status_version: int = 0  # resourceVersion of our last status write, until the watch has shown the spec before it
 
     @property
@@ -69,7 +66,7 @@ class AppStackStore:
         return self._stored.get(key)
 
     def status_is_current(self, key: Key) -> bool:
-        """Return whether the status of an AppStack reports on its present generation."""
+        """Return whether the status of an AppStack reports on its current generation."""
         stored = self._stored.get(key)
         return stored is not None and stored.status_is_current
 
@@ -112,7 +109,7 @@ class AppStackStore:
         now = self._stored.get(key)
         return now is not None and (now.uid, now.version, now.stale) == (since.uid, since.version, since.stale)
 
-    def wanting(self, api_version: str, kind: str) -> Keys:
+    def requiring(self, api_version: str, kind: str) -> Keys:
         """Return the AppStacks that wait for a kind that the cluster does not serve."""
         return frozenset(
             key
@@ -138,23 +135,11 @@ class AppStackStore:
             manifest = stored.manifest | {"status": status}
             if stored.generation == metadata["generation"]:
                 manifest["metadata"] = metadata
-            else:  # the watch has yet to show a newer spec, whose event must not count as old
+            else:  # keep this status when the event of a newer spec arrives: it precedes the write
                 stored = replace(stored, status_version=int(metadata["resourceVersion"]))
             stored = _updated(stored, manifest)
         self._stored[key] = stored
-        stored.state.record_status(records(status, key.namespace), at=at)
-
-
-def records(status: Mapping[str, Any], namespace: str) -> dict[Ref, Applied]:
-    """Return the hashes of the applied children, as `status.resources` has them."""
-    entries = status.get("resources") or ()
-    refs = ((Ref(entry["apiVersion"], entry["kind"], namespace, entry["name"]), entry) for entry in entries)
-    return {ref: _applied(ref, entry) for ref, entry in refs}
-
-
-def _applied(ref: Ref, entry: Mapping[str, Any]) -> Applied:
-    ended = TerminalState(entry["ended"]) if entry.get("ended") else None
-    return Applied(ref, entry["rendered"], entry["fields"], ended, renamed(dict(entry)).get("specHash", ""))
+        stored.state.record_status(recorded_children(status, key.namespace), at=at)
 
 
 def key_of(manifest: Mapping[str, Any]) -> Key:

@@ -15,9 +15,9 @@ from appstack.client.resource_kinds import Kind, ResourceRole
 from appstack.client.responses import WatchEvent, decode_watch_event
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
 from appstack.informers.appstack_store import AppStackStore
-from appstack.informers.object_store import Keys, ObjectStore
+from appstack.informers.object_store import ObjectStore
 from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
-from appstack.k8s.metadata import Manifest, Ref
+from appstack.k8s.metadata import Keys, Manifest, Ref
 from appstack.telemetry import logs, metrics
 from appstack.workqueue.timing import Backoff
 
@@ -51,6 +51,13 @@ class EventHandler(Protocol):
         """Handle deleted objects."""
 
 
+class StaleHandler(Protocol):
+    """Receives AppStacks that may be deleted."""
+
+    def mark_stale(self, keys: Keys) -> None:
+        """Reconcile these AppStacks, after reading each of them from the API server."""
+
+
 class Informer:
     """Lists and watches a kind until it is cancelled."""
 
@@ -81,7 +88,7 @@ class Informer:
             if self._is_served:
                 await asyncio.sleep(self._backoff.next_delay(at_least=retry_after))
             else:
-                await self._wait_until_wanted(at_least=retry_after)
+                await self._wait_for_demand(at_least=retry_after)
             self.health.attempt()
             retry_after = await self._list_and_watch()
 
@@ -119,7 +126,7 @@ class Informer:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._discovery_ended.wait(), DISCOVERY_WAIT_SECONDS)
 
-    async def _wait_until_wanted(self, *, at_least: float) -> None:
+    async def _wait_for_demand(self, *, at_least: float) -> None:
         """Wait until the kind matters: it is requested, or an AppStack wants it and its back-off has passed."""
         await asyncio.sleep(at_least)
         while True:
@@ -130,7 +137,7 @@ class Informer:
                 self._failed_discoveries = 0
                 return
             self._failed_discoveries += 1
-            if self._had_objects or self._wanting() or not self.has_listed(self._requested_list):
+            if self._had_objects or self._requiring() or not self.has_listed(self._requested_list):
                 return
             self.health.heartbeat()
 
@@ -193,11 +200,11 @@ class Informer:
             self._is_served, self._had_objects = True, False
             self._failed_discoveries = 0
             self._objects.mark_served(self.kind)
-            self._handler.on_update(self._wanting())
+            self._handler.on_update(self._requiring())
         self.health.synced()
 
-    def _wanting(self) -> Keys:
-        return self._appstacks.wanting(self.kind.api_version, self.kind.kind)
+    def _requiring(self) -> Keys:
+        return self._appstacks.requiring(self.kind.api_version, self.kind.kind)
 
     def _store(self, manifest: Manifest) -> Keys:
         """Store an object. Of one that we cannot read, its identity is stored: one tenant's object stops no watch."""

@@ -1,4 +1,4 @@
-"""The objects that informers have shown, by the AppStack that their label names, and the answers to our own writes."""
+"""Cache of owned objects by AppStack, including the responses to the operator's own writes."""
 
 from __future__ import annotations
 
@@ -7,45 +7,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+from appstack.client.client import NamespaceFilter
 from appstack.client.resource_kinds import Kind, ResourceRole, kind_of
 from appstack.informers.compact import compact, expand
 from appstack.informers.transform import child_of, refreshed
-from appstack.k8s.metadata import API_VERSION, KIND, Manifest, Ref
+from appstack.k8s.metadata import Key, Keys, Manifest, Ref
 from appstack.k8s.observed import Child, Observed
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """Namespace and name of an AppStack."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        """Return the key as kubectl prints it."""
-        return f"{self.namespace}/{self.name}"
-
-    @property
-    def ref(self) -> Ref:
-        """The reference of the AppStack."""
-        return Ref(API_VERSION, KIND, self.namespace, self.name)
-
-
-Keys = frozenset[Key]
 
 _NONE: Final[Keys] = frozenset()
 _MAX_ENDED_STACKS: Final = 10_000
 _MAX_ENDED_OBJECTS: Final = 5  # of an AppStack
 
 
-class NamespaceFilter(Protocol):
-    """The selection of namespaces, which follows their labels."""
-
-    def selects(self, namespace: str) -> bool:
-        """Return whether this operator reconciles the namespace."""
+class NamespaceTracker(NamespaceFilter, Protocol):
+    """A namespace filter that follows the labels of namespaces."""
 
     def update(self, manifest: Manifest) -> None:
-        """Handle the present state of a namespace."""
+        """Handle the current state of a namespace."""
 
     def delete(self, name: str) -> None:
         """Handle the deletion of a namespace."""
@@ -54,7 +32,7 @@ class NamespaceFilter(Protocol):
 class ObjectStore:
     """Owned objects, pods and revisions of the selected namespaces. Changes return the affected AppStacks."""
 
-    def __init__(self, namespaces: NamespaceFilter) -> None:
+    def __init__(self, namespaces: NamespaceTracker) -> None:
         self._namespaces = namespaces
         self._objects: dict[Ref, Child] = {}
         self._by_stack: dict[Key, dict[Ref, Child]] = {}

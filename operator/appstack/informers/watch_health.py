@@ -13,7 +13,7 @@ from appstack.telemetry import metrics
 logger = logging.getLogger(__name__)
 
 STALE_SECONDS: Final = 150.0
-"""Time without a sign of life after which a watch counts as stale, or as stuck if it does not even try."""
+"""Seconds without a list, event or bookmark until a watch is stale, or stuck if it also sends no request."""
 
 STABLE_SECONDS: Final = 15.0
 """Time without a failure after which a watch counts as stable: a relist that a failure made necessary is over."""

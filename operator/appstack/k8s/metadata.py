@@ -48,6 +48,27 @@ class Ref:
         return cls(manifest["apiVersion"], manifest["kind"], meta.get("namespace", ""), meta["name"])
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Namespace and name of an AppStack."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return the key as kubectl prints it."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def ref(self) -> Ref:
+        """The reference of the AppStack."""
+        return Ref(API_VERSION, KIND, self.namespace, self.name)
+
+
+Keys = frozenset[Key]
+"""Keys of AppStacks."""
+
+
 def selector(stack: str) -> dict[str, str]:
     """Return the labels that select a stack's pods. They must never change: a Deployment's selector is immutable."""
     return {STACK_LABEL: stack}

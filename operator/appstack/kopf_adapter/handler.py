@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from appstack.client.client import NamespaceFilter
 from appstack.informers.appstack_store import AppStackStore, key_of
-from appstack.informers.object_store import Key, NamespaceFilter
-from appstack.k8s.metadata import Manifest
+from appstack.k8s.metadata import Key, Manifest
 from appstack.kopf_adapter.relist import RelistTracker
 from appstack.workqueue.fair_queue import Priority
 from appstack.workqueue.queue import WorkQueue
 
 
 class AppStackEventHandler:
-    """Stores each AppStack that kopf hands out and enqueues it where it needs a reconcile."""
+    """Stores each AppStack that kopf delivers and enqueues it where it needs a reconcile."""
 
     def __init__(
         self,

@@ -1,21 +1,16 @@
-"""The registry and the settings of kopf."""
+"""The settings of kopf."""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 from uuid import uuid4
 
-import aiohttp
 import kopf
 
 from appstack.client.requests import WATCH_SILENCE_SECONDS
-from appstack.k8s.metadata import GROUP, PLURAL, VERSION, Manifest
-
-OnEvent = Callable[[str | None, Manifest], None]
-"""Handles an AppStack and the type of its event, which is None for an AppStack from a list."""
 
 _SILENCED_LOGGERS: Final = (
     "kopf._cogs.clients.watching",
@@ -35,7 +30,7 @@ class _EndlessBackoff:
 
 
 class _NoDiffs(kopf.MultiDiffBaseStorage):
-    """Compares nothing: to build the values would cost more than all other work of kopf."""
+    """Disables diffs: computing them costs more than the rest of kopf's work."""
 
     def build(self, **_: Any) -> kopf.BodyEssence:
         """Return an empty value."""
@@ -44,21 +39,6 @@ class _NoDiffs(kopf.MultiDiffBaseStorage):
     def fetch(self, **_: Any) -> kopf.BodyEssence:
         """Return an empty value; None would mean that the object is new, and kopf would write to it."""
         return kopf.BodyEssence({})
-
-
-def registry(on_event: OnEvent, session: Callable[[], aiohttp.ClientSession], *, server: str) -> kopf.OperatorRegistry:
-    """Return the handlers. kopf closes each session that it is given."""
-    handlers = kopf.OperatorRegistry()
-
-    @kopf.on.login(registry=handlers)
-    async def login(**_: Any) -> kopf.AiohttpSession:
-        return kopf.AiohttpSession(server=server, aiohttp_session=session())
-
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
-    async def appstack(event: kopf.RawEvent, **_: Any) -> None:
-        on_event(event["type"], event["object"])  # type: ignore[arg-type]
-
-    return handlers
 
 
 def settings() -> kopf.OperatorSettings:

@@ -21,19 +21,21 @@ from appstack.client.responses import retry_after
 from appstack.errors import ApiRejected, OperatorError
 from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
 from appstack.k8s.lenient_json import sanitize
-from appstack.k8s.metadata import API_VERSION
+from appstack.k8s.metadata import API_VERSION, GROUP, PLURAL, VERSION, Manifest
 from appstack.kopf_adapter import settings
 from appstack.kopf_adapter.relist import RelistTracker
-from appstack.kopf_adapter.settings import OnEvent
 from appstack.telemetry import metrics
 
 logger = logging.getLogger(__name__)
+
+OnEvent = Callable[[str | None, Manifest], None]
+"""Handles an AppStack and the type of its event, which is None for an AppStack from a list."""
 
 _ERROR: Final = b'{"type":"ERROR"'
 
 
 class KopfSource:
-    """Runs kopf's watch of AppStacks. kopf ends with every fault that it does not know, and is started again."""
+    """Runs kopf's watch of AppStacks. kopf exits on any unhandled error, so it is restarted."""
 
     def __init__(
         self,
@@ -64,14 +66,14 @@ class KopfSource:
                 await self._run_kopf(stop, on_start)
             except Exception as error:
                 if stop.is_set():
-                    logger.debug("kopf failed while it was stopped: %s", error)  # its own tasks use what it closes
+                    logger.debug("Error in kopf during shutdown: %s", error)  # its own tasks use what it closes
                 else:
-                    self._health.failure(f"kopf ended and is started again: {describe(error)}")
+                    self._health.failure(f"kopf exited and is restarted: {describe(error)}")
 
     async def _run_kopf(self, stop: asyncio.Event, on_start: Callable[[], None]) -> None:
         """Run kopf until it fails or is stopped, and cancel its root tasks then."""
         tasks = await kopf.spawn_tasks(
-            registry=settings.registry(self._on_event, self._session, server=self._client.server),
+            registry=_registry(self._on_event, self._session, server=self._client.server),
             settings=settings.settings(),
             clusterwide=True,
             standalone=True,
@@ -147,7 +149,7 @@ class _LenientStream:
 
     async def read(self) -> bytes:
         page = sanitize(await self._content.read())
-        await asyncio.sleep(0)  # kopf parses the page and hands out all of it without yielding
+        await asyncio.sleep(0)  # kopf parses the page and delivers all of it without yielding
         return page
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
@@ -161,6 +163,21 @@ class _LenientStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
+
+
+def _registry(on_event: OnEvent, session: Callable[[], aiohttp.ClientSession], *, server: str) -> kopf.OperatorRegistry:
+    """Return the handlers. kopf closes each session that it is given."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        return kopf.AiohttpSession(server=server, aiohttp_session=session())
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers)
+    async def appstack(event: kopf.RawEvent, **_: Any) -> None:
+        on_event(event["type"], event["object"])  # type: ignore[arg-type]
+
+    return handlers
 
 
 async def check_appstacks_served(client: Client) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
+from appstack.api.status import renamed
 from appstack.errors import AppStackError
 from appstack.k8s.metadata import Ref
 from appstack.k8s.observed import Child, Observed, TerminalState
@@ -21,6 +22,18 @@ class Applied:
     fields: str  # digest of the managed fields after the apply
     ended: TerminalState | None = None  # of a Job or Pod that ended: it is not recreated for the same manifest
     spec_hash: str = ""  # of a Job or Pod: digest of the spec it was created for, whichever way that is rendered
+
+
+def recorded_children(status: Mapping[str, Any], namespace: str) -> dict[Ref, Applied]:
+    """Return the hashes of the applied children, as `status.resources` has them."""
+    entries = status.get("resources") or ()
+    refs = ((Ref(entry["apiVersion"], entry["kind"], namespace, entry["name"]), entry) for entry in entries)
+    return {ref: _applied(ref, entry) for ref, entry in refs}
+
+
+def _applied(ref: Ref, entry: Mapping[str, Any]) -> Applied:
+    ended = TerminalState(entry["ended"]) if entry.get("ended") else None
+    return Applied(ref, entry["rendered"], entry["fields"], ended, renamed(dict(entry)).get("specHash", ""))
 
 
 class Action(StrEnum):

@@ -1,4 +1,4 @@
-"""The memory between two reconciles of an AppStack: everything that is kept beside what the watches showed."""
+"""State kept between reconciles of an AppStack, in addition to the caches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PendingStatus:
 
 @dataclass(slots=True)
 class ReconcileState:
-    """What a reconcile of one AppStack leaves to the next. It goes with its AppStack, in one place: the AppStackStore.
+    """State that one reconcile passes to the next. AppStackStore drops it with its AppStack.
 
     A restart loses all of it. The reason given with each field says why that changes nothing but timing.
     """
@@ -45,7 +45,7 @@ class ReconcileState:
     """When the watch last showed the deletion of a child. It may be the first sign that the AppStack itself is deleted,
     so children are not recreated for a moment."""
 
-    unavailable: int = 0
+    consecutive_outages: int = 0
     """Reconciles in a row for which the API server was unavailable. A short outage is not worth a status."""
 
     not_served: frozenset[tuple[str, str]] = frozenset()

@@ -62,7 +62,7 @@ def kind_not_served(error: KindNotServed) -> ReadyResult:
 
 
 def replica_failure(message: str) -> ReadyResult:
-    """Return the result for a workload whose controller fails to create pods and retries."""
+    """Return the result for a workload with a controller that fails to create pods and retries."""
     return ReadyResult(ConditionSeverity.RECONCILING, "ReplicaFailure", message)
 
 
@@ -72,7 +72,7 @@ def api_unavailable(error: ApiUnavailable) -> ReadyResult:
 
 
 def drift_backoff(message: str) -> ReadyResult:
-    """Return the result for a child with recurring drift, whose next repair is backed off."""
+    """Return the result for a child with recurring drift, while its next repair is delayed."""
     return ReadyResult(ConditionSeverity.RECONCILING, DRIFT_REASON, message)
 
 
@@ -107,7 +107,7 @@ def apply_failed(error: Exception) -> ReadyResult:
 
 
 def paused(result: ReadyResult, pending: Sequence[Ref]) -> ReadyResult:
-    """Return the result of a paused stack, with the objects whose changes are pending in its message."""
+    """Return the result of a paused stack, with the objects that have a pending change in its message."""
     message = f"{result.message}; paused: AppStack writes nothing"
     if pending:
         names = join_messages([f"{ref.kind} {ref.name}" for ref in pending], limit=_MAX_PENDING_CHARACTERS)

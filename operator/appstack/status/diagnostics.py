@@ -49,7 +49,7 @@ class NginxConfigRefused:
         return state.problem(
             "NginxConfigRefused",
             message,
-            hint=f"{hint}; pods of the former revision keep running",
+            hint=f"{hint}; pods of the old revision keep running",
             field_path=field_path,
         )
 
@@ -61,7 +61,7 @@ class NginxConfigRefused:
 
 
 class ImagePullFailed:
-    """Detect a container whose image the node does not have."""
+    """Detect a container that waits for an image that the node does not have."""
 
     HINTS: ClassVar = {
         "InvalidImageName": "Correct the image name",
@@ -81,7 +81,7 @@ class ImagePullFailed:
         reason = state.waiting.get("reason", "")
         if reason not in self.HINTS:
             return None
-        message = self.BACK_OFF_PREFIX.sub("", state.waiting.get("message", "")) or "The image can't be pulled"
+        message = self.BACK_OFF_PREFIX.sub("", state.waiting.get("message", "")) or "The image cannot be pulled"
         field_path = f"{state.field_path}.image" if state.field_path else ""
         stable_reason = "ImagePullBackOff" if reason == "ErrImagePull" else reason
         return state.problem(
@@ -106,7 +106,7 @@ class StaticCopyFailed:
 
 
 class ContainerStartFailed:
-    """Detect a container that the runtime can't start: its command, or an object that it refers to, does not exist."""
+    """Detect a container that the runtime cannot start: its command, or an object that it refers to, does not exist."""
 
     HINTS: ClassVar = {
         "CreateContainerConfigError": "Create the ConfigMap, Secret or key that the message names, or mark it optional",
@@ -123,7 +123,7 @@ class ContainerStartFailed:
         reason = state.waiting.get("reason", "")
         if reason not in self.HINTS:
             return None
-        message = state.waiting.get("message") or "The container can't start"
+        message = state.waiting.get("message") or "The container cannot start"
         return state.problem(reason, message, hint=self.HINTS[reason])
 
 

@@ -17,7 +17,7 @@ class Priority(IntEnum):
     """The reason for which a key waits; the lowest number is dequeued first."""
 
     HIGH = 0  # the spec is new: its children have yet to be applied
-    NORMAL = 1  # something happened to the AppStack or to one of its children
+    NORMAL = 1  # an event of the AppStack or of a child
     LOW = 2  # listed at start with a status that is current: most of these need nothing
 
 

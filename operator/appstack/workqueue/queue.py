@@ -25,7 +25,7 @@ class Result:
 
     requeue_after: float | None = None  # seconds; None: not before the next event
     failed: bool = False  # requeue with back-off, not before `requeue_after`
-    keep_failures: bool = False  # nothing was attempted, or only a part: earlier failures still count
+    keep_backoff: bool = False  # do not reset the back-off: nothing was attempted, or only a part
 
 
 DONE: Final = Result()
@@ -56,7 +56,7 @@ class WorkQueue(Generic[K]):
         self._waiting: FairQueue[K] = FairQueue(tenant)
         self._rate_limiter: RateLimiter[K] = RateLimiter(rate_limit)
         self._processing: set[K] = set()
-        self._repeat: dict[K, Priority] = {}  # events came for these while a worker had them
+        self._dirty: dict[K, Priority] = {}  # keys with events since a worker took them
         self._timers: dict[K, Timer] = {}
         self._failures: dict[K, int] = {}
         self._idle_workers: deque[asyncio.Future[None]] = deque()
@@ -69,8 +69,8 @@ class WorkQueue(Generic[K]):
         return len(self._waiting)
 
     def __contains__(self, key: K) -> bool:
-        """Return whether a reconcile of the key is to come, after the present one if a worker has it."""
-        return key in self._waiting or key in self._repeat
+        """Return whether the key is queued, or dirty while a worker has it."""
+        return key in self._waiting or key in self._dirty
 
     def longest_wait(self) -> float:
         """Return the seconds for which the longest waiting key has waited for a worker."""
@@ -86,7 +86,7 @@ class WorkQueue(Generic[K]):
         if not self._open:
             return
         if key in self._processing:
-            self._repeat[key] = min(priority, self._repeat.get(key, priority))
+            self._dirty[key] = min(priority, self._dirty.get(key, priority))
             return
         delay = self._rate_limiter.delay(key, self._clock.time())
         if delay > 0:
@@ -123,11 +123,11 @@ class WorkQueue(Generic[K]):
         if result.failed:
             self.retry(key, after=result.requeue_after)
         else:
-            if not result.keep_failures:
-                self.forgive(key)
+            if not result.keep_backoff:
+                self.reset_backoff(key)
             if result.requeue_after is not None:
                 self.add_after(key, result.requeue_after)
-        priority = self._repeat.pop(key, None)
+        priority = self._dirty.pop(key, None)
         if priority is not None:
             self.add(key, priority)
 
@@ -137,17 +137,17 @@ class WorkQueue(Generic[K]):
         self._failures[key] = failures + 1
         self.add_after(key, max(after or 0.0, self._backoff.delay(failures, self._chance())))
 
-    def forgive(self, key: K) -> None:
+    def reset_backoff(self, key: K) -> None:
         """Reset the back-off of a key."""
         self._failures.pop(key, None)
 
-    def drop_repeat(self, key: K) -> None:
-        """Drop the events that came for a key since a worker took it: the worker has seen them."""
-        self._repeat.pop(key, None)
+    def clear_dirty(self, key: K) -> None:
+        """Drop the events of a key since a worker took it, because its reconcile has observed them."""
+        self._dirty.pop(key, None)
 
     def forget(self, key: K) -> None:
         """Drop the back-off and the timer of a key that is gone."""
-        self.forgive(key)
+        self.reset_backoff(key)
         self._cancel_timer(key)
 
     def open(self) -> None:
