@@ -1,4 +1,4 @@
-# The make targets of this project. `make help` lists them; CI runs `make test` only.
+# The make targets of this project. `make help` lists them; CI runs `make test`.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -12,12 +12,12 @@ STAMP := $(VENV)/.made-from
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# --- set-up -----------------------------------------------------------------------------------------------------------
+# --- setup ------------------------------------------------------------------------------------------------------------
 
 .PHONY: setup
-setup: $(STAMP) ## create .venv from the lock file; other targets depend on it
+setup: $(STAMP) ## create .venv from requirements-dev.lock; the other targets run it first
 
 $(STAMP): requirements-dev.lock
 	@$(PYTHON3) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

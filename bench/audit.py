@@ -104,7 +104,7 @@ def count_writes(records: Iterable[Record]) -> int:
 
 
 def count_reads(records: Iterable[Record]) -> int:
-    """Return the number of gets and lists; a watch, even a renewed one, is no read."""
+    """Return the number of gets and lists; a watch or its renewal is not counted as a read."""
     return sum(one.verb in ("get", "list") and bool(one.resource) for one in records)
 
 

@@ -75,7 +75,7 @@ time after which its CPU is idle. List requests are those of the round with the 
 page. A resource that other owners use as well can need one page more, and a start requests one page of AppStacks before
 the list itself.
 """,
-    "idle": "No changes. Requests for Leases are not counted, and a renewed watch is no read.\n",
+    "idle": "No changes. Requests for Leases are not counted, and a watch renewal is not counted as a read.\n",
     "delete": """\
 All stacks are deleted by a client with 16 requests in flight; Kubernetes' garbage collector deletes the children that
 have an owner reference. It runs in a kube-controller-manager with client limits of 1,000 requests a second. Time runs

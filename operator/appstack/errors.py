@@ -86,7 +86,7 @@ class KindNotServed(ApiRejected):
             status=404,
             reason="MissingKind",
             message=f"the cluster does not serve {ref.kind} ({ref.api_version}): install its "
-            "CustomResourceDefinition; the object is then applied within a minute, and the rest of the stack works now",
+            "CustomResourceDefinition, and the object is applied within a minute. The other objects do not wait for it",
         )
 
 

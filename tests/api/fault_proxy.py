@@ -65,7 +65,7 @@ class Fault:
     respond: Responder
     verbs: frozenset[str] = WATCHES
     resources: frozenset[str] = frozenset()  # empty: every resource
-    min_hits: int = 2  # requests for a resource that must have met the fault before a test removes it
+    min_hits: int = 2  # requests with the fault, for each resource, before a test removes it
 
     def matches(self, request: ProxiedRequest) -> bool:
         """Return whether the fault applies to a request."""
@@ -170,7 +170,7 @@ class FaultProxy:
 
     @contextmanager
     def inject(self, fault: Fault, *, cut_watches: bool = True) -> Iterator[None]:
-        """Apply a fault to the requests of the block; cut the open watches at its start unless told otherwise."""
+        """Apply a fault to the requests of the block; with `cut_watches`, cut the open watches at its start."""
         self.hits.clear()
         self.fault_removed.clear()
         self._fault = fault
@@ -197,7 +197,7 @@ class FaultProxy:
         return self._run(self._freeze_watches())
 
     def wait_for_hits(self, *resources: str, min_hits: int) -> None:
-        """Wait until the lists and watches of each resource have met the fault so often."""
+        """Wait until each resource has `min_hits` lists and watches, taken together, with the fault."""
         eventually(lambda: all(self._read_hits(resource) >= min_hits for resource in resources))
 
     def max_reads_per_second(self, since: float) -> int:

@@ -14,7 +14,8 @@ from appstack.controller.reconciler import Reconciler
 from appstack.controller.status_writer import StatusWriter
 from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.informer import Informer
-from appstack.informers.object_store import Key, Keys, ObjectStore
+from appstack.informers.object_store import ObjectStore
+from appstack.k8s.metadata import Key, Keys
 from appstack.settings import Settings
 from appstack.workqueue.queue import WorkQueue
 from tests.api.cluster import KUBECONFIG, Cluster, Manifest, Namespace, eventually

@@ -108,14 +108,14 @@ def _route_requests_during_silence(member: Replica) -> int:
     return _route_requests(member) - before
 
 
-def _keeps_asking(member: Replica) -> bool:
-    """Wait until a replica has asked for HTTPRoutes three more times."""
+def _keeps_requesting_routes(member: Replica) -> bool:
+    """Wait until a replica has sent three more requests for HTTPRoutes."""
     before = _route_requests(member)
     return eventually(lambda: _route_requests(member) >= before + 3)
 
 
-def _stops_asking(member: Replica) -> bool:
-    """Wait until a replica asks for HTTPRoutes no more."""
+def _stops_requesting_routes(member: Replica) -> bool:
+    """Wait until a replica has stopped sending requests for HTTPRoutes."""
     return eventually(lambda: _route_requests_during_silence(member) == 0)
 
 
@@ -152,22 +152,22 @@ def test_missing_kind_is_requested_only_while_a_stack_uses_it(replicas: tuple[Na
     namespace, leader, _ = replicas
     namespace.create_stack()
     namespace.wait_until_ready()
-    assert _stops_asking(leader)
+    assert _stops_requesting_routes(leader)
     assert _route_requests(leader) <= 2, "at the start, and on election when the start took a while"
 
     namespace.edit_stack(backend=BACKEND, httpRoute=ROUTE)
     assert "MissingKind" == eventually(lambda: namespace.condition("Stalled"))["reason"]
-    assert _keeps_asking(leader)
+    assert _keeps_requesting_routes(leader)
 
     namespace.edit_stack(httpRoute=None)
     namespace.wait_until_ready()
-    assert _stops_asking(leader)
+    assert _stops_requesting_routes(leader)
 
     namespace.create_stack("other", backend=BACKEND, httpRoute=ROUTE)
     eventually(lambda: namespace.condition("Stalled", "other"))
-    assert _keeps_asking(leader)
+    assert _keeps_requesting_routes(leader)
     namespace.delete("AppStack", "other")
-    assert _stops_asking(leader)
+    assert _stops_requesting_routes(leader)
     assert leader.operator.fetch(leader.operator.health_port, "/readyz").startswith("ok")
 
 
@@ -176,7 +176,7 @@ def test_kind_served_before_a_stack_uses_it_is_never_reported_missing(
 ) -> None:
     namespace, leader, _ = replicas
     with routes_served(namespace.cluster):
-        assert _stops_asking(leader)
+        assert _stops_requesting_routes(leader)
 
         namespace.create_stack(backend=BACKEND, httpRoute=ROUTE)
         namespace.wait_until_ready()

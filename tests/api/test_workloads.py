@@ -1,4 +1,4 @@
-"""Change of the workload kind, hand-over of replicas to an autoscaler, and files of former revisions."""
+"""Change of the workload kind, hand-over of replicas to an autoscaler, and files of old revisions."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_files_are_kept_while_a_controller_revision_needs_them(
     eventually(lambda: files not in [ref["name"] for ref in namespace.status()["resources"]])
     for pod in pods(namespace):
         namespace.cluster.request("DELETE", namespace.path("Pod", pod["metadata"]["name"]), gracePeriodSeconds="0")
-    assert namespace.exists("ConfigMap", files), "a rollback to the former revision needs its files"
+    assert namespace.exists("ConfigMap", files), "a rollback to the old revision needs its files"
 
     namespace.edit_stack(workload=without_history)
     for pod in pods(namespace):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.namespace import MEASUREMENT, Namespace, temporary_namespace, wait_for_client
+from tests.e2e.namespace import MEASUREMENT, Example, Namespace, name_of, temporary_namespace, wait_for_client
 from tools import install
 from tools.cluster import programs, shell, state
 
@@ -51,6 +51,17 @@ def namespace(request: pytest.FixtureRequest, operator: None) -> Iterator[Namesp
     with temporary_namespace(stem) as namespace:
         wait_for_client(namespace)
         yield namespace
+
+
+@pytest.fixture(scope="module")
+def deployed(request: pytest.FixtureRequest, namespace: Namespace) -> Namespace:
+    """Deploy the `EXAMPLE` of the test module and return its namespace when every AppStack of it is Ready."""
+    example: Example = request.module.EXAMPLE
+    namespace.apply(*example.manifests)
+    for manifest in example.manifests:
+        if manifest["kind"] == "AppStack":
+            namespace.wait_until_ready(name_of(manifest))
+    return namespace
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -258,12 +258,12 @@ class Example:
 
     @property
     def stack(self) -> Manifest:
-        """A copy of the AppStack, for a test to change."""
+        """A copy of the first AppStack, for a test to change."""
         return deepcopy(next(manifest for manifest in self.manifests if manifest["kind"] == "AppStack"))
 
     @property
     def name(self) -> str:
-        """The name of the AppStack."""
+        """The name of the first AppStack."""
         return name_of(self.stack)
 
 

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from tests.e2e.namespace import Example, Namespace
 
 EXAMPLE = Example("03-adapter-log")
-
-
-@pytest.fixture(scope="module")
-def deployed(namespace: Namespace) -> Namespace:
-    """Deploy the example and return its namespace."""
-    namespace.apply(*EXAMPLE.manifests)
-    namespace.wait_until_ready(EXAMPLE.name)
-    return namespace
 
 
 def lines(namespace: Namespace, path: str) -> list[str]:

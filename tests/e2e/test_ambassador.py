@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.e2e.namespace import Example, Manifest, Namespace, backend_of, name_of, uid_of
 
 EXAMPLE = Example("04-ambassador")
 CLIENT, SERVER = "ambassador", "server"
 OUTPUT_URL = f"http://{CLIENT}/out"
-
-
-@pytest.fixture(scope="module")
-def deployed(namespace: Namespace) -> Namespace:
-    """Deploy the example and return its namespace."""
-    namespace.apply(*EXAMPLE.manifests)
-    namespace.wait_until_ready(SERVER)
-    namespace.wait_until_ready(CLIENT)
-    return namespace
 
 
 def test_client_receives_responses_of_the_server(deployed: Namespace) -> None:

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.e2e.namespace import Example, Manifest, Namespace, backend_of, uid_of
 
 EXAMPLE = Example("07-busybox")
 NAME = EXAMPLE.name
-
-
-@pytest.fixture(scope="module")
-def deployed(namespace: Namespace) -> Namespace:
-    """Deploy the example and return its namespace."""
-    namespace.apply(*EXAMPLE.manifests)
-    namespace.wait_until_ready(NAME)
-    return namespace
 
 
 def test_pod_runs_with_its_restart_policy_and_labels(deployed: Namespace) -> None:

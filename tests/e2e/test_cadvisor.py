@@ -15,14 +15,6 @@ NAME = EXAMPLE.name
 HOST_PORT = 4194
 
 
-@pytest.fixture(scope="module")
-def deployed(namespace: Namespace) -> Namespace:
-    """Deploy the example and return its namespace."""
-    namespace.apply(*EXAMPLE.manifests)
-    namespace.wait_until_ready(NAME)
-    return namespace
-
-
 def node_addresses(namespace: Namespace) -> dict[str, str]:
     """Return the address of each node by its name."""
     return {

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.e2e.namespace import Example, Manifest, Namespace, condition_status, uid_of
 
 EXAMPLE = Example("08-one-off")
 NAME = EXAMPLE.name
-
-
-@pytest.fixture(scope="module")
-def deployed(namespace: Namespace) -> Namespace:
-    """Deploy the example and return its namespace."""
-    namespace.apply(*EXAMPLE.manifests)
-    namespace.wait_until_ready(NAME)
-    return namespace
 
 
 def test_job_completes_and_the_stack_is_ready(deployed: Namespace) -> None:

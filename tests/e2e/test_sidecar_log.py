@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.e2e.namespace import Example, Namespace, backend_of
 
 EXAMPLE = Example("02-sidecar-log")
 LOG_URL = f"http://{EXAMPLE.name}/logs/app.log"
-
-
-@pytest.fixture(scope="module")
-def deployed(namespace: Namespace) -> Namespace:
-    """Deploy the example and return its namespace."""
-    namespace.apply(*EXAMPLE.manifests)
-    namespace.wait_until_ready(EXAMPLE.name)
-    return namespace
 
 
 def test_log_is_served_over_http(deployed: Namespace) -> None:

@@ -17,15 +17,6 @@ SECRETS = {
 }
 
 
-@pytest.fixture(scope="module")
-def deployed(namespace: Namespace) -> Namespace:
-    """Deploy the example and return its namespace."""
-    namespace.apply(*EXAMPLE.manifests)
-    namespace.wait_until_ready(DATABASE)
-    namespace.wait_until_ready(SERVICE)
-    return namespace
-
-
 def inside(namespace: Namespace, container: str, *command: str) -> str:
     """Run a command in a container of the service and return its output."""
     return namespace.exec(namespace.only_pod(SERVICE)["metadata"]["name"], container, *command)

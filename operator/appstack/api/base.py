@@ -38,14 +38,14 @@ class KubernetesModel(Model):
     """Mixin for a subclass of a Kubernetes type; removes the fields that AppStack manages."""
 
     OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset()
-    """API names of the fields that an AppStack can't set on this type."""
+    """API names of the fields that an AppStack cannot set on this type."""
 
     @model_validator(mode="before")
     @classmethod
     def _refuse_omitted_fields(cls, value: Any) -> Any:
         if names := sorted(cls.OMITTED_FIELDS & value.keys()) if isinstance(value, dict) else []:
             raise PydanticCustomError(
-                OMITTED_FIELD_ERROR, "can't be set here: AppStack manages this field", {"names": names}
+                OMITTED_FIELD_ERROR, "cannot be set here: AppStack manages this field", {"names": names}
             )
         return value
 

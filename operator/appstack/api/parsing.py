@@ -33,8 +33,11 @@ _SCALAR_ERRORS: Final = frozenset(
 """Types of pydantic errors that concern one value: the rest of the document can be validated without it."""
 
 PATTERN_HINTS: Final[Mapping[str, tuple[str, str]]] = {
-    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": ("a name", "use a-z, 0-9 and -; begin and end with a letter or digit"),
-    r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$": ("a name", "use a-z, 0-9, - and .; begin and end with a letter or digit"),
+    r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$": ("a valid name", "use a-z, 0-9 and -; begin and end with a letter or digit"),
+    r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$": (
+        "a valid name",
+        "use a-z, 0-9, - and .; begin and end with a letter or digit",
+    ),
     r"^/": ("an absolute path", "begin with /"),
     r"^/([A-Za-z0-9._~-]+/)*$": ("a URL path prefix", "begin and end with /, for example /static/"),
     r"^[0-9]+([KMG]i?|k)?$": ("a size", "for example 512k, 10Mi or 1Gi"),
@@ -48,24 +51,28 @@ PATTERN_HINTS: Final[Mapping[str, tuple[str, str]]] = {
 _QUOTES: Final = "put it in quotes: without them YAML reads y, n, yes, no, on and off as true or false"
 _DECIMAL_INTEGER: Final = re.compile(r"(0|[1-9][0-9]*)$")  # no leading zero: 0644 may be octal
 _POD_HINT: Final = "the container is spec.backend, other fields of the pod are in spec.pod"
+_SELECTOR_HINT: Final = "remove it: AppStack sets the selector"
 _CONTAINERS_HINT: Final = "the main container is spec.backend, others are spec.sidecars"
 _SERVICE_ACCOUNT_HINT: Final = "write spec.serviceAccount: {create: false, name: …}"
 RELOCATED_FIELDS: Final[Mapping[str, str]] = {
     "spec.template": _POD_HINT,
-    "spec.selector": _POD_HINT,
+    "spec.selector": _SELECTOR_HINT,
     "spec.containers": _CONTAINERS_HINT,
     "spec.pod.containers": _CONTAINERS_HINT,
     "spec.pod.initContainers": "write spec.initContainers",
     "spec.pod.volumes": "write spec.volumes",
     "spec.pod.serviceAccount": _SERVICE_ACCOUNT_HINT,
     "spec.pod.serviceAccountName": _SERVICE_ACCOUNT_HINT,
+    "spec.workload.replicas": "write spec.replicas",
+    "spec.workload.selector": _SELECTOR_HINT,
+    "spec.workload.template": _POD_HINT,
     "spec.workload.cronJob.jobTemplate": "write spec.workload.job",
 }
-"""Fields of a Deployment or CronJob that have another place in an AppStack, and the hint that names it."""
+"""Fields of a Deployment or CronJob that an AppStack has elsewhere or sets itself, each with a hint."""
 
 
 def parse(document: Mapping[str, Any]) -> AppStack:
-    """Return the AppStack of a document. Raise InvalidSpec with an issue for each field that can't be parsed."""
+    """Return the AppStack of a document. Raise InvalidSpec with an issue for each field that cannot be parsed."""
     size = _spec_bytes(document)
     if size > MAX_SPEC_BYTES:
         message = f"has {size} bytes without file contents and nginx.conf, the maximum is {MAX_SPEC_BYTES}"
@@ -174,7 +181,7 @@ def _issues(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tup
                 path, f"must be from 0 to 0777, not {value}", "write it in octal with a leading 0, for example 0644"
             )
         elif path in RELOCATED_FIELDS and detail["type"] in ("extra_forbidden", OMITTED_FIELD_ERROR):
-            issues[path] = ValidationIssue(path, "can't be set here", RELOCATED_FIELDS[path])
+            issues[path] = ValidationIssue(path, "cannot be set here", RELOCATED_FIELDS[path])
         elif empty := _empty(detail):
             issues[path] = ValidationIssue(path, *empty)
         else:

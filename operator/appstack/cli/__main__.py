@@ -15,7 +15,7 @@ COMMANDS = {"render": render, "validate": validate, "crd": crd, "run": run, "ver
 DESCRIPTION = "AppStack: declare a workload with its proxy, volumes and network in one Kubernetes resource."
 EXAMPLES = """\
 examples:
-  appstack validate -f stack.yaml      report every problem in the file
+  appstack validate -f stack.yaml      report validation issues of the AppStacks in the file
   appstack render -f stack.yaml        print the Kubernetes objects of the AppStack
   appstack run                         run the operator against the current kubeconfig
 """

@@ -11,8 +11,11 @@ from typing import Any, Final
 import yaml
 
 from appstack.errors import OperatorError
+from appstack.k8s.metadata import API_VERSION, KIND
 
 Document = dict[str, Any]
+
+ADD_APPSTACK_HINT: Final = f"Add an object with apiVersion: {API_VERSION} and kind: {KIND}"
 
 _FIRST_KEYS: Final = ("apiVersion", "kind", "metadata", "spec")
 _FIRST_METADATA_KEYS: Final = ("name", "namespace", "labels", "annotations")
@@ -28,7 +31,7 @@ def load(path: str) -> list[Document]:
     try:
         loaded = [document for document in yaml.load_all(text, _Loader) if document is not None]
     except yaml.MarkedYAMLError as error:
-        raise OperatorError(f"{name}: {_describe(error)}", "Correct the YAML there") from None
+        raise OperatorError(f"{name}: {_describe(error)}", "Correct the YAML at this line") from None
     except yaml.YAMLError as error:
         raise OperatorError(f"{name}: {' '.join(str(error).split())}", "Correct the YAML") from None
     return [document for one in loaded for document in _objects(one, name)]
@@ -62,8 +65,8 @@ def _read_text(path: str) -> str:
 def _objects(document: Any, name: str) -> Iterator[Document]:
     if not isinstance(document, dict):
         raise OperatorError(
-            f"{name} holds a {type(document).__name__} instead of a Kubernetes object",
-            "An AppStack begins with apiVersion and kind",
+            f"{name} contains a {type(document).__name__} instead of a Kubernetes object",
+            ADD_APPSTACK_HINT,
         )
     if document.get("kind") == "List" and isinstance(document.get("items"), list):
         for item in document["items"]:

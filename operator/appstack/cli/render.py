@@ -21,7 +21,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
     parser.add_argument("-f", "--filename", metavar="FILE", required=True, help="YAML file, or - for standard input")
-    parser.add_argument("-n", "--namespace", help="render for this namespace")
+    parser.add_argument("-n", "--namespace", help="namespace of the objects (overrides metadata.namespace)")
     parser.add_argument(
         "--namespace-uid",
         metavar="UID",

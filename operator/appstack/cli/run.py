@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from typing import get_args
 
 from pydantic.alias_generators import to_camel
 
 from appstack.cli import EXIT_ERROR, settings
 from appstack.errors import AppStackError
+from appstack.settings import Settings
 
 HELP = "run the operator, in a pod or against the current kubeconfig"
 EXAMPLES = """\
@@ -17,6 +19,7 @@ examples:
   appstack run --namespaces 'dev-*' team-a
   appstack run --settings settings.yaml --kubeconfig ~/.kube/staging --log-level debug
 """
+_DEFAULTS = Settings()
 _SETTINGS_FLAGS = (
     "namespaces",
     "exclude_namespaces",
@@ -34,16 +37,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kubeconfig", metavar="FILE", help="kubeconfig file (default: $KUBECONFIG or ~/.kube/config)")
     group = parser.add_argument_group("settings", "These flags take precedence over the settings file.")
     group.add_argument("--namespaces", nargs="+", metavar="PATTERN", help="namespaces to reconcile (default: all)")
-    group.add_argument("--exclude-namespaces", nargs="+", metavar="PATTERN", help="namespaces to leave out")
+    group.add_argument("--exclude-namespaces", nargs="+", metavar="PATTERN", help="namespaces to exclude")
     group.add_argument(
         "--listen",
         metavar="ADDRESS",
         help="listen address of both ports (default: 0.0.0.0 in a pod, else 127.0.0.1)",
     )
-    group.add_argument("--health-port", type=int, metavar="PORT", help="port of /livez and /readyz")
-    group.add_argument("--metrics-port", type=int, metavar="PORT", help="port of /metrics")
-    group.add_argument("--log-format", metavar="FORMAT", help="text or json")
-    group.add_argument("--log-level", metavar="LEVEL", help="debug, info, warning or error")
+    group.add_argument(
+        "--health-port",
+        type=int,
+        metavar="PORT",
+        help=f"port of /livez and /readyz (default: {_DEFAULTS.health_port})",
+    )
+    group.add_argument(
+        "--metrics-port", type=int, metavar="PORT", help=f"port of /metrics (default: {_DEFAULTS.metrics_port})"
+    )
+    group.add_argument(
+        "--log-format", choices=_choices("log_format"), help=f"format of log lines (default: {_DEFAULTS.log_format})"
+    )
+    group.add_argument(
+        "--log-level", choices=_choices("log_level"), help=f"lowest level to log (default: {_DEFAULTS.log_level})"
+    )
+
+
+def _choices(setting: str) -> tuple[str, ...]:
+    """Return the values of a setting that is an enumeration."""
+    return get_args(Settings.model_fields[setting].annotation)
 
 
 def run(args: argparse.Namespace) -> int:

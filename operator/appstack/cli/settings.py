@@ -16,7 +16,9 @@ from appstack.settings import Settings
 def add_flag(parser: argparse.ArgumentParser) -> None:
     """Add `--settings`."""
     parser.add_argument(
-        "--settings", metavar="FILE", help="settings of the operator, the `settings` of the chart's values"
+        "--settings",
+        metavar="FILE",
+        help="YAML file with operator settings (the `settings:` block of the chart values)",
     )
 
 
@@ -34,7 +36,7 @@ def load(path: str | None, *, overrides: Mapping[str, Any] | None = None) -> Set
 def _load_file(path: str) -> documents.Document:
     found = documents.load(path)
     if len(found) > 1:
-        message = f"{documents.display_name(path)} holds {len(found)} YAML documents"
+        message = f"{documents.display_name(path)} contains {len(found)} YAML documents"
         raise OperatorError(message, "Write all settings into one document")
     return found[0] if found else {}
 

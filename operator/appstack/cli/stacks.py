@@ -41,8 +41,7 @@ def validate_file(path: str, *, settings: Settings, namespace: str | None = None
     """
     appstacks = list(_appstacks(path))
     if not appstacks:
-        hint = f"An AppStack begins with apiVersion: {GROUP}/… and kind: {KIND}"
-        raise OperatorError(f"{documents.display_name(path)} holds no AppStack", hint)
+        raise OperatorError(f"{documents.display_name(path)} contains no AppStack", documents.ADD_APPSTACK_HINT)
     only = len(appstacks) == 1
     return [
         _validate(document, source=_source(path, document, only=only), settings=settings, namespace=namespace)
@@ -51,11 +50,7 @@ def validate_file(path: str, *, settings: Settings, namespace: str | None = None
 
 
 def _appstacks(path: str) -> Iterator[documents.Document]:
-    loaded = documents.load(path)
-    if not loaded:
-        hint = "An AppStack begins with apiVersion and kind"
-        raise OperatorError(f"{documents.display_name(path)} is empty", hint)
-    for document in loaded:
+    for document in documents.load(path):
         group = str(document.get("apiVersion", "")).partition("/")[0]
         if (document.get("kind") == KIND and group in (GROUP, "")) or _is_misspelt(document, group):
             yield document

@@ -1,4 +1,4 @@
-"""Command `appstack validate`: report every validation issue of the AppStacks in a file, without a cluster."""
+"""Command `appstack validate`: report validation issues of the AppStacks in a file, without a cluster."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from appstack.cli import settings, stacks
 from appstack.errors import Severity
 
-HELP = "report every problem in an AppStack, without a cluster"
+HELP = "report validation issues of an AppStack, without a cluster"
 EXAMPLES = """\
 examples:
   appstack validate -f stack.yaml
   kustomize build . | appstack validate -f - --strict
 
-Prints one line per problem: the path of the field, the problem, and a hint. The exit code is 1 if there are errors.
+Prints one line per issue: the path of the field, the message, and a hint. A field of the wrong type can hide issues of
+other fields until it is corrected. The exit code is 1 if there are errors.
 """
 
 

@@ -61,12 +61,12 @@ class DesiredStateCache:
         """Return the number of cached states."""
         return len(self._states)
 
-    def get(self, doc: Manifest, *, namespace_uid: str) -> DesiredState:
+    def get(self, manifest: Manifest, *, namespace_uid: str) -> DesiredState:
         """Return the desired state of an AppStack; compute it if it is not cached."""
-        key = (doc["metadata"]["uid"], doc["metadata"]["generation"], namespace_uid)
+        key = (manifest["metadata"]["uid"], manifest["metadata"]["generation"], namespace_uid)
         desired = self._states.get(key)
         if desired is None:
-            desired = self._states[key] = self._compute(doc, namespace_uid)
+            desired = self._states[key] = self._compute(manifest, namespace_uid)
             self._size_bytes += desired.size_bytes
         self._states.move_to_end(key)
         while len(self._states) > MAX_CACHED_STATES or self._size_bytes > _MAX_CACHE_BYTES:
@@ -74,12 +74,12 @@ class DesiredStateCache:
             self._size_bytes -= evicted.size_bytes
         return desired
 
-    def _compute(self, doc: Manifest, namespace_uid: str) -> DesiredState:
+    def _compute(self, manifest: Manifest, namespace_uid: str) -> DesiredState:
         try:
-            desired = compute_desired_state(parse(doc), settings=self._settings, namespace_uid=namespace_uid)
+            desired = compute_desired_state(parse(manifest), settings=self._settings, namespace_uid=namespace_uid)
         except InvalidSpec as error:
             desired = DesiredState(None, error.issues)
-        size_bytes = desired.size_bytes + len(to_json(doc.get("spec"))) + _ISSUE_BYTES * len(desired.issues)
+        size_bytes = desired.size_bytes + len(to_json(manifest.get("spec"))) + _ISSUE_BYTES * len(desired.issues)
         return replace(desired, size_bytes=size_bytes)
 
 

@@ -31,7 +31,7 @@ _RESULT_BY_ERROR: Final[tuple[tuple[type[Exception], Callable[[Any], ReadyResult
 
 
 def build_status(
-    doc: Mapping[str, Any],
+    manifest: Mapping[str, Any],
     *,
     desired: DesiredState,
     observed: Observed,
@@ -40,21 +40,21 @@ def build_status(
     unrecorded: tuple[Applied, ...] = (),
     now: str,
 ) -> dict[str, Any]:
-    """Return the status of the AppStack `doc`; the issues of an invalid spec are those of `desired`.
+    """Return the status of the AppStack `manifest`; the issues of an invalid spec are those of `desired`.
 
     `unrecorded` are objects applied in earlier reconciles that no written status records yet. `now` is a timestamp.
     """
     stack, issues = desired.stack, desired.issues
-    spec = doc.get("spec") or {}
-    previous = doc.get("status") or {}
-    name, generation = doc["metadata"]["name"], doc["metadata"].get("generation", 0)
+    spec = manifest.get("spec") or {}
+    previous = manifest.get("status") or {}
+    name, generation = manifest["metadata"]["name"], manifest["metadata"].get("generation", 0)
     kind = (spec.get("workload") or {}).get("kind", "Deployment")
     workload = _workload(observed, kind=kind, stack=name)
     resources = _resources(changes, previous.get("resources") or (), unrecorded)
     ended = next(
         (TerminalState(one.ended) for one in resources if (one.kind, one.name) == (kind, name) and one.ended), None
     )
-    owner = Owner(name=name, uid=doc["metadata"]["uid"])
+    owner = Owner(name=name, uid=manifest["metadata"]["uid"])
     runs = job_history(observed, kind=kind, owner=owner, previous=previous.get("runs") or (), now=now)
     failed_run = last_failure(runs, kind=kind)
     problems = diagnose(spec, observed.pods, now=now, failed=failed_run.uid if failed_run else "")

@@ -14,7 +14,7 @@ from appstack.status.source_map import container_field_path, container_field_pat
 
 _STATUS_FIELDS: Final = ("initContainerStatuses", "containerStatuses")
 
-SETTLED_SECONDS: Final = 10.0
+RESTART_STABLE_SECONDS: Final = 10.0
 """Seconds for which a restarted container must run until its last termination stops counting as a problem."""
 
 
@@ -40,7 +40,7 @@ class ContainerState:
     def start_error(self) -> str:
         """Return the runtime's message where it could not start the command; empty otherwise."""
         if self.waiting.get("reason") == "RunContainerError":
-            return str(self.waiting.get("message") or "The command can't be started")
+            return str(self.waiting.get("message") or "The command cannot be started")
         return self.termination_message if self.terminated.get("reason") in ("StartError", "ContainerCannotRun") else ""
 
     def problem(self, reason: str, message: str, *, hint: str, field_path: str = "") -> Problem:
@@ -107,4 +107,4 @@ def _has_just_restarted(status: Mapping[str, Any], now: str) -> bool:
     started = ((status.get("state") or {}).get("running") or {}).get("startedAt")
     if not started or not status.get("restartCount"):
         return False
-    return (datetime.fromisoformat(now) - datetime.fromisoformat(started)).total_seconds() < SETTLED_SECONDS
+    return (datetime.fromisoformat(now) - datetime.fromisoformat(started)).total_seconds() < RESTART_STABLE_SECONDS

@@ -20,7 +20,7 @@ class EndpointContext:
     child: Child
     stack: str
     pods: tuple[Child, ...]
-    default_scheme: str  # of a port whose Service does not indicate any
+    default_scheme: str  # of a port without a scheme in its Service
     is_headless: bool  # the second Service of a StatefulSet, which gives each pod a DNS name
 
 

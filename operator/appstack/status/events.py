@@ -30,7 +30,7 @@ def transition_events(previous: Mapping[str, Any], status: Mapping[str, Any]) ->
 def replacement_events(changes: Iterable[Change]) -> tuple[EventRecord, ...]:
     """Return an event for each object that is deleted and recreated."""
     return tuple(
-        EventRecord("Replaced", f"{change.ref} is deleted and recreated: {change.note}", type="Normal")
+        EventRecord("Replaced", f"{change.ref} was deleted, to be recreated: {change.note}", type="Normal")
         for change in changes
         if change.action is Action.REPLACED
     )
@@ -62,9 +62,9 @@ def _identity(problem: Mapping[str, Any]) -> tuple[object, ...]:
     return problem.get("container"), problem.get("resource"), problem["reason"]
 
 
-def build_event(record: EventRecord, *, doc: Mapping[str, Any], now: str, instance: str) -> Manifest:
-    """Return the manifest of the Event that reports a record on the AppStack `doc`; `now` is a MicroTime."""
-    meta = doc["metadata"]
+def build_event(record: EventRecord, *, manifest: Mapping[str, Any], now: str, instance: str) -> Manifest:
+    """Return the manifest of the Event that reports a record on the AppStack `manifest`; `now` is a MicroTime."""
+    meta = manifest["metadata"]
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",

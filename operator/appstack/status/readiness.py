@@ -35,12 +35,12 @@ def deployment(child: Child) -> ReadyResult:
         return (replica_failure if details else progressing)(f"{_of(updated, desired, 'of this revision')}{details}")
     if available == desired and outdated <= 0:
         return ready(_of(available, desired, "available"))
-    remaining = f", {_count(outdated, 'pod')} of the former revision still to terminate" if outdated > 0 else ""
+    remaining = f", {_count(outdated, 'pod')} of the old revision still terminating" if outdated > 0 else ""
     return progressing(f"{_of(available, desired, 'available')}{remaining}")
 
 
 def stateful_set(child: Child) -> ReadyResult:
-    """Return the readiness of a StatefulSet; pods below its partition keep the former revision on purpose."""
+    """Return the readiness of a StatefulSet; pods below its partition keep the old revision on purpose."""
     status = child.status
     desired = child.spec.get("replicas", 1)
     strategy = child.spec.get("updateStrategy") or {}

@@ -48,13 +48,14 @@ REQUEST_DURATION: Final = Histogram(
 )
 RECONCILES: Final = Counter(
     "appstack_reconciles_total",
-    "Total reconciles by result: done, failed (retried), crashed (unhandled error, retried).",
+    "Total reconciles, and failed status writes, by result: done, failed (retried), "
+    "crashed (unhandled error, retried).",
     ("result",),
     registry=REGISTRY,
 )
 RECONCILE_DURATION: Final = Histogram(
     "appstack_reconcile_duration_seconds",
-    "Duration of reconciles.",
+    "Duration of reconciles in seconds; crashed ones are not observed.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=REGISTRY,
 )
@@ -71,12 +72,12 @@ DRIFT_REPAIRED: Final = Counter(
 )
 QUEUE_DEPTH: Final = Gauge(
     "appstack_queue_depth",
-    "AppStacks waiting in the work queue.",
+    "AppStacks waiting for a reconcile and statuses waiting to be written.",
     registry=REGISTRY,
 )
 QUEUE_AGE: Final = Gauge(
     "appstack_queue_age_seconds",
-    "Time that the longest waiting AppStack has been in the work queue.",
+    "Seconds that the oldest reconcile or status write has been waiting.",
     registry=REGISTRY,
 )
 LEADER: Final = Gauge(
@@ -86,7 +87,7 @@ LEADER: Final = Gauge(
 )
 WATCH_AGE: Final = Gauge(
     "appstack_watch_age_seconds",
-    "Time since the last sign of life of a watch; a healthy watch receives a bookmark every minute.",
+    "Seconds since the last list, event or bookmark of a watch; a bookmark arrives every minute.",
     ("resource",),
     registry=REGISTRY,
 )

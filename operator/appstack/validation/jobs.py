@@ -57,7 +57,7 @@ def job(context: ValidationContext) -> Iterator[ValidationIssue]:
         hint = "set backoffLimitPerIndex, or remove the field"
         yield ValidationIssue(f"{_JOB}.maxFailedIndexes", "requires backoffLimitPerIndex", hint)
     if options.parallelism == 0:
-        hint = "use suspend: true to suspend the Job"
+        hint = "set suspend: true"
         yield ValidationIssue(f"{_JOB}.parallelism", "0 starts no pod", hint, Severity.WARNING)
 
 
