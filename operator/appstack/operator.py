@@ -287,8 +287,10 @@ async def _cancel_remaining_tasks() -> None:
 
 def _handle_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log an error that no task can receive. kopf's watch, abandoned half-way at a restart, is not an error."""
-    handle = _log_loop_error if "asyncgen" in context else asyncio.AbstractEventLoop.default_exception_handler
-    handle(loop, context)
+    if "asyncgen" in context:
+        _log_loop_error(loop, context)
+    else:
+        loop.default_exception_handler(context)
 
 
 def _log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

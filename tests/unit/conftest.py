@@ -99,6 +99,16 @@ async def writing(
     await writing.stop()
 
 
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    """Yield the root logger, which the test may configure."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield root
+    root.handlers, root.level = handlers, level
+    logging.captureWarnings(False)
+
+
 @pytest.fixture(autouse=True)
 def no_unhandled_errors(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """Fail a test with an error that no task received: one in a callback, or in a handler of the fake API server."""

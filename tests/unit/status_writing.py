@@ -64,8 +64,8 @@ class StatusWriting:
 
     async def reconciled(self, built: Manifest, result: Result = DONE, *, key: Key = SHOP) -> Result:
         """Submit the status that a reconcile has built, as the reconciler does."""
-        since = self.writer.discard(key)
-        return await self.writer.submit(key, self.stored(key), built, result, since=since)
+        await self.writer.take_over(key)
+        return await self.writer.submit(key, self.stored(key), built, result)
 
     def seconds_until_retry(self) -> float:
         """Let time pass until the AppStack is enqueued; return the seconds."""

@@ -50,12 +50,23 @@ def test_only_a_newer_version_needs_a_reconcile(appstacks: AppStackStore) -> Non
 
 
 def test_written_status_is_stored_at_once_and_its_event_needs_no_reconcile(appstacks: AppStackStore) -> None:
-    appstacks.record_status_write(KEY, appstack(7), status={"a": 1}, at=1.0)
+    appstacks.record_status_write(KEY, appstack(7), status={"a": 1}, covers=(), at=1.0)
 
     assert {"a": 1} == stored(appstacks).manifest["status"]
     assert 1.0 == stored(appstacks).state.last_status_write
     assert "managedFields" not in stored(appstacks).manifest["metadata"]
     assert not appstacks.update(appstack(7, status={"a": 1}))
+
+
+def test_written_status_forgets_the_applied_children_that_it_covers(appstacks: AppStackStore) -> None:
+    state = stored(appstacks).state
+    state.record_applied({SERVICE: Applied(SERVICE, "r", "f")})
+    covers = state.unrecorded
+    state.record_applied({JOB: Applied(JOB, "r", "f")})
+
+    appstacks.record_status_write(KEY, appstack(7), status={"a": 1}, covers=covers, at=1.0)
+
+    assert [JOB] == [applied.ref for applied in stored(appstacks).state.unrecorded]
 
 
 def test_event_of_a_status_write_in_flight_needs_no_reconcile(appstacks: AppStackStore) -> None:
@@ -89,13 +100,13 @@ def test_list_that_brings_a_stale_appstack_unchanged_proves_that_it_exists(appst
 
 def test_spec_that_is_shown_after_a_later_status_write_needs_a_reconcile(appstacks: AppStackStore) -> None:
     answer = appstack(7, generation=2)
-    appstacks.record_status_write(KEY, answer, status={"a": 1}, at=1.0)
+    appstacks.record_status_write(KEY, answer, status={"a": 1}, covers=(), at=1.0)
 
     assert appstacks.update(answer | {"spec": "new", "status": {"a": 1}})
 
 
 def test_event_that_is_older_than_a_status_write_keeps_the_written_status(appstacks: AppStackStore) -> None:
-    appstacks.record_status_write(KEY, appstack(9, generation=2), status={"a": 1}, at=1.0)
+    appstacks.record_status_write(KEY, appstack(9, generation=2), status={"a": 1}, covers=(), at=1.0)
 
     for version, status, expected in ((7, {"a": 0}, 1), (8, {}, 1), (9, {"a": 1}, 1), (10, {"a": 2}, 2)):
         assert appstacks.update(appstack(version, generation=2, status=status, spec="new"))
@@ -106,7 +117,7 @@ def test_event_that_is_older_than_a_status_write_keeps_the_written_status(appsta
 
 def test_answer_to_a_status_write_does_not_replace_a_later_event(appstacks: AppStackStore) -> None:
     appstacks.update(appstack(9, status={"a": 1}, spec="newer"))
-    appstacks.record_status_write(KEY, appstack(7), status={"a": 1}, at=1.0)
+    appstacks.record_status_write(KEY, appstack(7), status={"a": 1}, covers=(), at=1.0)
 
     assert (9, "newer") == (stored(appstacks).version, stored(appstacks).manifest["spec"])
     assert 1.0 == stored(appstacks).state.last_status_write
@@ -114,7 +125,7 @@ def test_answer_to_a_status_write_does_not_replace_a_later_event(appstacks: AppS
 
 def test_answer_to_a_status_write_of_a_deleted_appstack_is_ignored(appstacks: AppStackStore) -> None:
     appstacks.update(appstack(9, uid="u2"))
-    appstacks.record_status_write(KEY, appstack(7), status={"a": 1}, at=1.0)
+    appstacks.record_status_write(KEY, appstack(7), status={"a": 1}, covers=(), at=1.0)
 
     assert NEVER == stored(appstacks).state.last_status_write
     assert "status" not in stored(appstacks).manifest
@@ -124,7 +135,7 @@ def test_status_is_current_if_it_reports_on_the_present_generation(appstacks: Ap
     assert not appstacks.status_is_current(KEY)
     assert not appstacks.status_is_current(Key("team", "unknown"))
 
-    appstacks.record_status_write(KEY, appstack(7), status={"observedGeneration": 1}, at=1.0)
+    appstacks.record_status_write(KEY, appstack(7), status={"observedGeneration": 1}, covers=(), at=1.0)
     assert appstacks.status_is_current(KEY)
 
     appstacks.update(appstack(8, generation=2, status={"observedGeneration": 1}))
@@ -147,7 +158,7 @@ def test_state_lasts_for_as_long_as_its_appstack(appstacks: AppStackStore) -> No
     state.consecutive_outages = 2
     appstacks.update(appstack(6, generation=2))
     appstacks.mark_stale(KEY)
-    appstacks.record_status_write(KEY, appstack(7, generation=2), status={"a": 1}, at=1.0)
+    appstacks.record_status_write(KEY, appstack(7, generation=2), status={"a": 1}, covers=(), at=1.0)
 
     assert state is stored(appstacks).state
 

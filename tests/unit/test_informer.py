@@ -17,7 +17,7 @@ from tests.unit.api_server import FakeApiServer
 from tests.unit.background import eventually, running
 from tests.unit.clock import ManualClock
 from tests.unit.handlers import RecordingObjectHandler
-from tests.unit.owned_objects import KINDS, SHOP, owned_object, ref
+from tests.unit.owned_objects import APPLY_ENTRY, KINDS, SHOP, owned_object, ref
 
 CONFIG, SERVICE, POD = KINDS["ConfigMap"], KINDS["Service"], KINDS["Pod"]
 
@@ -76,6 +76,42 @@ async def test_watch_follows_the_list(services: Informed, api_server: FakeApiSer
     assert 1 == len(api_server.received("list", "services"))
     assert [{SHOP}, {SHOP}] == services.handler.updated
     assert [{SHOP}] == services.handler.deleted
+
+
+@pytest.mark.parametrize("kind", [POD, KINDS["ReplicaSet"]])
+async def test_deletion_of_a_pod_or_a_revision_is_an_update_of_its_appstack(
+    watch_clock: ManualClock, api_server: FakeApiServer, client: Client, objects: ObjectStore, kind: Kind
+) -> None:
+    informed = Informed(kind, client, objects)
+    for number in range(2):
+        api_server.add(typed(kind, owned_object(1, name=f"shop-{number}", uid=f"u{number}")))
+
+    async with running(informed.informer.run()):
+        await eventually(lambda: len(informed.handler.updated) == 2 and api_server.watched())
+        api_server.remove(ref(kind, "shop-0"))
+        await eventually(lambda: len(informed.handler.updated) == 3)
+
+    await eventually(lambda: not api_server.watched())
+    api_server.remove(ref(kind, "shop-1"))
+    await informed.informer.initial_list()
+
+    assert [{SHOP}] * 4 == informed.handler.updated, "the list shows the second deletion"
+    assert [] == informed.handler.deleted
+
+
+async def test_deletion_of_a_bare_pod_is_that_of_a_child(
+    watch_clock: ManualClock, api_server: FakeApiServer, client: Client, objects: ObjectStore
+) -> None:
+    informed = Informed(POD, client, objects)
+    api_server.add(typed(POD, owned_object(1, managed_fields=[APPLY_ENTRY])))
+
+    async with running(informed.informer.run()):
+        await eventually(lambda: informed.handler.updated and api_server.watched())
+        api_server.remove(ref(POD))
+        await eventually(lambda: informed.handler.deleted)
+
+    assert [{SHOP}] == informed.handler.updated
+    assert [{SHOP}] == informed.handler.deleted
 
 
 async def test_watch_that_ends_is_resumed_without_a_list(services: Informed, api_server: FakeApiServer) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,13 +20,7 @@ logger = logging.getLogger("appstack.test")
 DEPLOYMENT = Ref("apps/v1", "Deployment", "team", "shop")
 
 
-@pytest.fixture(autouse=True)
-def _restored_root_logger() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers, root.level = handlers, level
-    logging.captureWarnings(False)
+pytestmark = pytest.mark.usefixtures("root_logger")
 
 
 def text_line(capsys: pytest.CaptureFixture[str]) -> str:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from appstack.informers.object_store import ObjectStore
+from appstack.informers.object_store import Deleted, ObjectStore
 from appstack.informers.transform import child_of
 from appstack.k8s.metadata import Key, Manifest
 from tests.unit.background import DEADLINE_SECONDS, run_ready_tasks
@@ -43,7 +43,7 @@ def test_event_of_a_known_or_older_version_concerns_no_appstack(objects: ObjectS
 
     assert set() == objects.update(CONFIG, owned_object(2))
     assert set() == objects.update(CONFIG, owned_object(1, stack="cart"))
-    assert set() == objects.delete(CONFIG, owned_object(1)), "the object was recreated since"
+    assert Deleted() == objects.delete(CONFIG, owned_object(1)), "the object was recreated since"
 
 
 def test_objects_of_other_namespaces_are_not_stored(objects: ObjectStore) -> None:
@@ -57,7 +57,7 @@ def test_complete_list_shows_which_objects_were_deleted_meanwhile(objects: Objec
     objects.update(DEPLOYMENT, owned_object(1))
     objects.record_write(CONFIG, owned_object(9, name="new"))
 
-    assert {SHOP} == objects.complete_list(CONFIG, [ref(CONFIG, "a")], 5)
+    assert Deleted(children=frozenset({SHOP})) == objects.complete_list(CONFIG, [ref(CONFIG, "a")], 5)
     assert {ref(CONFIG, "a"), ref(CONFIG, "new"), ref(DEPLOYMENT)} == set(objects.observed(SHOP).children)
 
 
@@ -136,6 +136,14 @@ def test_namespace_is_terminating_until_it_is_deleted(objects: ObjectStore) -> N
     assert not objects.is_terminating("team")
     objects.update(NAMESPACE, namespace(uid="n2"))
     assert not objects.is_terminating("team"), "a new namespace of the same name"
+
+
+def test_deleted_pod_is_a_child_only_if_the_operator_applied_it(objects: ObjectStore) -> None:
+    for pod in (bare_pod(1, "Running"), owned_object(1, name="shop-7d4b")):
+        objects.update(POD, pod)
+
+    assert Deleted(dependents=frozenset({SHOP})) == objects.delete(POD, owned_object(2, name="shop-7d4b"))
+    assert Deleted(children=frozenset({SHOP})) == objects.complete_list(POD, [], 2)
 
 
 def test_dropped_namespace_has_no_objects(objects: ObjectStore) -> None:

@@ -25,12 +25,28 @@ from appstack.settings import Settings
 from appstack.workqueue.queue import DONE, Result, WorkQueue
 from tests.unit.api_server import FakeApiServer
 from tests.unit.background import eventually, running
-from tests.unit.owned_objects import KINDS, SHOP
+from tests.unit.owned_objects import KINDS, SHOP, owned_object
 from tests.unit.status_writing import STATUS_RESOURCE
 
 BACKEND = {"image": "shop:1", "ports": [{"name": "http", "containerPort": 8000}]}
 ROUTE = {"parentRefs": [{"name": "gateway"}]}
 TERMINATING = {"deletionTimestamp": "2026-11-21T08:00:00Z"}
+POD = {"apiVersion": "v1", "kind": "Pod"} | owned_object(1, name="shop-7d4b")
+JOB = Ref("batch/v1", "Job", "team", "shop")
+CRON_JOB = Ref("batch/v1", "CronJob", "team", "shop")
+NIGHTLY = {"kind": "CronJob", "cronJob": {"schedule": "@daily"}}
+COMPLETED = {
+    "startTime": "2026-11-21T08:00:00Z",
+    "completionTime": "2026-11-21T08:01:00Z",
+    "conditions": [{"type": "Complete", "status": "True"}],
+}
+
+
+def finished_run(owner: Manifest) -> Manifest:
+    """Return a Job of a CronJob that has completed."""
+    job = owned_object(1, name="shop-1", status=COMPLETED)
+    metadata = job["metadata"] | {"creationTimestamp": "2026-11-21T08:00:00Z", "ownerReferences": [owner]}
+    return job | {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata}
 
 
 class Reconciling:
@@ -42,8 +58,8 @@ class Reconciling:
         self.objects = objects
         self.appstacks = AppStackStore()
         self.queue: WorkQueue[Key] = WorkQueue(loop, tenant=lambda key: key.namespace, workers=4)
-        appstack_watch = WatchHealth(APPSTACKS.plural)
-        handler = ObjectEventHandler(queue=self.queue, appstacks=self.appstacks, appstack_watch=appstack_watch)
+        self.appstack_watch = WatchHealth(APPSTACKS.plural)
+        handler = ObjectEventHandler(queue=self.queue, appstacks=self.appstacks, appstack_watch=self.appstack_watch)
         self.informers = [
             Informer(kind, client=client, objects=objects, appstacks=self.appstacks, handler=handler)
             for kind in WATCHED_KINDS
@@ -88,20 +104,34 @@ class Reconciling:
         await eventually(lambda: not self.status_writer.tasks())
         return result
 
+    async def relist(self, kind: Kind) -> None:
+        """List a kind again, and wait until it is watched."""
+        informer = next(one for one in self.informers if one.kind is kind)
+        number = informer.relist()
+        await eventually(lambda: informer.has_listed(number) and kind.plural in self.api_server.watched())
+
     def writes(self) -> list[tuple[str, str]]:
         """Return verb and resource of the writes so far, except those of statuses and Events."""
         written = [one for one in self.api_server.requests if one.verb not in ("list", "watch", "get")]
         return [(one.verb, one.resource) for one in written if one.resource not in (STATUS_RESOURCE, "events")]
 
+    def status(self) -> Manifest:
+        """Return the written status."""
+        status: Manifest = (self.api_server.get(SHOP.ref) or {})["status"]
+        return status
+
     def ready_reason(self) -> str:
         """Return the reason of the condition Ready in the written status."""
-        status: Manifest = (self.api_server.get(SHOP.ref) or {})["status"]
-        return next(str(one["reason"]) for one in status["conditions"] if one["type"] == "Ready")
+        return next(str(one["reason"]) for one in self.status()["conditions"] if one["type"] == "Ready")
 
     def resources(self) -> set[str]:
         """Return the kinds of the children that the written status records."""
-        status: Manifest = (self.api_server.get(SHOP.ref) or {})["status"]
-        return {entry["kind"] for entry in status["resources"]}
+        return {entry["kind"] for entry in self.status()["resources"]}
+
+    async def change(self, ref: Ref, **members: Any) -> None:
+        """Change members of an object, and wait until its informer has shown that."""
+        version = self.api_server.add((self.api_server.get(ref) or {}) | members)["metadata"]["resourceVersion"]
+        await eventually(lambda: self.objects.version(ref) >= int(version))
 
 
 @pytest.fixture
@@ -232,6 +262,113 @@ async def test_deleted_child_is_not_recreated_during_the_deletion_grace(reconcil
     assert 2 == len(reconciling.writes())
 
 
+async def test_deletion_of_a_pod_starts_no_deletion_grace(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    await reconciling.reconcile()
+    reconciling.api_server.add(POD)
+    await eventually(lambda: reconciling.objects.observed(SHOP).pods)
+    reconciling.appstack_watch.failure("connection reset")
+    reconciling.queue.open()
+
+    reconciling.api_server.remove(Ref.of(POD))
+    await eventually(lambda: not reconciling.objects.observed(SHOP).pods)
+
+    assert SHOP in reconciling.queue
+    assert NEVER == reconciling.stored().state.last_child_deletion
+    assert not reconciling.stored().stale
+
+
+async def test_status_stays_outdated_during_the_deletion_grace(reconciling: Reconciling) -> None:
+    state = reconciling.add(backend=BACKEND).state
+    state.last_status_write = time.monotonic() + 3600  # the debounce ends after the test
+    await reconciling.reconcile()
+    since = state.outdated_since
+    state.last_child_deletion = time.monotonic() + 3600
+
+    await reconciling.reconcile()
+
+    assert state.pending_status is None
+    assert since is not None
+    assert since == state.outdated_since
+
+
+async def test_reconcile_waits_for_the_status_write_in_flight(reconciling: Reconciling) -> None:
+    gate = reconciling.api_server.hold("apply", STATUS_RESOURCE)
+    reconciling.add(backend=BACKEND)
+    await reconciling.reconciler.reconcile(SHOP)
+    await eventually(lambda: gate.waiting)
+    reconciling.add(backend=BACKEND | {"image": "shop:2"})
+
+    async with running(reconciling.reconciler.reconcile(SHOP)) as (reconcile,):
+        await reconciling.relist(KINDS["ConfigMap"])
+        assert 2 == len(reconciling.writes()), "later requests have been answered"
+        gate.open()
+        await reconcile
+
+    assert ("apply", "deployments") == reconciling.writes()[2]
+
+
+async def test_run_that_is_recorded_by_the_write_in_flight_is_kept(reconciling: Reconciling) -> None:
+    state = reconciling.add(backend={"image": "shop:1"}, workload=NIGHTLY).state
+    await reconciling.reconcile()
+    cron_job = reconciling.api_server.get(CRON_JOB)
+    assert cron_job is not None
+    owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": "shop", "uid": cron_job["metadata"]["uid"]}
+    run = finished_run(owner | {"controller": True})
+    reconciling.api_server.add(run)
+    await eventually(lambda: reconciling.objects.version(Ref.of(run)))
+    gate = reconciling.api_server.hold("apply", STATUS_RESOURCE)
+    state.last_status_write = NEVER
+    await reconciling.reconciler.reconcile(SHOP)
+    await eventually(lambda: gate.waiting)
+
+    reconciling.api_server.remove(Ref.of(run))
+    await eventually(lambda: not reconciling.objects.version(Ref.of(run)))
+    state.last_child_deletion = NEVER
+    async with running(reconciling.reconciler.reconcile(SHOP)) as (reconcile,):
+        await reconciling.relist(KINDS["ConfigMap"])
+        gate.open()
+        await reconcile
+    await eventually(lambda: state.pending_status is None and not reconciling.status_writer.tasks())
+
+    assert ["shop-1"] == [one["name"] for one in reconciling.status()["runs"]]
+
+
+async def test_child_that_is_removed_before_it_was_recorded_is_forgotten(reconciling: Reconciling) -> None:
+    state = reconciling.add(backend=BACKEND).state
+    await reconciling.reconcile()
+    state.last_status_write = time.monotonic() + 3600  # the debounce ends after the test
+    reconciling.add(backend=BACKEND, networkPolicy={"enabled": True})
+    await reconciling.reconcile()
+    assert ["NetworkPolicy"] == [applied.ref.kind for applied in state.unrecorded]
+
+    state.last_status_write = NEVER
+    reconciling.add(backend=BACKEND | {"image": "shop:2"})
+    await reconciling.reconcile()
+
+    assert ("delete", "networkpolicies") in reconciling.writes()
+    assert {"Service", "Deployment"} == reconciling.resources()
+    assert () == state.unrecorded
+
+
+async def test_repaired_job_is_forgotten_when_its_end_is_recorded(reconciling: Reconciling) -> None:
+    state = reconciling.add(backend={"image": "shop:1"}, workload={"kind": "Job"}).state
+    await reconciling.reconcile()
+    job = reconciling.api_server.get(JOB)
+    assert job is not None
+    entry = job["metadata"]["managedFields"][0] | {"fieldsV1": {"f:spec": {}}}
+    await reconciling.change(JOB, metadata=job["metadata"] | {"managedFields": [entry]})
+    await reconciling.reconcile()
+    assert [("apply", "jobs"), ("apply", "jobs")] == reconciling.writes()
+    assert [JOB] == [applied.ref for applied in state.unrecorded], "the status is the same after the repair"
+
+    await reconciling.change(JOB, status=COMPLETED)
+    await reconciling.reconcile()
+
+    assert ["Completed"] == [entry["ended"] for entry in reconciling.status()["resources"]]
+    assert () == state.unrecorded
+
+
 async def test_paused_appstack_gets_a_status_and_no_children(reconciling: Reconciling) -> None:
     reconciling.add(backend=BACKEND, paused=True)
 
@@ -271,9 +408,7 @@ async def test_kind_that_is_served_by_now_is_applied(reconciling: Reconciling) -
     reconciling.add(backend=BACKEND, httpRoute=ROUTE)
     await reconciling.reconcile()
     reconciling.api_server.not_served.clear()
-    informer = next(one for one in reconciling.informers if one.kind is KINDS["HTTPRoute"])
-    informer.relist()
-    await eventually(lambda: "httproutes" in reconciling.api_server.watched())
+    await reconciling.relist(KINDS["HTTPRoute"])
 
     await reconciling.reconcile()
 
@@ -302,8 +437,7 @@ async def test_rejected_child_is_reported_with_the_field_of_the_author(reconcili
 
     assert (await reconciling.reconcile()).failed
 
-    status: Manifest = (reconciling.api_server.get(SHOP.ref) or {})["status"]
-    assert "spec.backend.image: Invalid value" in status["conditions"][0]["message"]
+    assert "spec.backend.image: Invalid value" in reconciling.status()["conditions"][0]["message"]
 
 
 async def test_child_that_is_no_longer_desired_is_pruned(reconciling: Reconciling) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 
 import pytest
 
-from appstack.k8s.metadata import Ref
+from appstack.controller.status_writer import STATUS_DEBOUNCE_SECONDS
+from appstack.k8s.metadata import Key, Ref
 from appstack.planning.changes import Applied
 from appstack.planning.reconcile_state import NEVER
+from appstack.settings import Settings
+from appstack.telemetry import logs
 from appstack.workqueue.queue import DONE, Result
-from tests.unit.background import eventually
+from tests.unit.background import eventually, run_ready_tasks
 from tests.unit.status_writing import SHOP, STATUS_RESOURCE, StatusWriting, status
 
 SERVICE = Ref("v1", "Service", "team", "shop")
@@ -38,17 +43,28 @@ async def test_status_that_does_not_differ_is_not_written(writing: StatusWriting
     assert [] == writing.requests()
 
 
-async def test_status_that_was_written_meanwhile_is_not_written_again(writing: StatusWriting) -> None:
-    gate = writing.api_server.hold("apply", STATUS_RESOURCE)
+async def test_status_that_the_store_shows_as_written_meanwhile_is_not_written(writing: StatusWriting) -> None:
+    state = writing.stored().state
+    state.last_status_write = writing.clock.now
     await writing.reconciled(status(1))
-    await writing.reconciled(status(1))
-    gate.open()
-    await writing.finish()
-    writing.clock.advance(10)
+    writing.add(status=status(1))
+
+    writing.clock.advance(STATUS_DEBOUNCE_SECONDS)
     await writing.finish()
 
-    assert [1] == writing.written()
-    assert writing.stored().state.pending_status is None
+    assert [] == writing.requests()
+    assert (None, None) == (state.pending_status, state.outdated_since)
+
+
+async def test_reconcile_that_builds_the_written_status_ends_its_outdated_time(writing: StatusWriting) -> None:
+    writing.writer.close()
+    await writing.reconciled(status(1))
+    assert 0 == writing.stored().state.outdated_since
+
+    writing.add(status=status(1))
+    await writing.reconciled(status(1))
+
+    assert writing.stored().state.outdated_since is None
 
 
 async def test_status_of_an_appstack_that_is_being_deleted_is_not_written(writing: StatusWriting) -> None:
@@ -67,7 +83,7 @@ async def test_status_of_a_former_appstack_of_the_same_name_is_dropped(writing: 
     writing.api_server.remove(SHOP.ref)
     writing.add()
 
-    assert DONE == await writing.writer.submit(SHOP, former, status(1), DONE, since=None)
+    assert DONE == await writing.writer.submit(SHOP, former, status(1), DONE)
 
     assert writing.stored().state.pending_status is None
     assert [] == writing.writer.tasks()
@@ -159,6 +175,8 @@ async def test_record_of_run_once_work_follows_the_write_in_flight_before_submit
     await writing.reconciled(status(1))
     await eventually(lambda: gate.waiting)
     submitted = asyncio.create_task(writing.reconciled(status(2, resources=[JOB_ENTRY | {"specHash": "h"}])))
+    await run_ready_tasks()
+    assert [1] == writing.written()
 
     gate.let_pass()
     await eventually(lambda: gate.waiting and writing.written() == [1, 2])
@@ -167,6 +185,23 @@ async def test_record_of_run_once_work_follows_the_write_in_flight_before_submit
 
     assert DONE == await submitted
     assert 2 == writing.stored().manifest["status"]["replicas"]
+
+
+async def test_failed_write_of_run_once_work_after_the_write_in_flight_fails_the_reconcile(
+    writing: StatusWriting,
+) -> None:
+    gate = writing.api_server.hold("apply", STATUS_RESOURCE)
+    await writing.reconciled(status(1))
+    await eventually(lambda: gate.waiting)
+    submitted = asyncio.create_task(writing.reconciled(status(2, resources=[JOB_ENTRY | {"specHash": "h"}])))
+    await run_ready_tasks()
+    gate.let_pass()
+    await eventually(lambda: gate.waiting and writing.written() == [1, 2])
+    writing.api_server.fail("apply", STATUS_RESOURCE, 503, retry_after=3.0, times=1)
+    gate.open()
+
+    assert Result(requeue_after=3.0, failed=True) == await submitted
+    assert status(1) == writing.stored().manifest["status"], "the record was not written"
 
 
 async def test_failed_write_of_run_once_work_fails_the_reconcile(writing: StatusWriting) -> None:
@@ -189,16 +224,19 @@ async def test_field_name_of_the_former_release_is_rewritten_only_with_another_c
     assert [present] == writing.requests()[0].body["status"]["resources"]
 
 
-async def test_written_status_ends_what_it_records_and_nothing_that_was_applied_since(writing: StatusWriting) -> None:
+async def test_written_status_forgets_the_children_it_covers_and_none_that_was_applied_since(
+    writing: StatusWriting,
+) -> None:
     recorded, later = Applied(SERVICE, "r1", "f1"), Applied(Ref("v1", "ConfigMap", "team", "shop"), "r2", "f2")
+    removed = Applied(Ref("networking.k8s.io/v1", "NetworkPolicy", "team", "shop"), "r3", "f3")
     entry = {"apiVersion": "v1", "kind": "Service", "name": "shop", "rendered": "r1", "fields": "f1"}
     state = writing.stored().state
     gate = writing.api_server.hold("apply", STATUS_RESOURCE)
-    state.record_applied({SERVICE: recorded})
+    state.record_applied({SERVICE: recorded, removed.ref: removed})
     await writing.reconciled(status(1, resources=[entry]))
     await eventually(lambda: gate.waiting)
     state.record_applied({later.ref: later})
-    assert [recorded, later] == list(state.unrecorded)
+    assert [recorded, removed, later] == list(state.unrecorded)
 
     gate.open()
     await writing.finish()
@@ -216,6 +254,27 @@ async def test_failed_write_leaves_the_applied_children_unrecorded(writing: Stat
 
     assert (Applied(SERVICE, "r1", "f1"),) == state.unrecorded
     assert NEVER == state.last_status_write
+
+
+@pytest.mark.parametrize("writing", [1], indirect=True)
+async def test_log_line_of_a_status_write_has_the_context_of_its_own_appstack(
+    writing: StatusWriting, capsys: pytest.CaptureFixture[str], root_logger: logging.Logger
+) -> None:
+    logs.configure(Settings(log_format="json"))
+    gate = writing.api_server.hold("apply", STATUS_RESOURCE)
+    keys = Key("team", "first"), Key("team", "second")
+    for key in keys:
+        writing.add(key)
+        with logs.stack_context(key.namespace, key.name):
+            await writing.reconciled(status(1), key=key)
+    await eventually(lambda: gate.waiting)
+    writing.api_server.fail("apply", STATUS_RESOURCE, 422)
+
+    gate.open()  # the end of the first write starts the second
+    await writing.finish()
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(key.name, f"team/{key.name}") for key in keys] == [(line["name"], line["appstack"]) for line in lines]
 
 
 async def test_transition_is_recorded_as_an_event_after_the_status(writing: StatusWriting) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from appstack.workqueue.fair_queue import Priority
 from appstack.workqueue.queue import Result, WorkQueue
 from tests.unit.background import run_ready_tasks
@@ -219,15 +221,45 @@ async def test_key_that_is_requeued_at_once_waits_for_the_others_of_its_tenant(q
     assert ["a/1", "a/2", "a/noisy"] == await reconcile(queue, 3)
 
 
-async def test_low_priority_waits_behind_the_tenants_other_keys(queue: WorkQueue[str]) -> None:
+async def test_low_priority_waits_behind_the_keys_of_all_tenants(queue: WorkQueue[str]) -> None:
     for key in ("a/1", "a/2", "b/1"):
         queue.add(key, Priority.LOW)
     queue.add("a/3")
     queue.add("a/2")
     queue.add("a/2", Priority.LOW)
     queue.add("a/4", Priority.HIGH)
+    queue.add("c/1", Priority.HIGH)
 
-    assert ["a/4", "b/1", "a/3", "a/2", "a/1"] == await reconcile(queue, 5)
+    assert ["a/4", "c/1", "a/3", "a/2", "a/1", "b/1"] == await reconcile(queue, 6)
+
+
+@pytest.mark.parametrize("priorities", [(Priority.HIGH,), (Priority.HIGH, Priority.LOW), (Priority.LOW, Priority.HIGH)])
+async def test_key_that_waits_for_its_rate_limit_keeps_its_highest_priority(
+    queue: WorkQueue[str], clock: ManualClock, priorities: tuple[Priority, ...]
+) -> None:
+    for _ in range(3):
+        queue.add("a/noisy")
+        await reconcile(queue, 1)
+    for priority in priorities:
+        queue.add("a/noisy", priority)
+    queue.add("a/high", Priority.HIGH)
+    queue.add("a/normal")
+    assert 2 == len(queue), "the burst of the noisy key is used up"
+
+    clock.advance(2)
+
+    assert ["a/high", "a/noisy", "a/normal"] == await reconcile(queue, 3)
+
+
+async def test_earlier_requeue_keeps_the_priority_of_a_later_one(queue: WorkQueue[str], clock: ManualClock) -> None:
+    queue.add_after("a/1", 5, Priority.HIGH)
+    queue.add_after("a/1", 2, Priority.LOW)
+    queue.add("a/2")
+
+    clock.advance(2)
+
+    assert ["a/1", "a/2"] == await reconcile(queue, 2)
+    assert clock.next_timer() is None
 
 
 async def test_last_event_of_a_noisy_key_is_reconciled(queue: WorkQueue[str], clock: ManualClock) -> None:

@@ -58,12 +58,36 @@ async def test_new_specs_behind_reconciles_that_hang_are_no_backlog(queue: WorkQ
     assert queue.is_backlogged(), "one reconcile has ended, and the next new spec is dequeued"
 
 
+async def test_one_new_spec_in_each_of_many_tenants_is_a_backlog(queue: WorkQueue[str]) -> None:
+    for number in range(20):
+        queue.add(f"tenant-{number}/a", Priority.HIGH)
+    await reconcile(queue, 1)
+
+    assert queue.is_backlogged()
+
+
+async def test_new_spec_of_a_tenant_that_may_have_no_worker_is_no_backlog(
+    queue: WorkQueue[str], clock: ManualClock
+) -> None:
+    for number in range(8):
+        queue.add(f"hung/{number}", Priority.HIGH)
+    while len(queue) > 4:
+        await queue.get()
+    clock.advance(BACKLOG_SECONDS)
+    assert not queue.is_backlogged()
+
+    queue.add("other/1", Priority.HIGH)
+    await reconcile(queue, 1)
+
+    assert not queue.is_backlogged(), "no other new spec could follow"
+
+
 @pytest.mark.parametrize(
     ("sentence", "keys", "priority"),
     [
         ("events", ("a/1", "a/2", "a/3"), Priority.NORMAL),
         ("AppStacks with a current status", ("a/1", "a/2", "a/3"), Priority.LOW),
-        ("one new spec of each tenant", ("a/1", "b/1", "c/1"), Priority.HIGH),
+        ("new specs of which one waits at a time", ("a/1", "b/1", "c/1"), Priority.HIGH),
     ],
 )
 async def test_other_keys_are_no_backlog(

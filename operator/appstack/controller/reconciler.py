@@ -77,7 +77,7 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Result:
         """Apply the children of an AppStack and submit its status; return when to reconcile it again."""
-        pending_since = self._status_writer.discard(key)
+        await self._status_writer.take_over(key)
         snapshot = await self._observe(key)
         if isinstance(snapshot, Result):
             return snapshot
@@ -88,7 +88,7 @@ class Reconciler:
         self._update_state(snapshot, after, changes)
         status = self._build_status(snapshot, desired, after, _as_observed(changes) if cache_is_current else changes)
         result = self._result(snapshot, after, changes, cache_is_current=cache_is_current)
-        return await self._status_writer.submit(key, snapshot.stack, status, result, since=pending_since)
+        return await self._status_writer.submit(key, snapshot.stack, status, result)
 
     async def _observe(self, key: Key) -> Snapshot | Result:
         """Return the snapshot to work on, or the result where there is nothing to do now."""

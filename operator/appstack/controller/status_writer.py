@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -36,6 +36,9 @@ WRITES_IN_BACKLOG: Final = 1
 
 STUCK_SECONDS: Final = 5.0
 """Seconds after which a write no longer counts against `WRITES_IN_BACKLOG`: a webhook may hold it up."""
+
+OVERDUE_SECONDS: Final = 10.0
+"""Seconds after which a status is written although an event has enqueued its AppStack: events may come without end."""
 
 _OUTAGE: Final = 3  # reconciles in a row that found the API server unavailable before a status reports it
 
@@ -84,74 +87,63 @@ class StatusWriter:
         """Return the writes in flight."""
         return [task for task, _ in self._in_flight.values()]
 
-    def discard(self, key: Key) -> float | None:
-        """Drop the pending status, as a reconcile is about to build it again; return since when one is pending."""
+    async def take_over(self, key: Key) -> None:
+        """Drop the pending status for a reconcile that builds it again, after the write in flight has ended.
+
+        A reconcile beside a write would work with the status before it, and with records that it is about to clear.
+        """
+        while (writing := self._in_flight.get(key)) is not None:
+            await asyncio.wait((writing[0],))
         self._due.remove(key)
         stack = self._appstacks.get(key)
-        if stack is None or stack.state.pending_status is None:
-            return None
-        since = stack.state.pending_status.since
-        stack.state.pending_status = None
-        return since
+        if stack is not None:
+            stack.state.pending_status = None
 
-    async def submit(
-        self, key: Key, stack: StoredAppStack, status: Manifest, result: Result, *, since: float | None
-    ) -> Result:
-        """Make a status pending where it differs from the present one; return the result of the reconcile.
+    async def submit(self, key: Key, stack: StoredAppStack, status: Manifest, result: Result) -> Result:
+        """Make a status pending where it differs from the current one; return the result of the reconcile.
 
         Records of Jobs and Pods are written before this returns. An operator that finds no record of work that has
-        ended would run it again. `since` is the value that `discard` returned.
+        ended would run it again.
         """
         stored = self._appstacks.get(key)
         if stored is None or stored.uid != stack.uid:
             return result
-        current = stored.manifest.get("status") or {}
-        if key not in self._in_flight and is_same_status(current, status):
+        current, state = stored.manifest.get("status") or {}, stored.state
+        if is_same_status(current, status):
+            state.outdated_since = None
             return result
-        state, is_run_once = stored.state, _run_once_records(current) != _run_once_records(status)
+        is_run_once = _run_once_records(current) != _run_once_records(status)
         if 0 < state.consecutive_outages < _OUTAGE and not is_run_once:
             return result
         now = self._clock.time()
-        last_write = now if key in self._in_flight else state.last_status_write
+        state.outdated_since = now if state.outdated_since is None else state.outdated_since
         state.pending_status = PendingStatus(
             text=to_json(status),
-            since=now if since is None else since,
-            not_before=now if is_run_once or result.failed else last_write + STATUS_DEBOUNCE_SECONDS,
+            covers=state.unrecorded,
+            not_before=now if is_run_once or result.failed else state.last_status_write + STATUS_DEBOUNCE_SECONDS,
             succeeded=not (result.failed or result.keep_backoff),
         )
         if is_run_once:
-            written = await self._write_now(key)
+            written = await self._write(key)
             return written if written.failed else result
         self._schedule(key)
         return replace(result, keep_backoff=True)
 
-    async def _write_now(self, key: Key) -> Result:
-        """Write the pending status, after the write that is in flight for the same AppStack."""
-        while key in self._in_flight:
-            await asyncio.wait((self._in_flight[key][0],))
-            await asyncio.sleep(0)
-        self._due.remove(key)
-        return await self._write(key)
-
     def _schedule(self, key: Key) -> None:
         """Queue the pending status of an AppStack, now or at the end of its debounce."""
         stack = self._appstacks.get(key)
-        pending = stack.state.pending_status if stack is not None else None
-        if pending is None or key in self._in_flight:  # the end of the write in flight schedules again
-            return
-        if pending.not_before > self._clock.time():
+        if stack is None or (pending := stack.state.pending_status) is None or key in self._in_flight:
+            return  # in flight: the debounce of several statuses ends at one time, and the first has started the write
+        now = self._clock.time()
+        if pending.not_before > now:
             self._clock.call_at(pending.not_before, lambda: self._schedule(key))
             return
-        self._due.put(key, pending.since)
+        self._due.put(key, stack.state.outdated_since or now)
         self._start_writes()
 
     def _start_writes(self) -> None:
-        while self._may_start():
-            popped = self._due.pop(self._share.may_acquire)
-            if popped is None:
-                return
-            key, _ = popped
-            if key in self._queue:
+        while (key := self._next()) is not None:
+            if key in self._queue and not self._is_overdue(key):
                 continue  # the reconcile that an event has asked for builds the status again
             self._share.acquire(key.namespace)
             task = asyncio.create_task(self._write(key))
@@ -159,19 +151,29 @@ class StatusWriter:
             self._clock.call_at(self._clock.time() + STUCK_SECONDS, self._start_writes)  # a backlog may begin by then
             task.add_done_callback(partial(self._ended, key))
 
-    def _may_start(self) -> bool:
-        if self._closed or not self._queue.is_backlogged():
-            return not self._closed
-        now = self._clock.time()
-        counted = sum(now - started < STUCK_SECONDS for _, started in self._in_flight.values())
-        return counted < WRITES_IN_BACKLOG
+    def _next(self) -> Key | None:
+        """Take the next status that is due and may be written now out of the queue; None if there is none."""
+        popped = None if self._closed else self._due.pop(self._may_write)
+        return popped[0] if popped is not None else None
+
+    def _may_write(self, tenant: Hashable) -> bool:
+        if self._queue.is_backlogged():
+            now = self._clock.time()
+            counted = sum(now - started < STUCK_SECONDS for _, started in self._in_flight.values())
+            if counted >= WRITES_IN_BACKLOG or any(key.namespace == tenant for key in self._in_flight):
+                return False
+        return self._share.may_acquire(tenant)
+
+    def _is_overdue(self, key: Key) -> bool:
+        stack = self._appstacks.get(key)
+        since = stack.state.outdated_since if stack is not None else None
+        return since is not None and self._clock.time() - since > OVERDUE_SECONDS
 
     def _ended(self, key: Key, task: asyncio.Task[Result]) -> None:
         del self._in_flight[key]
         self._share.release(key.namespace)
         if not task.cancelled():
             self._finish(key, task)
-        self._schedule(key)
         self._start_writes()
 
     async def record_events(self, manifest: Manifest, records: Iterable[EventRecord]) -> None:
@@ -193,6 +195,10 @@ class StatusWriter:
             self._queue.reset_backoff(key)
 
     async def _write(self, key: Key) -> Result:
+        with logs.stack_context(key.namespace, key.name):
+            return await self._write_pending(key)
+
+    async def _write_pending(self, key: Key) -> Result:
         """Write the pending status, if its AppStack still exists; return whether that failed."""
         stack = self._appstacks.get(key)
         pending = stack.state.pending_status if stack is not None else None
@@ -203,6 +209,7 @@ class StatusWriter:
         manifest, status = stack.manifest, from_json(pending.text)
         current = manifest.get("status") or {}
         if is_same_status(current, status):
+            stack.state.outdated_since = None
             return written
         try:
             with self._appstacks.writing_status(key, status):
@@ -216,7 +223,7 @@ class StatusWriter:
                 return DONE
             logger.warning("Status not written: %s", error, extra=logs.fields(key.ref, reason=error.reason))
             return Result(failed=True)
-        self._appstacks.record_status_write(key, response, status=status, at=self._clock.time())
+        self._appstacks.record_status_write(key, response, status=status, covers=pending.covers, at=self._clock.time())
         await self.record_events(manifest, transition_events(current, status))
         return written
 

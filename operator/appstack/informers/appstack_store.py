@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic_core import from_json, to_json
 
 from appstack.k8s.metadata import Key, Keys, Manifest
-from appstack.planning.changes import recorded_children
+from appstack.planning.changes import Applied
 from appstack.planning.reconcile_state import ReconcileState
 
 _METADATA: Final = ("name", "namespace", "uid", "generation", "resourceVersion", "deletionTimestamp")
@@ -126,9 +126,11 @@ class AppStackStore:
         finally:
             del self._writing[key]
 
-    def record_status_write(self, key: Key, answer: Manifest, *, status: Mapping[str, Any], at: float) -> None:
-        """Store a status that was written; `answer` is the metadata that the API server returned."""
-        stored, metadata = self._stored.get(key), answer["metadata"]
+    def record_status_write(
+        self, key: Key, response: Manifest, *, status: Mapping[str, Any], covers: tuple[Applied, ...], at: float
+    ) -> None:
+        """Store a status that was written and the metadata in the response; forget the children that it covers."""
+        stored, metadata = self._stored.get(key), response["metadata"]
         if stored is None or stored.uid != metadata["uid"]:
             return
         if stored.version < int(metadata["resourceVersion"]):  # else the watch was faster
@@ -139,7 +141,7 @@ class AppStackStore:
                 stored = replace(stored, status_version=int(metadata["resourceVersion"]))
             stored = _updated(stored, manifest)
         self._stored[key] = stored
-        stored.state.record_status(recorded_children(status, key.namespace), at=at)
+        stored.state.record_status(covers, at=at)
 
 
 def key_of(manifest: Mapping[str, Any]) -> Key:

@@ -15,7 +15,7 @@ from appstack.client.resource_kinds import Kind, ResourceRole
 from appstack.client.responses import WatchEvent, decode_watch_event
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
 from appstack.informers.appstack_store import AppStackStore
-from appstack.informers.object_store import ObjectStore
+from appstack.informers.object_store import Deleted, ObjectStore
 from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
 from appstack.k8s.metadata import Keys, Manifest, Ref
 from appstack.telemetry import logs, metrics
@@ -48,7 +48,7 @@ class EventHandler(Protocol):
         """Handle added and updated objects."""
 
     def on_delete(self, keys: Keys) -> None:
-        """Handle deleted objects."""
+        """Handle deleted children."""
 
 
 class StaleHandler(Protocol):
@@ -195,13 +195,17 @@ class Informer:
             if not continue_token:
                 break
         self._resource_version, self._completed_list = page["metadata"]["resourceVersion"], number
-        self._handler.on_delete(self._objects.complete_list(self.kind, refs, int(self._resource_version)))
+        self._handle_deleted(self._objects.complete_list(self.kind, refs, int(self._resource_version)))
         if not self._is_served:
             self._is_served, self._had_objects = True, False
             self._failed_discoveries = 0
             self._objects.mark_served(self.kind)
             self._handler.on_update(self._requiring())
         self.health.synced()
+
+    def _handle_deleted(self, deleted: Deleted) -> None:
+        self._handler.on_delete(deleted.children)
+        self._handler.on_update(deleted.dependents)
 
     def _requiring(self) -> Keys:
         return self._appstacks.requiring(self.kind.api_version, self.kind.kind)
@@ -236,7 +240,7 @@ class Informer:
             self._resource_version = _EXPIRED  # a list recovers from every error
             raise ApiUnavailable(f"the watch ended: {event.object.get('message') or event.object}")
         if event.type == "DELETED":
-            self._handler.on_delete(self._objects.delete(self.kind, event.object))
+            self._handle_deleted(self._objects.delete(self.kind, event.object))
         elif event.type != "BOOKMARK":
             self._handler.on_update(self._store(event.object))
         self._objects.set_version(self.kind, int(event.resource_version))

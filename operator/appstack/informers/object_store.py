@@ -19,6 +19,14 @@ _MAX_ENDED_STACKS: Final = 10_000
 _MAX_ENDED_OBJECTS: Final = 5  # of an AppStack
 
 
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The AppStacks of deleted objects."""
+
+    children: Keys = _NONE  # of objects that the operator applies
+    dependents: Keys = _NONE  # of pods and revisions, which come and go with every rollout
+
+
 class NamespaceTracker(NamespaceFilter, Protocol):
     """A namespace filter that follows the labels of namespaces."""
 
@@ -75,16 +83,16 @@ class ObjectStore:
         stored = self._objects.get(kind.ref(manifest))
         return self._store(child_of(kind, manifest) if stored is None else refreshed(stored, kind, manifest))
 
-    def delete(self, kind: Kind, manifest: Manifest) -> Keys:
+    def delete(self, kind: Kind, manifest: Manifest) -> Deleted:
         """Drop an object that was deleted or lost our label."""
         ref, version = kind.ref(manifest), int(manifest["metadata"]["resourceVersion"])
         if kind.role is ResourceRole.NAMESPACE and self._namespace_uids.get(ref.name) == manifest["metadata"]["uid"]:
             self._terminating.discard(self._namespace_uids.pop(ref.name))
             self._namespaces.delete(ref.name)
         stored = self._objects.get(ref)
-        return _NONE if stored is None or int(stored.resource_version) > version else self._drop_deleted(stored)
+        return self._drop_deleted([] if stored is None or int(stored.resource_version) > version else [stored])
 
-    def complete_list(self, kind: Kind, refs: Iterable[Ref], version: int) -> Keys:
+    def complete_list(self, kind: Kind, refs: Iterable[Ref], version: int) -> Deleted:
         """Drop the objects that a complete list lacks: they were deleted while no watch was open."""
         listed = set(refs)
         deleted = [
@@ -98,7 +106,7 @@ class ObjectStore:
                 self._namespaces.delete(name)
             self._terminating &= set(self._namespace_uids.values())
         self.set_version(kind, version)
-        return frozenset[Key]().union(*(self._drop_deleted(child) for child in deleted))
+        return self._drop_deleted(deleted)
 
     def drop_namespace(self, namespace: str) -> None:
         """Drop the objects of a namespace that this operator no longer selects."""
@@ -184,14 +192,18 @@ class ObjectStore:
         self._by_stack.setdefault(key, {})[child.ref] = child
         return relabelled | {key}
 
-    def _drop_deleted(self, child: Child) -> Keys:
-        """Drop a deleted object; that it had ended by itself is kept, until a reconcile has recorded it."""
-        if child.ended and (child.fields or child.ref.kind == "Job"):
-            ended = self._ended.setdefault(Key(child.ref.namespace, child.stack), {})
-            ended[child.ref] = child
-            _drop_oldest(ended, limit=_MAX_ENDED_OBJECTS)
-            _drop_oldest(self._ended, limit=_MAX_ENDED_STACKS)
-        return self._drop(child)
+    def _drop_deleted(self, deleted: Iterable[Child]) -> Deleted:
+        """Drop deleted objects; that one had ended by itself is kept, until a reconcile has recorded it."""
+        children, dependents = set[Key](), set[Key]()
+        for child in deleted:
+            if child.ended and (child.fields or child.ref.kind == "Job"):
+                ended = self._ended.setdefault(Key(child.ref.namespace, child.stack), {})
+                ended[child.ref] = child
+                _drop_oldest(ended, limit=_MAX_ENDED_OBJECTS)
+                _drop_oldest(self._ended, limit=_MAX_ENDED_STACKS)
+            is_child = kind_of(child.ref).role is ResourceRole.CHILD or child.fields  # the latter: a bare Pod
+            (children if is_child else dependents).update(self._drop(child))
+        return Deleted(frozenset(children), frozenset(dependents))
 
     def _drop(self, child: Child) -> Keys:
         key = Key(child.ref.namespace, child.stack)

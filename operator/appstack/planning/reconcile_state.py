@@ -19,7 +19,7 @@ class PendingStatus:
     """A status that waits for the status writer."""
 
     text: bytes  # JSON: a backlog leaves thousands of them, and text takes a fifth of the memory
-    since: float  # when the first status that differs from the written one was built
+    covers: tuple[Applied, ...]  # the unrecorded children that it records, or that are gone
     not_before: float  # the end of the debounce
     succeeded: bool  # the reconcile that built it succeeded, so its write ends the back-off
 
@@ -37,6 +37,9 @@ class ReconcileState:
 
     pending_status: PendingStatus | None = None
     """The status to write next. Each reconcile drops it and builds it again from the caches."""
+
+    outdated_since: float | None = None
+    """When a reconcile first built a status that differs from the written one: the oldest is written first."""
 
     last_status_write: float = NEVER
     """Start of the debounce: one write of a status a second at most."""
@@ -60,7 +63,7 @@ class ReconcileState:
         if applied:
             self.unrecorded = tuple(({one.ref: one for one in self.unrecorded} | dict(applied)).values())
 
-    def record_status(self, recorded: Mapping[Ref, Applied], *, at: float) -> None:
-        """Note that a status with these records was written, and forget what it records."""
-        self.last_status_write = at
-        self.unrecorded = tuple(one for one in self.unrecorded if recorded.get(one.ref) != one)
+    def record_status(self, covers: tuple[Applied, ...], *, at: float) -> None:
+        """Note that a status was written, and forget the applied children that it covers."""
+        self.last_status_write, self.outdated_since = at, None
+        self.unrecorded = tuple(one for one in self.unrecorded if not any(one is covered for covered in covers))

@@ -9,8 +9,8 @@ from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-LOW_PRIORITY_EVERY: Final = 10
-"""One dequeue of a tenant in ten starts at its lowest priority, so that a busy tenant starves none of its own keys."""
+LOWER_PRIORITY_EVERY: Final = 10
+"""One dequeue in ten prefers the lower priority, so that no key waits without bound."""
 
 
 class Priority(IntEnum):
@@ -22,32 +22,37 @@ class Priority(IntEnum):
 
 
 class _Tenant(Generic[K]):
-    """The waiting keys of one tenant: by priority, each with the time since which it waits."""
+    """The waiting keys of one tenant, by priority, each with the time since which it waits."""
 
     __slots__ = ("dequeued", "keys")
 
     def __init__(self) -> None:
-        self.keys: tuple[OrderedDict[K, float], ...] = tuple(OrderedDict() for _ in Priority)
+        self.keys: dict[Priority, OrderedDict[K, float]] = {priority: OrderedDict() for priority in Priority}
         self.dequeued = 0
+
+    def __bool__(self) -> bool:
+        return any(self.keys.values())
 
     def priority(self, key: K) -> Priority | None:
         return next((priority for priority in Priority if key in self.keys[priority]), None)
 
-    def pop(self) -> tuple[K, Priority]:
-        self.dequeued += 1
-        order = reversed(Priority) if self.dequeued % LOW_PRIORITY_EVERY == 0 else Priority
-        priority = next(priority for priority in order if self.keys[priority])
-        key, _ = self.keys[priority].popitem(last=False)
-        return key, priority
+    def next_priority(self) -> Priority:
+        prefer_normal = (self.dequeued + 1) % LOWER_PRIORITY_EVERY == 0
+        order = (Priority.NORMAL, Priority.HIGH, Priority.LOW) if prefer_normal else Priority
+        return next(priority for priority in order if self.keys[priority])
 
 
 class FairQueue(Generic[K]):
-    """Waiting keys, each once, at the highest priority at which it was put."""
+    """Waiting keys, each once, at the highest priority at which it was put.
+
+    Tenants take turns. Keys of priority LOW wait behind those of all tenants. Within a tenant, HIGH precedes NORMAL.
+    """
 
     def __init__(self, tenant: Callable[[K], Hashable]) -> None:
         self._tenant = tenant
-        self._waiting: OrderedDict[Hashable, _Tenant[K]] = OrderedDict()
-        self._length = 0
+        self._tenants: dict[Hashable, _Tenant[K]] = {}
+        self._rotation: dict[bool, OrderedDict[Hashable, None]] = {False: OrderedDict(), True: OrderedDict()}  # is LOW
+        self._length = self._dequeued = 0
 
     def __len__(self) -> int:
         """Return the number of waiting keys."""
@@ -55,7 +60,7 @@ class FairQueue(Generic[K]):
 
     def __contains__(self, key: K) -> bool:
         """Return whether the key waits."""
-        waiting = self._waiting.get(self._tenant(key))
+        waiting = self._tenants.get(self._tenant(key))
         return waiting is not None and waiting.priority(key) is not None
 
     def put(self, key: K, since: float, priority: Priority = Priority.NORMAL) -> bool:
@@ -64,12 +69,13 @@ class FairQueue(Generic[K]):
         A key that has waited longer than the first of its tenant goes before it: a key that is taken out and put back
         with its old `since` loses no time.
         """
-        waiting = self._waiting.setdefault(self._tenant(key), _Tenant())
-        present = waiting.priority(key)
-        if present is not None:
-            if present <= priority:
+        tenant = self._tenant(key)
+        waiting = self._tenants.setdefault(tenant, _Tenant())
+        current = waiting.priority(key)
+        if current is not None:
+            if current <= priority:
                 return False
-            since = min(since, waiting.keys[present].pop(key))
+            since = min(since, waiting.keys[current].pop(key))
             self._length -= 1
         keys = waiting.keys[priority]
         first = next(iter(keys.values()), since)
@@ -77,32 +83,41 @@ class FairQueue(Generic[K]):
         if since < first:
             keys.move_to_end(key, last=False)
         self._length += 1
+        self._update_rotation(tenant)
         return True
 
     def pop(self, may_acquire: Callable[[Hashable], bool]) -> tuple[K, Priority] | None:
-        """Take the next key of the next admissible tenant out; return it, or None where no admissible tenant waits."""
-        tenant = self._next(may_acquire)
-        if tenant is None:
+        """Take out the next key of an admissible tenant and return it with its priority; None if there is none."""
+        prefer_low = (self._dequeued + 1) % LOWER_PRIORITY_EVERY == 0
+        for is_low in (prefer_low, not prefer_low):
+            tenant = next((tenant for tenant in self._rotation[is_low] if may_acquire(tenant)), None)
+            if tenant is not None:
+                break
+        else:
             return None
-        waiting = self._waiting[tenant]
-        popped = waiting.pop()
-        self._waiting.move_to_end(tenant)
+        waiting = self._tenants[tenant]
+        priority = Priority.LOW if is_low else waiting.next_priority()
+        key, _ = waiting.keys[priority].popitem(last=False)
+        self._rotation[is_low].move_to_end(tenant)
+        self._dequeued += 1
+        waiting.dequeued += not is_low
         self._removed(tenant)
-        return popped
+        return key, priority
 
     def is_ready(self, may_acquire: Callable[[Hashable], bool]) -> bool:
         """Return whether a key of an admissible tenant waits."""
-        return self._next(may_acquire) is not None
+        return any(may_acquire(tenant) for tenant in self._tenants)
 
-    def has(self, tenant: Hashable, priority: Priority) -> bool:
-        """Return whether keys of the tenant wait at this priority."""
-        waiting = self._waiting.get(tenant)
-        return waiting is not None and bool(waiting.keys[priority])
+    def has_high(self, may_acquire: Callable[[Hashable], bool]) -> bool:
+        """Return whether a key of priority HIGH of an admissible tenant waits."""
+        return any(
+            self._tenants[tenant].keys[Priority.HIGH] and may_acquire(tenant) for tenant in self._rotation[False]
+        )
 
     def remove(self, key: K) -> None:
         """Take a key out, if it waits."""
         tenant = self._tenant(key)
-        waiting = self._waiting.get(tenant)
+        waiting = self._tenants.get(tenant)
         priority = waiting.priority(key) if waiting is not None else None
         if waiting is not None and priority is not None:
             del waiting.keys[priority][key]
@@ -110,13 +125,20 @@ class FairQueue(Generic[K]):
 
     def oldest(self) -> float | None:
         """Return the time since which the longest waiting key waits."""
-        firsts = (next(iter(keys.values())) for waiting in self._waiting.values() for keys in waiting.keys if keys)
-        return min(firsts, default=None)
-
-    def _next(self, may_acquire: Callable[[Hashable], bool]) -> Hashable | None:
-        return next((tenant for tenant in self._waiting if may_acquire(tenant)), None)
+        queues = (keys for waiting in self._tenants.values() for keys in waiting.keys.values())
+        return min((next(iter(keys.values())) for keys in queues if keys), default=None)
 
     def _removed(self, tenant: Hashable) -> None:
         self._length -= 1
-        if not any(self._waiting[tenant].keys):
-            del self._waiting[tenant]
+        self._update_rotation(tenant)
+        if not self._tenants[tenant]:
+            del self._tenants[tenant]
+
+    def _update_rotation(self, tenant: Hashable) -> None:
+        """Keep a tenant in the rotation of each priority at which it has keys."""
+        keys = self._tenants[tenant].keys
+        for is_low, waits in ((False, keys[Priority.HIGH] or keys[Priority.NORMAL]), (True, keys[Priority.LOW])):
+            if waits:
+                self._rotation[is_low].setdefault(tenant)
+            else:
+                self._rotation[is_low].pop(tenant, None)

@@ -57,7 +57,7 @@ class WorkQueue(Generic[K]):
         self._rate_limiter: RateLimiter[K] = RateLimiter(rate_limit)
         self._processing: set[K] = set()
         self._dirty: dict[K, Priority] = {}  # keys with events since a worker took them
-        self._timers: dict[K, Timer] = {}
+        self._timers: dict[K, tuple[Timer, Priority]] = {}
         self._failures: dict[K, int] = {}
         self._idle_workers: deque[asyncio.Future[None]] = deque()
         self._backlog_seen = float("-inf")
@@ -90,19 +90,20 @@ class WorkQueue(Generic[K]):
             return
         delay = self._rate_limiter.delay(key, self._clock.time())
         if delay > 0:
-            self.add_after(key, delay)
+            self.add_after(key, delay, priority)
         elif self._waiting.put(key, self._clock.time(), priority):
             self._notify()
 
-    def add_after(self, key: K, delay: float) -> None:
-        """Reconcile the key in `delay` seconds; of several requests the earliest counts."""
-        when = self._clock.time() + delay
-        timer = self._timers.get(key)
-        if not self._open or (timer is not None and timer.when() <= when):
+    def add_after(self, key: K, delay: float, priority: Priority = Priority.NORMAL) -> None:
+        """Reconcile the key in `delay` seconds; of several requests, the earliest time and highest priority count."""
+        if not self._open:
             return
-        if timer is not None:
+        when = self._clock.time() + delay
+        if key in self._timers:
+            timer, other = self._timers[key]
+            when, priority = min(when, timer.when()), min(priority, other)
             timer.cancel()
-        self._timers[key] = self._clock.call_at(when, lambda: self._due(key))
+        self._timers[key] = self._clock.call_at(when, lambda: self._on_timer(key, priority)), priority
 
     async def get(self) -> K | None:
         """Wait for a key and take it; return None when the queue is closed."""
@@ -157,7 +158,7 @@ class WorkQueue(Generic[K]):
     def close(self) -> None:
         """Give out nothing more; each waiting `get` returns None."""
         self._open, self._closed = False, True
-        for timer in self._timers.values():
+        for timer, _ in self._timers.values():
             timer.cancel()
         self._timers.clear()
         while self._idle_workers:
@@ -169,7 +170,9 @@ class WorkQueue(Generic[K]):
             return None
         key, priority = popped
         tenant, now = self._tenant(key), self._clock.time()
-        if priority is Priority.HIGH and self._waiting.has(tenant, Priority.HIGH):
+        if priority is Priority.HIGH and self._waiting.has_high(
+            lambda other: other == tenant or self._share.may_acquire(other)
+        ):
             self._backlog_seen = now
         self._processing.add(key)
         self._share.acquire(tenant)
@@ -178,8 +181,8 @@ class WorkQueue(Generic[K]):
         return key
 
     def _cancel_timer(self, key: K) -> None:
-        timer = self._timers.pop(key, None)
-        if timer is not None:
+        if key in self._timers:
+            timer, _ = self._timers.pop(key)
             timer.cancel()
 
     def _notify(self) -> None:
@@ -194,6 +197,6 @@ class WorkQueue(Generic[K]):
                 idle.set_result(None)
                 return
 
-    def _due(self, key: K) -> None:
-        self._timers.pop(key, None)
-        self.add(key)
+    def _on_timer(self, key: K, priority: Priority) -> None:
+        del self._timers[key]
+        self.add(key, priority)
