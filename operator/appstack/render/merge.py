@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 
 from appstack.k8s.metadata import Manifest
@@ -34,9 +36,14 @@ def overlay(base: Mapping[str, Any], own: Mapping[str, Any]) -> Manifest:
 
 
 def _merge_lists(base: list[Manifest], own: list[Manifest], *, key: tuple[str, ...]) -> list[Manifest]:
-    def identity(item: Manifest) -> tuple[Any, ...]:
-        return tuple(item.get(part, _KEY_DEFAULTS.get(part)) for part in key)
-
+    if len(key) == 1:
+        identity: Callable[[Manifest], Any] = itemgetter(*key)
+    else:
+        identity = partial(_identity, key)
     overrides = {identity(item): item for item in own}
     kept = [overrides.pop(identity(item), item) for item in base]
     return [*kept, *(item for item in own if identity(item) in overrides)]
+
+
+def _identity(key: tuple[str, ...], item: Manifest) -> tuple[Any, ...]:
+    return tuple(item.get(part, _KEY_DEFAULTS.get(part)) for part in key)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from appstack.api.containers import Container
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
@@ -55,7 +57,8 @@ def network_policy(context: Context, *services: Manifest | None) -> Manifest | N
     policy = context.spec.network_policy
     if policy is None or not policy.enabled:
         return None
-    ports = [*(port for service in services for port in _target_ports(context, service)), *_host_ports(context)]
+    named_ports = _named_ports(context)
+    ports = [*(port for service in services for port in _target_ports(service, named_ports)), *_host_ports(context)]
     distinct_ports = list({(port["port"], port["protocol"]): port for port in ports}.values())
     rule: Manifest = {"ports": distinct_ports}
     if policy.from_:
@@ -68,25 +71,25 @@ def network_policy(context: Context, *services: Manifest | None) -> Manifest | N
     return {**context.child("networking.k8s.io/v1", "NetworkPolicy", name=context.name), "spec": spec}
 
 
-def _target_ports(context: Context, service: Manifest | None) -> list[Manifest]:
+def _target_ports(service: Manifest | None, named_ports: Mapping[tuple[str, str], int]) -> list[Manifest]:
     """Return the target ports of a Service, as a NetworkPolicy lists them."""
     ports = service["spec"].get("ports", []) if service else []
     return [
-        {"port": _port_number(context, port["targetPort"], protocol), "protocol": protocol}
+        {"port": named_ports.get((str(port["targetPort"]), protocol), port["targetPort"]), "protocol": protocol}
         for port in ports
         for protocol in (port.get("protocol", "TCP"),)
     ]
 
 
-def _port_number(context: Context, target: int | str, protocol: str) -> int | str:
-    """Return the number of a Service's targetPort, which may be the name of a port of any container."""
+def _named_ports(context: Context) -> dict[tuple[str, str], int]:
+    """Return the numbers of all ports that a Service's targetPort can name, by name and protocol."""
     proxy = context.spec.proxy
-    numbers = {HTTP_PORT: proxy.port} if proxy and protocol == "TCP" else {}
+    numbers = {(HTTP_PORT, "TCP"): proxy.port} if proxy else {}
     for container in _containers(context):
         for port in container.ports or []:
-            if port.name and (port.protocol or "TCP") == protocol:
-                numbers.setdefault(port.name, port.container_port)
-    return numbers.get(str(target), target)
+            if port.name:
+                numbers.setdefault((port.name, port.protocol or "TCP"), port.container_port)
+    return numbers
 
 
 def _host_ports(context: Context) -> list[Manifest]:

@@ -97,7 +97,7 @@ def _init_containers(context: Context, files: Files) -> list[Manifest]:
 
 def _backend(context: Context, files: Files, *, exposed: bool) -> Manifest:
     backend = context.spec.backend
-    fields = through_proxy(context, with_ports(backend, backend.dump()))
+    fields = through_proxy(context, with_ports(backend, context.backend_fields))
     fields = with_default_readiness(context, fields, exposed=exposed)
     fields = with_pre_stop(context, fields, exposed=exposed)
     return _with_mounts(fields, files.mounts(BACKEND))
@@ -113,8 +113,8 @@ def _with_inherited_fields(context: Context, files: Files, container: InitContai
     own = {name: value for name, value in container.dump().items() if name not in _APPSTACK_FIELDS}
     inherits = container.image is None
     if inherits:
-        backend = context.spec.backend.dump()
-        own = overlay({key: value for key, value in backend.items() if key not in _NOT_INHERITED}, own)
+        backend = context.backend_fields.items()
+        own = overlay({key: value for key, value in backend if key not in _NOT_INHERITED}, own)
     return _with_mounts(with_ports(container, own), files.mounts(container.name, inherits=inherits))
 
 
@@ -144,7 +144,12 @@ def _cache_preparation(context: Context, users: Sequence[Manifest]) -> Manifest 
     caches = [volume.name for volume in context.spec.volumes if isinstance(volume.kind, NodeCache)]
     if not caches:
         return None
-    chown_args = [arg for name in caches for arg in (*_owner_and_mode(context, users, name), f"{CACHE_ROOT}/{name}")]
+    users_by_volume = _users_by_volume(context, users)
+    chown_args = [
+        argument
+        for name in caches
+        for argument in (*_owner_and_mode(context, users_by_volume.get(name, set())), f"{CACHE_ROOT}/{name}")
+    ]
     return {
         "name": "appstack-cache",
         "image": context.settings.helper_image,
@@ -160,20 +165,26 @@ def _cache_preparation(context: Context, users: Sequence[Manifest]) -> Manifest 
     }
 
 
-def _owner_and_mode(context: Context, users: Sequence[Manifest], volume: str) -> tuple[str, str]:
+def _users_by_volume(context: Context, containers: Sequence[Manifest]) -> dict[str, set[int | None]]:
+    """Return the users of the containers that mount each volume, by its name; None is the user of an image."""
+    pod = context.spec.pod.security_context
+    default_user = pod.run_as_user if pod else None
+    users: dict[str, set[int | None]] = {}
+    for container in containers:
+        user = container.get("securityContext", {}).get("runAsUser", default_user)
+        for name in {mount["name"] for mount in container.get("volumeMounts", ())}:
+            users.setdefault(name, set()).add(user)
+    return users
+
+
+def _owner_and_mode(context: Context, users: set[int | None]) -> tuple[str, str]:
     """Return owner and mode of a cache: of the one user whose containers mount it, else open to every user.
 
     Only pods of this AppStack in this namespace mount the directory, so an open mode gives access to no others.
     """
-    pod = context.spec.pod.security_context
-    default_user = pod.run_as_user if pod else None
-    user_ids = {
-        container.get("securityContext", {}).get("runAsUser", default_user)
-        for container in users
-        if any(mount["name"] == volume for mount in container.get("volumeMounts", []))
-    }
-    user = user_ids.pop() if len(user_ids) == 1 else None
+    user = next(iter(users)) if len(users) == 1 else None
     if user is None:
         return "0:0", "0777"
+    pod = context.spec.pod.security_context
     group = (pod and (pod.fs_group or pod.run_as_group)) or 0
     return f"{user}:{group}", "0770"

@@ -67,7 +67,7 @@ def _with_target_port(context: Context, port: Manifest) -> Manifest:
         return port
     if context.spec.proxy is not None:
         return {**port, "targetPort": HTTP_PORT}
-    numbers = [backend_port.container_port for backend_port in context.spec.backend.ports or []]
+    numbers = context.backend_ports
     target = port["port"] if port["port"] in numbers else next(iter(numbers), port["port"])
     return {**port, "targetPort": target}
 
