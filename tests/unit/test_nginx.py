@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from appstack.render.nginx_syntax import Directive, NginxSyntaxError, UnbalancedBlock, directive, parse, serialize
+from appstack.render.nginx_syntax import (
+    MAX_TOKENS,
+    Directive,
+    NginxSyntaxError,
+    UnbalancedBlock,
+    directive,
+    parse,
+    serialize,
+)
 
 VALID = {
     "": (),
@@ -57,3 +65,9 @@ def test_invalid_text_is_rejected_with_its_line(config: str, expected: tuple[typ
 def test_serialized_argument_is_parsed_back(argument: str) -> None:
     directives = (directive("a", argument, block=[directive("b", argument)]),)
     assert parse(serialize(directives)) == directives
+
+
+def test_text_with_too_many_tokens_is_not_parsed() -> None:
+    assert MAX_TOKENS // 2 == len(parse("a;" * (MAX_TOKENS // 2)))
+    with pytest.raises(NginxSyntaxError, match="line 2: AppStack parses at most 20000 words and symbols"):
+        parse("a;" * (MAX_TOKENS // 2) + "\na;")

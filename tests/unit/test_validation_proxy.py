@@ -185,6 +185,14 @@ CONFIGURATION = {
         with_config(f"include /etc/nginx/health.conf; {LISTENS}"),
         [MUST_INCLUDE],
     ),
+    "different includes than can be matched": (
+        with_config("".join(f"include /etc/nginx/x{number}/*.conf; " for number in range(33)) + LISTENS),
+        [],
+    ),
+    "include with a name longer than any file": (
+        with_config(f"include /etc/nginx/appstack/{'*' * 256}; {LISTENS}"),
+        [MUST_INCLUDE],
+    ),
     "include in a comment": (with_config(f"# include /etc/nginx/appstack/*.conf;\\n {LISTENS}"), [MUST_INCLUDE]),
     "configuration without the health server for a probe of the backend": (
         with_config(LISTENS, ", backend: {image: x, ports: [{containerPort: 1}], livenessProbe: {httpGet: {}}}"),

@@ -9,15 +9,16 @@ from typing import Final
 
 _UNQUOTED = re.compile(r"[^\s;{}'\"\\#]+")
 _MAX_DEPTH: Final = 64  # nginx itself nests only a few blocks: http, server, location, if
+MAX_TOKENS: Final = 20_000
+"""Maximum number of names, arguments and symbols of a text that is parsed; a long nginx.conf has a few thousand."""
 
 # One token as nginx's own parser reads it. Only white space, `;` and `{` end an unquoted argument, except the `{` of
-# `${name}`. A backslash escapes the character after it.
+# `${name}`. A backslash escapes the character after it. No repetition gives back characters, so matching is linear.
 _TOKEN = re.compile(
-    r"""(?P<space>[ \t\r\n]+)
-      | (?P<comment>\#[^\n]*)
-      | (?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')(?P<unseparated>(?![ \t\r\n;{)]|\Z))?
+    r"""(?P<space>(?:[ \t\r\n]++|\#[^\n]*+)++)
+      | (?P<quoted>"(?:[^"\\]++|\\.)*+"|'(?:[^'\\]++|\\.)*+')(?P<unseparated>(?![ \t\r\n;{)]|\Z))?
       | (?P<punctuation>[;{}])
-      | (?P<unquoted>(?!["'])(?:\\.|\$\{*|[^ \t\r\n;{\\$])+)""",
+      | (?P<unquoted>(?!["'])(?:[^ \t\r\n;{\\$]++|\\.|\$\{*+)++)""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\([\"'\\trn])")
@@ -78,77 +79,80 @@ def _quoted(arg: str) -> str:
 def parse(config: str) -> tuple[Directive, ...]:
     """Return the directives of a configuration text.
 
-    Raise NginxSyntaxError where nginx would reject the text too, and for Lua blocks and very deep nesting.
+    Raise NginxSyntaxError where nginx would reject the text too, and for Lua blocks, very deep nesting, and more than
+    `MAX_TOKENS` tokens.
     """
     blocks: list[list[Directive]] = [[]]
     headers: list[tuple[str, ...]] = []  # name and arguments of each block that is still open
     values: list[str] = []
-    line = 1
-    for token in _tokens(config):
-        line = token.line
-        if token.punctuation == "":
-            values.append(token.value)
-        elif token.punctuation == "}":
+    position = 0
+    for token, is_punctuation, position in _tokens(config):
+        if not is_punctuation:
+            values.append(token)
+        elif token == "}":
             if values:
-                raise NginxSyntaxError(f"{values[0]!r} is not terminated by ';'", line=line)
+                raise _error(f"{values[0]!r} is not terminated by ';'", config, position)
             if not headers:
-                raise UnbalancedBlock("unexpected '}'", line=line)
+                raise _error("unexpected '}'", config, position, type_=UnbalancedBlock)
             name, *args = headers.pop()
             inner = tuple(blocks.pop())
             blocks[-1].append(Directive(name, tuple(args), inner))
         elif not values:
-            raise NginxSyntaxError(f"unexpected {token.punctuation!r}", line=line)
-        elif token.punctuation == ";":
+            raise _error(f"unexpected {token!r}", config, position)
+        elif token == ";":
             blocks[-1].append(Directive(values[0], tuple(values[1:])))
             values = []
         else:
-            _check_block(values[0], depth=len(headers), line=line)
+            _check_block(values[0], depth=len(headers), config=config, position=position)
             headers.append(tuple(values))
             blocks.append([])
             values = []
     if values:
-        raise NginxSyntaxError(f"{values[0]!r} is not terminated by ';'", line=line)
+        raise _error(f"{values[0]!r} is not terminated by ';'", config, position)
     if headers:
-        raise UnbalancedBlock(f"the block of {headers[-1][0]!r} is not closed by '}}'", line=line)
+        message = f"the block of {headers[-1][0]!r} is not closed by '}}'"
+        raise _error(message, config, position, type_=UnbalancedBlock)
     return tuple(blocks[0])
 
 
-def _check_block(name: str, *, depth: int, line: int) -> None:
+def _check_block(name: str, *, depth: int, config: str, position: int) -> None:
     """Raise NginxSyntaxError for a block that this parser does not support."""
     if name.endswith("_by_lua_block"):
-        raise NginxSyntaxError(f"{name!r} contains Lua, which AppStack cannot parse", line=line)
+        raise _error(f"{name!r} contains Lua, which AppStack cannot parse", config, position)
     if depth >= _MAX_DEPTH:
-        raise NginxSyntaxError(f"{name!r} is nested more than {_MAX_DEPTH} levels deep", line=line)
+        raise _error(f"{name!r} is nested more than {_MAX_DEPTH} levels deep", config, position)
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """A name or argument with its quotes and escapes resolved, or one of `;`, `{` and `}`."""
-
-    line: int
-    value: str = ""
-    punctuation: str = ""
+def _error(
+    message: str, config: str, position: int, *, type_: type[NginxSyntaxError] = NginxSyntaxError
+) -> NginxSyntaxError:
+    return type_(message, line=config.count("\n", 0, position) + 1)
 
 
-def _tokens(config: str) -> Iterator[_Token]:
-    position, line = 0, 1
-    while position < len(config):
-        match = _TOKEN.match(config, position)
-        if match is None:
-            raise NginxSyntaxError("a quote or a backslash is not closed", line=line)
-        raw = match[0]
-        if match["unseparated"] is not None:
-            following = config[match.end()]
-            raise NginxSyntaxError(f"unexpected {following!r} after a closing quote", line=line + raw.count("\n"))
-        if match["punctuation"]:
-            yield _Token(line, punctuation=raw)
-        elif match["quoted"]:
-            yield _Token(line, value=_unescaped(raw[1:-1]))
-        elif match["unquoted"]:
-            yield _Token(line, value=_unescaped(raw))
-        position = match.end()
-        line += raw.count("\n")
+def _tokens(config: str) -> Iterator[tuple[str, bool, int]]:
+    """Yield each token without its quotes and escapes, whether it is one of `;`, `{` and `}`, and its position."""
+    count = end = 0
+    for match in _TOKEN.finditer(config):
+        kind, start = match.lastgroup, match.start()
+        if start > end:
+            break  # the text between is no token
+        end = match.end()
+        if kind == "space":
+            continue
+        if kind == "unseparated":
+            raise _error(f"unexpected {config[end]!r} after a closing quote", config, end)
+        count += 1
+        if count > MAX_TOKENS:
+            raise _error(f"AppStack parses at most {MAX_TOKENS} words and symbols", config, start)
+        if kind == "punctuation":
+            yield match[0], True, start
+        else:
+            yield _unescaped(match[0][1:-1] if kind == "quoted" else match[0]), False, start
+    if end < len(config):
+        raise _error("a quote or a backslash is not closed", config, end)
 
 
 def _unescaped(raw: str) -> str:
+    if "\\" not in raw:
+        return raw
     return _ESCAPE.sub(lambda match: _CONTROL.get(match[1], match[1]), raw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -12,6 +13,7 @@ from appstack.render import nginx_syntax as nginx
 from appstack.render.nginx_syntax import Directive
 from appstack.render.paths import HEALTH_CONF, NGINX_CONF, NGINX_DIR, SERVER_DIR, STATIC_CONF
 from appstack.validation.context import ValidationContext
+from appstack.validation.mount_paths import path_segments
 
 NGINX_TEST_HINT: Final = "test the configuration with `nginx -t`, as the pod does before nginx starts"
 
@@ -22,6 +24,10 @@ _OVERRIDDEN_FIELDS: Final = {
     "clientMaxBodySize": "client_max_body_size",
     "readTimeoutSeconds": "read_timeout_seconds",
 }
+_NGINX_CONF_DIR: Final = PurePosixPath(NGINX_CONF).parent
+_GENERATED: Final = path_segments(NGINX_DIR)
+_MAX_NAME_LENGTH: Final = 255  # of a file, in Linux
+_MAX_PATTERNS: Final = 32  # different includes that are matched; with more, any file counts as included
 
 
 def overridden_fields(context: ValidationContext) -> Iterator[ValidationIssue]:
@@ -87,7 +93,7 @@ def _missing_listen(proxy: Proxy, directives: Iterable[Directive]) -> Iterator[V
 def _is_known_include(include: Directive) -> bool:
     """Return whether an include is known to add no server of the author's: a generated file or mime.types."""
     pattern = _include_pattern(include)
-    return pattern.name == "mime.types" or pattern.is_relative_to(NGINX_DIR)
+    return pattern[-1:] == ("mime.types",) or pattern[: len(_GENERATED)] == _GENERATED
 
 
 def _children(directives: Iterable[Directive], name: str) -> list[Directive]:
@@ -96,20 +102,33 @@ def _children(directives: Iterable[Directive], name: str) -> list[Directive]:
 
 
 def _flatten(directives: Iterable[Directive]) -> Iterator[Directive]:
-    for each in directives:
-        yield each
-        yield from _flatten(each.block or ())
+    """Yield the directives and those of their blocks, in the order of the text."""
+    pending = [iter(directives)]
+    while pending:
+        for each in pending[-1]:
+            yield each
+            if each.block:
+                pending.append(iter(each.block))
+                break
+        else:
+            pending.pop()
 
 
 def _includes_file(directives: Iterable[Directive], path: str) -> bool:
     """Return whether one of the directives includes the file."""
-    includes = (each for each in directives if each.name == "include" and each.args)
-    return any(PurePosixPath(path).match(str(_include_pattern(include))) for include in includes)
+    segments = path_segments(path)
+    patterns = {_include_pattern(each) for each in directives if each.name == "include" and each.args}
+    candidates = [each for each in patterns if len(each) == len(segments) and max(map(len, each)) <= _MAX_NAME_LENGTH]
+    return len(candidates) > _MAX_PATTERNS or any(
+        all(fnmatchcase(segment, part) for segment, part in zip(segments, pattern, strict=True))
+        for pattern in candidates
+    )
 
 
-def _include_pattern(include: Directive) -> PurePosixPath:
-    """Return the absolute pattern of an include; nginx resolves it from the directory of its nginx.conf."""
-    return PurePosixPath(NGINX_CONF).parent / "".join(include.args[:1])
+def _include_pattern(include: Directive) -> tuple[str, ...]:
+    """Return the segments of an include's pattern; nginx resolves it from the directory of its nginx.conf."""
+    pattern = "".join(include.args[:1])
+    return path_segments(pattern if pattern.startswith("/") else f"{_NGINX_CONF_DIR}/{pattern}")
 
 
 CHECKS: Final = (overridden_fields, required_includes)
