@@ -104,8 +104,7 @@ def _ambassador(context: ValidationContext, container: ContainerView, sidecar: S
 
 
 def _adapter(context: ValidationContext, container: ContainerView) -> Iterator[ValidationIssue]:
-    own = context.visible_volumes(container)
-    shared = any(own & context.visible_volumes(other) for other in context.containers if other is not container)
+    shared = any(context.users_of_volume[name] > 1 for name in context.visible_volumes[container.field])
     if not (shared or container.spec.ports):
         yield ValidationIssue(
             container.field,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 from appstack.api import AppStack, AppStackSpec
-from appstack.api.containers import BACKEND, PROXY, Container, InitContainer, Sidecar
+from appstack.api.containers import BACKEND, PROXY, Container, InitContainer, Proxy, Sidecar
 from appstack.api.kube import ContainerPort, VolumeMount
 from appstack.api.service import DEFAULT_SERVICE
 from appstack.settings import Settings
@@ -23,7 +25,7 @@ class Mount:
     volume: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class ContainerView:
     """A container of the pod, and the field that declares it."""
 
@@ -33,17 +35,49 @@ class ContainerView:
     inherits_backend: bool = False  # without an image of its own, a container runs the backend's, with its mounts
     runs_to_completion: bool = False  # before the backend starts
 
-    def own_mounts(self) -> list[Mount]:
-        """Return the volume mounts that the container itself declares."""
-        declared: Iterable[VolumeMount] = self.spec.volume_mounts or []
-        return [
+    @cached_property
+    def own_mounts(self) -> tuple[Mount, ...]:
+        """The volume mounts that the container itself declares."""
+        declared: Iterable[VolumeMount] = self.spec.volume_mounts or ()
+        return tuple(
             Mount(f"{self.field}.volumeMounts[{index}]", mount.mount_path, mount.name)
             for index, mount in enumerate(declared)
-        ]
+        )
 
-    def ports(self) -> list[tuple[str, ContainerPort]]:
-        """Return the ports that the container declares, each with its field."""
-        return [(f"{self.field}.ports[{index}]", port) for index, port in enumerate(self.spec.ports or [])]
+    @cached_property
+    def own_volumes(self) -> frozenset[str]:
+        """The names of the volumes that the container mounts, serves or has as a device, without inherited ones."""
+        devices = (device.name for device in self.spec.volume_devices or ())
+        static = self.spec.static if isinstance(self.spec, Proxy) else ()
+        served = (each.volume for each in static if each.volume)
+        return frozenset((*(mount.volume for mount in self.own_mounts), *devices, *served))
+
+    @cached_property
+    def ports(self) -> tuple[tuple[str, ContainerPort], ...]:
+        """The ports that the container declares, each with its field."""
+        return tuple((f"{self.field}.ports[{index}]", port) for index, port in enumerate(self.spec.ports or ()))
+
+    @cached_property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The ports on which the container listens: the proxy's two own ports first, then its declared ports."""
+        declared = (
+            Listener(
+                field=f"{field}.containerPort",
+                number=port.container_port,
+                protocol=port.protocol or "TCP",
+                name=port.name or "",
+                host_port=port.host_port,
+                host_ip=port.host_ip or "",
+            )
+            for field, port in self.ports
+        )
+        if not isinstance(self.spec, Proxy):
+            return tuple(declared)
+        return (
+            Listener("spec.proxy.port", self.spec.port),
+            Listener("spec.proxy.healthPort", self.spec.health_port),
+            *declared,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +130,19 @@ class ValidationContext:
         return tuple(container for container in self.containers if not container.runs_to_completion)
 
     @cached_property
-    def volume_names(self) -> tuple[str, ...]:
-        """The names of the volumes in spec.volumes."""
-        return tuple(volume.name for volume in self.spec.volumes)
+    def volume_names(self) -> dict[str, None]:
+        """The names of the volumes in spec.volumes, in their order."""
+        return dict.fromkeys(volume.name for volume in self.spec.volumes)
+
+    @cached_property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The ports on which the containers that run at the same time listen."""
+        return tuple(listener for container in self.concurrent_containers for listener in container.listeners)
+
+    @cached_property
+    def tcp_ports(self) -> frozenset[int]:
+        """The numbers of the TCP ports among `listeners`."""
+        return frozenset(listener.number for listener in self.listeners if listener.protocol == "TCP")
 
     @property
     def max_pods(self) -> int | None:
@@ -116,11 +160,10 @@ class ValidationContext:
             case "Pod":
                 return 1
 
-    @property
+    @cached_property
     def uses_host_port(self) -> bool:
         """Whether a container listens on a port of the node, which every port is with hostNetwork."""
-        listeners = [each for container in self.concurrent_containers for each in self.listeners(container)]
-        return any(each.host_port is not None or self.spec.pod.host_network for each in listeners)
+        return any(each.host_port is not None or self.spec.pod.host_network for each in self.listeners)
 
     @cached_property
     def has_service(self) -> bool:
@@ -139,43 +182,40 @@ class ValidationContext:
         """The values of the whole spec, parents before their fields."""
         return field_values("spec", self.spec)
 
-    def inherited_mounts(self, container: ContainerView) -> list[Mount]:
-        """Return the mounts of the backend that a container inherits: those at whose path it has none of its own."""
-        own_paths = {mount.path for mount in container.own_mounts()}
-        return [
-            mount for mount in self.backend.own_mounts() if container.inherits_backend and mount.path not in own_paths
-        ]
+    @cached_property
+    def visible_volumes(self) -> dict[str, frozenset[str]]:
+        """The names of the volumes that each container uses or inherits, by the field of the container."""
+        return {
+            container.field: container.own_volumes | self._inherited_volumes(container) for container in self.containers
+        }
 
-    def visible_volumes(self, container: ContainerView) -> set[str]:
-        """Return the names of the volumes that a container mounts, inherits, serves or has as a device."""
-        visible = {mount.volume for mount in [*self.inherited_mounts(container), *container.own_mounts()]}
-        if self.spec.proxy is not None and container.spec is self.spec.proxy:
-            visible |= {static.volume for static in self.spec.proxy.static if static.volume}
-        if container.inherits_backend:
-            visible |= {device.name for device in self.backend.spec.volume_devices or []}
-        return visible | {device.name for device in container.spec.volume_devices or []}
+    @cached_property
+    def users_of_volume(self) -> Counter[str]:
+        """The number of containers that use or inherit each volume, by its name."""
+        return Counter(chain.from_iterable(self.visible_volumes.values()))
 
-    def listeners(self, container: ContainerView) -> list[Listener]:
-        """Return the ports on which a container listens: the proxy's two own ports first, then its declared ports."""
-        declared = [
-            Listener(
-                field=f"{field}.containerPort",
-                number=port.container_port,
-                protocol=port.protocol or "TCP",
-                name=port.name or "",
-                host_port=port.host_port,
-                host_ip=port.host_ip or "",
-            )
-            for field, port in container.ports()
-        ]
-        proxy = self.spec.proxy
-        if proxy is None or container.spec is not proxy:
-            return declared
-        return [
-            Listener("spec.proxy.port", proxy.port),
-            Listener("spec.proxy.healthPort", proxy.health_port),
-            *declared,
-        ]
+    def _inherited_volumes(self, container: ContainerView) -> frozenset[str]:
+        """Return the volumes of the backend that the container does not replace at all their paths."""
+        if not container.inherits_backend:
+            return frozenset()
+        replaced = {mount.path for mount in container.own_mounts} & self._volumes_by_path.keys()
+        if not replaced:
+            return self.backend.own_volumes
+        mounted, hidden = self._mounts_by_volume, Counter(self._volumes_by_path[path] for path in replaced)
+        unmounted = {name for name in hidden if hidden[name] == mounted[name]}
+        return self.backend.own_volumes - unmounted | self._devices
+
+    @cached_property
+    def _devices(self) -> frozenset[str]:
+        return frozenset(device.name for device in self.backend.spec.volume_devices or ())
+
+    @cached_property
+    def _volumes_by_path(self) -> dict[str, str]:
+        return {mount.path: mount.volume for mount in self.backend.own_mounts}
+
+    @cached_property
+    def _mounts_by_volume(self) -> Counter[str]:
+        return Counter(self._volumes_by_path.values())
 
 
 def _view(list_field: str, index: int, container: InitContainer | Sidecar) -> ContainerView:

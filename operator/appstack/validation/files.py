@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from appstack.api.containers import BACKEND, Proxy
@@ -26,12 +26,11 @@ def _located(context: ValidationContext) -> list[tuple[str, File]]:
 
 def containers_and_duplicates(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each file of an unknown container, and for each path that a container has twice."""
-    names = [container.name for container in context.containers]
+    names = dict.fromkeys(container.name for container in context.containers)
+    hint = available_hint(names, if_none="")
     for field, file in _located(context):
         if file.container not in names:
-            yield ValidationIssue(
-                f"{field}.container", f"there is no container {file.container!r}", available_hint(names, if_none="")
-            )
+            yield ValidationIssue(f"{field}.container", f"there is no container {file.container!r}", hint)
     located = [(f"{field}.path", (file.container, file.path)) for field, file in _located(context)]
     yield from duplicate_issues(located, key=tuple, describe=lambda key: f"the file {key[1]!r} of {key[0]}")
 
@@ -107,17 +106,14 @@ def readable_modes(context: ValidationContext) -> Iterator[ValidationIssue]:
     security = context.spec.pod.security_context
     if security and security.fs_group is not None:
         return
+    paths: dict[str, set[str]] = {}
+    for file in context.spec.files:
+        paths.setdefault(file.container, set()).add(file.path)
+    readers = [container for container in context.containers if _runs_as_non_root(context, container)]
     for field, file in _located(context):
         if file.mode & _READABLE_BY_OTHERS:
             continue
-        reader = next(
-            (
-                container
-                for container in context.containers
-                if _mounts_file(context, container, file) and _runs_as_non_root(context, container)
-            ),
-            None,
-        )
+        reader = next((each for each in readers if _mounts_file(each, file, paths.get(each.name, ()))), None)
         if reader is not None:
             message = (
                 f"{reader.field} cannot read the file: it does not run as root, the owner, and {file.mode:04o} "
@@ -127,10 +123,10 @@ def readable_modes(context: ValidationContext) -> Iterator[ValidationIssue]:
             yield ValidationIssue(f"{field}.mode", message, hint)
 
 
-def _mounts_file(context: ValidationContext, container: ContainerView, file: File) -> bool:
+def _mounts_file(container: ContainerView, file: File, own_paths: Collection[str]) -> bool:
+    """Return whether a container mounts a file: its own, or one of the backend at a path where it has none."""
     if file.container == container.name:
         return True
-    own_paths = {each.path for each in context.spec.files if each.container == container.name}
     return container.inherits_backend and file.container == BACKEND and file.path not in own_paths
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from appstack.errors import ValidationIssue
 from appstack.k8s.metadata import RESERVED_PREFIX
 
 Item = TypeVar("Item")
+
+MAX_LISTED_NAMES: Final = 20
+"""A hint is part of every issue of its kind, so a long one would be repeated often."""
 
 
 def duplicate_issues(
@@ -38,6 +41,9 @@ def reserved_name_issue(field: str) -> ValidationIssue:
 
 
 def available_hint(names: Iterable[str], *, if_none: str) -> str:
-    """Return a hint that lists the names that exist, or `if_none` if the list is empty."""
-    listed = ", ".join(dict.fromkeys(names))
-    return f"use one of: {listed}" if listed else if_none
+    """Return a hint that lists names that exist, and the number of those it leaves out, or `if_none` without a name."""
+    distinct = list(dict.fromkeys(names))
+    omitted = len(distinct) - MAX_LISTED_NAMES
+    listed = ", ".join(distinct[:MAX_LISTED_NAMES])
+    more = f" and {omitted} more" if omitted > 0 else ""
+    return f"use one of: {listed}{more}" if listed else if_none

@@ -48,11 +48,12 @@ def unsupported_fields(context: ValidationContext) -> Iterator[ValidationIssue]:
     unsupported = [(row, row.unsupported_on[kind]) for row in SUPPORT_TABLE if kind in row.unsupported_on]
     written: dict[str, list[FieldValue]] = {f"spec.{row.path}": [] for row, _ in unsupported}
     for each in context.field_values:
-        written.get(_LIST_INDEX.sub("[]", each.field), []).append(each)
+        if (path := _LIST_INDEX.sub("[]", each.field)) in written:
+            written[path].append(each)
     for row, reason in unsupported:
-        for path, value in written[f"spec.{row.path}"]:
-            if row.value in (None, value) and _applies(context, reason):
-                yield ValidationIssue(path, reason.message.format(kind=kind), reason.hint)
+        found = [each for each in written[f"spec.{row.path}"] if row.value in (None, each.value)]
+        for path, _ in found if found and _applies(context, reason) else ():
+            yield ValidationIssue(path, reason.message.format(kind=kind), reason.hint)
 
 
 def _applies(context: ValidationContext, reason: UnsupportedReason) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from appstack.api.containers import BACKEND, Proxy
@@ -21,36 +22,55 @@ _HINTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MountPoint:
     """A path in a container at which a volume, a file or a device is mounted."""
 
     path: str
     source: str  # the field that declares it, or the built-in mount
-    own: bool = False  # declared by a field of this container, to which an issue is attributed
+
+    @cached_property
+    def key(self) -> str:
+        """The sort key of the path."""
+        return path_key(self.path)
 
 
-@dataclass(slots=True)
-class _PathTrie:
-    """The mount points at and below one directory."""
+class _DisjointPaths:
+    """Mount points of which none is at, inside or around another one, sorted by key.
 
-    here: MountPoint | None = None
-    first: MountPoint | None = None  # the first that was added at or below the directory
-    children: dict[str, _PathTrie] = field(default_factory=dict)
+    All paths inside a directory are neighbours in this order, so a lookup is a binary search. The total cost is that
+    of sorting strings, however deep the paths are.
+    """
+
+    def __init__(self, mount_points: Iterable[MountPoint] = ()) -> None:
+        self._added: list[MountPoint] = []  # in the order of their addition
+        self._keys: list[str] = []  # sorted
+        self._ranks: list[int] = []  # the index in `_added`, for each key
+        for mount_point in mount_points:
+            self.add(mount_point)
 
     def add(self, mount_point: MountPoint) -> MountPoint | None:
-        """Add a mount point; if one at, above or below the same path exists, return that one instead."""
-        nodes = [self]
-        for segment in path_segments(mount_point.path):
-            if nodes[-1].here:
-                return nodes[-1].here
-            nodes.append(nodes[-1].children.setdefault(segment, _PathTrie()))
-        if nodes[-1].first:
-            return nodes[-1].first
-        nodes[-1].here = mount_point
-        for node in nodes:
-            node.first = node.first or mount_point
-        return None
+        """Add a mount point; if one at, inside or around the same path exists, return that one instead."""
+        conflicting = self.conflicting(mount_point)
+        if conflicting is None:
+            position = bisect_left(self._keys, mount_point.key)
+            self._keys.insert(position, mount_point.key)
+            self._ranks.insert(position, len(self._added))
+            self._added.append(mount_point)
+        return conflicting
+
+    def conflicting(self, mount_point: MountPoint, *, replaced: Set[str] = frozenset()) -> MountPoint | None:
+        """Return the first mount point at, inside or around the same path, except those at a replaced path."""
+        key = mount_point.key
+        start = bisect_left(self._keys, key)
+        if start and key.startswith(self._keys[start - 1]):  # around: the only one, as all are disjoint
+            start, end = start - 1, start
+        else:
+            end = bisect_right(self._keys, key, lo=start, key=lambda other: other[: len(key)])
+        ranks = self._ranks[start:end]
+        if replaced:
+            ranks = [rank for rank in ranks if self._added[rank].path not in replaced]
+        return self._added[min(ranks)] if ranks else None
 
 
 def path_segments(path: str) -> tuple[str, ...]:
@@ -64,21 +84,37 @@ def path_segments(path: str) -> tuple[str, ...]:
     return tuple(segments)
 
 
+def path_key(path: str) -> str:
+    """Return the normalized path with a slash after each segment: a path inside a directory begins with its key."""
+    return "".join(f"{segment}/" for segment in path_segments(path))
+
+
 def overlaps(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each mount of a container at the same path as another, inside it or around it."""
+    files: dict[str, list[MountPoint]] = {}
+    for index, file in enumerate(context.spec.files):
+        files.setdefault(file.container, []).append(MountPoint(file.path, f"spec.files[{index}].path"))
+    backend_built_in = _DisjointPaths(_built_in(context, context.backend))
+    inherited_mounts = _inherited(_mounts(context.backend), backend_built_in)
+    inherited_files = _inherited(files.get(BACKEND, ()), backend_built_in, inherited_mounts)
     for container in context.containers:
-        mounted = _PathTrie()
-        for mount_point in _mount_points(context, container):
-            conflicting = mounted.add(mount_point)
-            if conflicting and mount_point.own:
+        own_mounts, own_files = _mounts(container), files.get(container.name, [])
+        others = [(_DisjointPaths(_built_in(context, container)), frozenset[str]())]
+        if container.inherits_backend:
+            others.append((inherited_mounts, frozenset(mount.path for mount in own_mounts)))
+            others.append((inherited_files, frozenset(file.path for file in own_files)))
+        mounted = _DisjointPaths()
+        for mount_point in (*own_mounts, *_devices(container), *own_files):
+            conflicts = (paths.conflicting(mount_point, replaced=replaced) for paths, replaced in others)
+            conflicting = next(filter(None, conflicts), None) or mounted.add(mount_point)
+            if conflicting:
                 yield _overlap_issue(mount_point, conflicting)
 
 
 def _overlap_issue(mount_point: MountPoint, conflicting: MountPoint) -> ValidationIssue:
-    segments, other_segments = path_segments(mount_point.path), path_segments(conflicting.path)
-    if segments == other_segments:
+    if mount_point.key == conflicting.key:
         message = f"{mount_point.path!r} is already used by {conflicting.source}"
-    elif len(segments) > len(other_segments):
+    elif mount_point.key.startswith(conflicting.key):
         message = f"{mount_point.path!r} is inside {conflicting.path!r} of {conflicting.source}"
     else:
         message = f"{mount_point.path!r} would hide {conflicting.path!r} of {conflicting.source}"
@@ -87,30 +123,30 @@ def _overlap_issue(mount_point: MountPoint, conflicting: MountPoint) -> Validati
     )
 
 
-def _mount_points(context: ValidationContext, container: ContainerView) -> Iterator[MountPoint]:
-    """Yield every mount point of a container, its own last: an overlap is an issue of the later one."""
+def _built_in(context: ValidationContext, container: ContainerView) -> Iterator[MountPoint]:
+    """Yield the mount points that Kubernetes and AppStack add to a container."""
     if context.spec.pod.automount_service_account_token is not False:
         yield MountPoint(TOKEN_PATH, source=_TOKEN)
     if isinstance(container.spec, Proxy):
         for path in (NGINX_CONF, NGINX_DIR, *NGINX_WRITABLE, *([STATIC_ROOT] if container.spec.static else [])):
             yield MountPoint(path, source=_APPSTACK)
-    for mount in context.inherited_mounts(container):
-        yield MountPoint(mount.path, source=f"the inherited {mount.field}.mountPath")
-    yield from _inherited_files(context, container)
-    for mount in container.own_mounts():
-        yield MountPoint(mount.path, source=f"{mount.field}.mountPath", own=True)
-    for index, device in enumerate(container.spec.volume_devices or []):
-        yield MountPoint(device.device_path, source=f"{container.field}.volumeDevices[{index}].devicePath", own=True)
-    for index, file in enumerate(context.spec.files):
-        if file.container == container.name:
-            yield MountPoint(file.path, source=f"spec.files[{index}].path", own=True)
 
 
-def _inherited_files(context: ValidationContext, container: ContainerView) -> Iterator[MountPoint]:
-    own_paths = {file.path for file in context.spec.files if file.container == container.name}
-    for index, file in enumerate(context.spec.files):
-        if container.inherits_backend and file.container == BACKEND and file.path not in own_paths:
-            yield MountPoint(file.path, source=f"the inherited spec.files[{index}].path")
+def _mounts(container: ContainerView) -> list[MountPoint]:
+    return [MountPoint(mount.path, source=f"{mount.field}.mountPath") for mount in container.own_mounts]
+
+
+def _devices(container: ContainerView) -> list[MountPoint]:
+    return [
+        MountPoint(device.device_path, source=f"{container.field}.volumeDevices[{index}].devicePath")
+        for index, device in enumerate(container.spec.volume_devices or ())
+    ]
+
+
+def _inherited(mount_points: Iterable[MountPoint], *others: _DisjointPaths) -> _DisjointPaths:
+    """Return the mount points of the backend that containers inherit, without those that overlap in the backend."""
+    named = (MountPoint(each.path, source=f"the inherited {each.source}") for each in mount_points)
+    return _DisjointPaths(each for each in named if not any(other.conflicting(each) for other in others))
 
 
 def paths(context: ValidationContext) -> Iterator[ValidationIssue]:
@@ -131,8 +167,7 @@ def paths(context: ValidationContext) -> Iterator[ValidationIssue]:
 
 def sub_path_issues(field: str, value: str | None) -> Iterator[ValidationIssue]:
     """Yield an issue if the path is absolute or leaves the volume through `..`."""
-    directory = PurePosixPath(value or "")
-    if directory.is_absolute() or ".." in directory.parts:
+    if value and (value.startswith("/") or ".." in value.split("/")):
         message = f"{value!r} is not a path inside the volume"
         yield ValidationIssue(field, message, "use a relative path without '..'")
 
@@ -141,7 +176,7 @@ def volumes(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each mount of a volume that spec.volumes does not declare."""
     hint = available_hint(context.volume_names, if_none="declare the volume in spec.volumes")
     for container in context.containers:
-        mounted = [(f"{mount.field}.name", mount.volume) for mount in container.own_mounts()]
+        mounted = [(f"{mount.field}.name", mount.volume) for mount in container.own_mounts]
         for index, device in enumerate(container.spec.volume_devices or []):
             mounted.append((f"{container.field}.volumeDevices[{index}].name", device.name))
         for name_field, name in mounted:

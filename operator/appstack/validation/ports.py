@@ -17,7 +17,7 @@ _PORT_NAME: Final = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])
 def declared_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each number, protocol and name of a container port that Kubernetes rejects."""
     for container in context.containers:
-        for field, port in container.ports():
+        for field, port in container.ports:
             yield from port_number_issues(f"{field}.containerPort", port.container_port)
             yield from port_number_issues(f"{field}.hostPort", port.host_port)
             yield from protocol_issues(f"{field}.protocol", port.protocol)
@@ -51,7 +51,7 @@ def conflicting_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
     shared: dict[tuple[int, str], Listener] = {}
     for container in context.containers:
         used = {} if container.runs_to_completion else shared
-        for listener in context.listeners(container):
+        for listener in container.listeners:
             first = used.setdefault((listener.number, listener.protocol), listener)
             if first is not listener:
                 hint = "choose another number; the containers of a pod share their ports"
@@ -62,7 +62,7 @@ def host_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each hostPort that is used twice or that hostNetwork rules out."""
     used: dict[tuple[int, str, str], Listener] = {}
     for container in context.containers:
-        for listener in context.listeners(container):
+        for listener in container.listeners:
             if listener.host_port is None:
                 continue
             field = listener.field.replace("containerPort", "hostPort")
@@ -79,7 +79,7 @@ def port_names(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each duplicate port name: an error within a container, a warning across containers."""
     for container in context.containers:
         first_fields: dict[str, str] = {}
-        for listener in context.listeners(container):
+        for listener in container.listeners:
             first_field = first_fields.setdefault(listener.name, listener.field)
             if listener.name and first_field != listener.field:
                 field = listener.field.replace("containerPort", "name")
@@ -91,7 +91,7 @@ def port_names(context: ValidationContext) -> Iterator[ValidationIssue]:
 def _names_across_containers(context: ValidationContext) -> Iterator[ValidationIssue]:
     first: dict[str, tuple[str, str]] = {}
     for container in context.concurrent_containers:
-        for listener in context.listeners(container):
+        for listener in container.listeners:
             first_container, first_field = first.setdefault(listener.name, (container.field, listener.field))
             if listener.name and first_container != container.field:
                 field = listener.field.replace("containerPort", "name")

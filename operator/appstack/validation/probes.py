@@ -104,13 +104,13 @@ def ports(context: ValidationContext) -> Iterator[ValidationIssue]:
 def _port_issues(
     context: ValidationContext, site: ProbeSite, field: str, action: HTTPGet | TCPSocket
 ) -> Iterator[ValidationIssue]:
-    listeners = context.listeners(site.container)
+    listeners = site.container.listeners
     behind_proxy = site.container is context.backend and context.spec.proxy is not None
     if not listeners and (action.port is None or behind_proxy):
         hint = f"declare the port in {site.container.field}.ports"
         yield ValidationIssue(field, "the container declares no port", hint)
     elif isinstance(action.port, str):
-        names = [listener.name for listener in listeners if listener.name]
+        names = dict.fromkeys(listener.name for listener in listeners if listener.name)
         if action.port not in names:
             hint = available_hint(names, if_none=f"declare a port with this name in {site.container.field}.ports")
             yield ValidationIssue(field, f"the container has no port {action.port!r}", hint)
@@ -121,11 +121,8 @@ def _port_issues(
 def _number_issues(context: ValidationContext, site: ProbeSite, field: str, port: int) -> Iterator[ValidationIssue]:
     """Yield an issue if no container declares the port; a container without declared ports may listen on any."""
     yield from port_number_issues(field, port)
-    if not context.listeners(site.container):
-        return
-    listeners = [listener for container in context.concurrent_containers for listener in context.listeners(container)]
-    if not any(listener.number == port and listener.protocol == "TCP" for listener in listeners):
-        hint = available_hint([str(listener) for listener in context.listeners(site.container)], if_none="")
+    if site.container.listeners and port not in context.tcp_ports:
+        hint = available_hint(map(str, site.container.listeners), if_none="")
         yield ValidationIssue(field, f"no container declares {port}/TCP", hint)
 
 

@@ -12,7 +12,7 @@ from appstack.render import nginx_syntax as nginx
 from appstack.validation.containers import SHARED_LOOPBACK
 from appstack.validation.context import ValidationContext
 from appstack.validation.issues import available_hint, duplicate_issues
-from appstack.validation.mount_paths import sub_path_issues
+from appstack.validation.mount_paths import path_key, sub_path_issues
 from appstack.validation.nginx_config import NGINX_TEST_HINT
 
 
@@ -27,7 +27,7 @@ def upstream(context: ValidationContext) -> Iterator[ValidationIssue]:
     proxy = context.spec.proxy
     if proxy is None:
         return
-    listeners = context.listeners(context.backend)
+    listeners = context.backend.listeners
     if proxy.upstream is None:
         serves = listeners or proxy.static or proxy.server or proxy.config is not None
         if not serves:
@@ -57,8 +57,8 @@ def read_timeout(context: ValidationContext) -> Iterator[ValidationIssue]:
 def server(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for extra directives that nginx cannot parse, or that define a location of AppStack's again."""
     proxy = context.spec.proxy
-    if proxy is None or proxy.server is None:
-        return
+    if proxy is None or proxy.server is None or proxy.config is not None:
+        return  # `nginx_config` refuses the two together
     try:
         yield from _duplicate_locations(context, proxy, nginx.parse(proxy.server))
     except nginx.UnbalancedBlock as error:
@@ -88,10 +88,12 @@ def static(context: ValidationContext) -> Iterator[ValidationIssue]:
     located = [(f"spec.proxy.static[{index}]", each) for index, each in enumerate(proxy.static)]
     for field, each in located:
         yield from _static_source(context, field, each)
+        yield from _image_directory(f"{field}.from", each.from_)
         if each.path == "/" and _has_upstream(context, proxy):
             message = "'/' would hide the backend, which serves every other path"
             hint = "choose a path below /, or remove spec.backend.ports"
             yield ValidationIssue(f"{field}.path", message, hint)
+    yield from _hidden_directories(context, located)
     paths = [(f"{field}.path", each.path) for field, each in located]
     yield from duplicate_issues(paths, key=str, describe=lambda path: f"the path {path!r}")
 
@@ -111,20 +113,30 @@ def _static_source(context: ValidationContext, field: str, entry: Static) -> Ite
     if entry.volume is not None and entry.volume not in context.volume_names:
         hint = available_hint(context.volume_names, if_none="declare the volume in spec.volumes")
         yield ValidationIssue(f"{field}.volume", f"there is no volume {entry.volume!r}", hint)
-    if entry.from_ is not None:
-        yield from _image_directory(context, f"{field}.from", PurePosixPath(entry.from_))
 
 
-def _image_directory(context: ValidationContext, field: str, directory: PurePosixPath) -> Iterator[ValidationIssue]:
+def _image_directory(field: str, path: str | None) -> Iterator[ValidationIssue]:
+    if path is None:
+        return
+    directory = PurePosixPath(path)
     if ".." in directory.parts:
         yield ValidationIssue(field, f"{str(directory)!r} contains '..'", "use a path without '..'")
     elif len(directory.parts) < 2:
         yield ValidationIssue(field, "is the root of the image", "use the directory that holds the files")
-    for mount in context.backend.own_mounts():
-        if directory.is_relative_to(mount.path):
+
+
+def _hidden_directories(context: ValidationContext, located: Iterable[tuple[str, Static]]) -> Iterator[ValidationIssue]:
+    """Yield a warning for each directory of the image where the backend mounts a volume."""
+    mounts = [(path_key(mount.path), mount) for mount in context.backend.own_mounts]
+    for field, entry in located:
+        if entry.from_ is None:
+            continue
+        directory = path_key(entry.from_)
+        mount = next((each for key, each in mounts if directory.startswith(key)), None)
+        if mount is not None:
             message = f"the files come from the image, not from the volume that {mount.field} mounts there"
             hint = f"use volume: {mount.volume} to serve the files of the volume"
-            yield ValidationIssue(field, message, hint, Severity.WARNING)
+            yield ValidationIssue(f"{field}.from", message, hint, Severity.WARNING)
 
 
 CHECKS: Final = (host_network, upstream, read_timeout, server, static)

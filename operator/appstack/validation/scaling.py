@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from appstack.errors import Severity, ValidationIssue
-from appstack.validation.context import ValidationContext
+from appstack.validation.context import ContainerView, ValidationContext
 from appstack.validation.issues import available_hint, enum_issues
 
 _BUDGET: Final = "spec.podDisruptionBudget"
@@ -36,24 +36,27 @@ def autoscaled_requests(context: ValidationContext) -> Iterator[ValidationIssue]
     """Yield a warning for each container without a request that a utilization metric of the autoscaler needs."""
     if context.spec.autoscaling is None:
         return
+    requests = [(container, _requested(context, container)) for container in context.concurrent_containers]
+    names = dict.fromkeys(container.name for container, _ in requests)
+    hint = available_hint(names, if_none="")
     for metric_field, resource, container_name in _utilization_metrics(context):
-        names = [container.name for container in context.concurrent_containers]
         if container_name is not None and container_name not in names:
-            yield ValidationIssue(
-                f"{metric_field}.containerResource.container",
-                f"no container {container_name!r} runs in the pod",
-                available_hint(names, if_none=""),
-            )
-        for container in context.concurrent_containers:
-            resources = container.spec.resources
-            requested = {**((resources and resources.limits) or {}), **((resources and resources.requests) or {})}
-            has_default = container.spec is context.spec.proxy and resource in ("cpu", "memory")
-            if container_name in (None, container.name) and not (resource in requested or has_default):
+            field = f"{metric_field}.containerResource.container"
+            yield ValidationIssue(field, f"no container {container_name!r} runs in the pod", hint)
+        for container, requested in requests:
+            if container_name in (None, container.name) and resource not in requested:
                 message = (
                     f"the autoscaler computes utilization from this request ({metric_field}) and needs it to scale"
                 )
                 field = f"{container.field}.resources.requests.{resource}"
                 yield ValidationIssue(field, message, "set the request of the container, e.g. 100m", Severity.WARNING)
+
+
+def _requested(context: ValidationContext, container: ContainerView) -> set[str]:
+    """Return the resources that a container requests, by default as much as its limit; the proxy has defaults."""
+    resources = container.spec.resources
+    defaults = ("cpu", "memory") if container.spec is context.spec.proxy else ()
+    return {*defaults, *((resources and resources.limits) or ()), *((resources and resources.requests) or ())}
 
 
 def _utilization_metrics(context: ValidationContext) -> Iterator[tuple[str, str, str | None]]:
@@ -114,7 +117,7 @@ def host_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
     pods = context.max_pods
     if pods is not None and pods > 1 and context.uses_host_port and not context.spec.pod.host_network:
         for container in context.concurrent_containers:
-            for field, port in container.ports():
+            for field, port in container.ports:
                 if port.host_port is not None:
                     message = f"each of the {pods} pods needs a node of its own for this port"
                     hint = "use a Service instead of the hostPort, or a DaemonSet for one pod on each node"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from appstack.api.kube import ServicePort
@@ -41,10 +43,45 @@ def service_name(context: ValidationContext) -> Iterator[ValidationIssue]:
         yield ValidationIssue("metadata.name", message, hint, Severity.WARNING)
 
 
+@dataclass(frozen=True)
+class _Targets:
+    """The ports of one protocol on which the pod listens, to which a Service can send."""
+
+    context: ValidationContext
+    protocol: str
+
+    @cached_property
+    def listeners(self) -> tuple[Listener, ...]:
+        """The ports on which containers listen."""
+        return tuple(each for each in self.context.listeners if each.protocol == self.protocol)
+
+    @cached_property
+    def numbers_and_names(self) -> frozenset[int | str]:
+        """The values of `targetPort` that exist."""
+        return frozenset((*(each.number for each in self.listeners), *(each.name for each in self.listeners)))
+
+    @cached_property
+    def has_default(self) -> bool:
+        """Whether a port without `targetPort` has a target: a port of the proxy's pod, else of the backend."""
+        proxy, backend = self.context.spec.proxy, self.context.backend.field
+        return any(proxy or each.field.startswith(backend) for each in self.listeners)
+
+    @cached_property
+    def hint(self) -> str:
+        """A hint that lists the targets."""
+        proxy = self.context.spec.proxy
+        names = (
+            f"{each.name} ({each.number})" if each.name else str(each.number)
+            for each in self.listeners
+            if proxy is None or each.number != proxy.health_port
+        )
+        return available_hint(names, if_none="declare the port in the ports of the container that listens on it")
+
+
 def service_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each port of the Service that is invalid or has no container that listens on it."""
     service = _enabled_service(context)
-    listeners = [each for container in context.concurrent_containers for each in context.listeners(container)]
+    targets: dict[str, _Targets] = {}
     for index, port in enumerate((service and service.ports) or []):
         field = f"spec.service.ports[{index}]"
         protocol = port.protocol or "TCP"
@@ -53,35 +90,21 @@ def service_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
         if port.name is not None and not _DNS_LABEL.fullmatch(port.name):
             message = f"{port.name!r} is not a valid name of a Service port"
             yield ValidationIssue(f"{field}.name", message, "use at most 63 of a-z, 0-9 and '-'")
-        yield from _target_port(context, field, port, [each for each in listeners if each.protocol == protocol])
+        yield from _target_port(f"{field}.targetPort", port, targets.setdefault(protocol, _Targets(context, protocol)))
 
 
-def _target_port(
-    context: ValidationContext, field: str, port: ServicePort, listeners: list[Listener]
-) -> Iterator[ValidationIssue]:
-    protocol = port.protocol or "TCP"
-    proxy = context.spec.proxy
+def _target_port(field: str, port: ServicePort, targets: _Targets) -> Iterator[ValidationIssue]:
+    proxy = targets.context.spec.proxy
     if port.target_port is None:
-        targets = [each for each in listeners if proxy or each.field.startswith(context.backend.field)]
-        if not targets:
-            message = f"{'the proxy' if proxy else 'the backend'} has no {protocol} port"
-            yield ValidationIssue(f"{field}.targetPort", message, _target_hint(context, listeners))
-    elif proxy is not None and (port.target_port, protocol) == (proxy.health_port, "TCP"):
+        if not targets.has_default:
+            message = f"{'the proxy' if proxy else 'the backend'} has no {targets.protocol} port"
+            yield ValidationIssue(field, message, targets.hint)
+    elif proxy is not None and (port.target_port, targets.protocol) == (proxy.health_port, "TCP"):
         message = "a Service cannot expose the health port, which is for the kubelet only"
-        yield ValidationIssue(f"{field}.targetPort", message, "choose another port")
-    elif not any(port.target_port in (each.number, each.name) for each in listeners):
-        message = f"no container listens on {port.target_port}/{protocol}"
-        yield ValidationIssue(f"{field}.targetPort", message, _target_hint(context, listeners))
-
-
-def _target_hint(context: ValidationContext, listeners: list[Listener]) -> str:
-    health_port = context.spec.proxy.health_port if context.spec.proxy else None
-    targets = [
-        f"{each.name} ({each.number})" if each.name else str(each.number)
-        for each in listeners
-        if each.number != health_port
-    ]
-    return available_hint(targets, if_none="declare the port in the ports of the container that listens on it")
+        yield ValidationIssue(field, message, "choose another port")
+    elif port.target_port not in targets.numbers_and_names:
+        message = f"no container listens on {port.target_port}/{targets.protocol}"
+        yield ValidationIssue(field, message, targets.hint)
 
 
 def duplicate_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
@@ -100,7 +123,7 @@ def unnamed_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
     own_ports = (service and service.ports) or []
     own_names = [(f"spec.service.ports[{index}].name", port.name) for index, port in enumerate(own_ports)]
     if context.spec.proxy is None and (context.has_headless_service or (service is not None and not own_names)):
-        yield from _missing_names([(f"{field}.name", port.name) for field, port in context.backend.ports()])
+        yield from _missing_names([(f"{field}.name", port.name) for field, port in context.backend.ports])
     yield from _missing_names(own_names)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -43,9 +42,8 @@ def sources(context: ValidationContext) -> Iterator[ValidationIssue]:
 
 def unused(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield a warning for each volume that no container mounts."""
-    used = {name for container in context.containers for name in context.visible_volumes(container)}
     for field, volume in _located(context):
-        if volume.name not in used:
+        if not context.users_of_volume[volume.name]:
             message = f"no container mounts {volume.name!r}"
             yield ValidationIssue(field, message, "mount the volume, or remove it", Severity.WARNING)
 
@@ -113,14 +111,22 @@ def claims_per_replica(context: ValidationContext) -> Iterator[ValidationIssue]:
         if claim.retention_policy != first_claim.retention_policy:
             message = f"must equal the retentionPolicy of {first_field}: a StatefulSet has one for all its claims"
             yield ValidationIssue(f"{field}.retentionPolicy", message, "set the same retentionPolicy on both")
+    yield from _claims_named_like_replicas(context, located)
+
+
+def _claims_named_like_replicas(
+    context: ValidationContext, located: list[tuple[str, str, Claim]]
+) -> Iterator[ValidationIssue]:
+    """Yield an issue for each claim whose name a StatefulSet gives to the claim of a replica: `data-shop-0`."""
     stack = context.stack.metadata.name
+    per_replica = {f"{name}-{stack}": field for field, name, claim in located if claim.per_replica}
     for field, name, claim in located:
-        for other_field, other_name, _ in per_replica:
-            claim_name = claim.claim_name(name, stack)
-            replica_claim = rf"{re.escape(f'{other_name}-{stack}-')}\d+"
-            if not claim.per_replica and re.fullmatch(replica_claim, claim_name):
-                message = f"the PersistentVolumeClaim {claim_name!r} is also the claim of a replica of {other_field}"
-                yield ValidationIssue(field, message, "rename one of the volumes")
+        claim_name = claim.claim_name(name, stack)
+        base_name, _, ordinal = claim_name.rpartition("-")
+        if base_name in per_replica and ordinal.isdecimal() and not claim.per_replica:
+            other_field = per_replica[base_name]
+            message = f"the PersistentVolumeClaim {claim_name!r} is also the claim of a replica of {other_field}"
+            yield ValidationIssue(field, message, "rename one of the volumes")
 
 
 CHECKS: Final = (names, sources, unused, access_modes, claims_per_replica)
