@@ -11,10 +11,15 @@ AppStackError
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from operator import attrgetter
+from typing import Final, TypeVar
 
 from appstack.k8s.metadata import Ref
+from appstack.k8s.text import MAX_MESSAGE, truncate
 
 
 class Severity(StrEnum):
@@ -40,6 +45,47 @@ class ValidationIssue:
         """Return one line with field, message and hint."""
         text = f"{self.field}: {self.message}"
         return f"{text} ({self.hint})" if self.hint else text
+
+
+MAX_ISSUES_PER_KIND: Final = 50
+"""Maximum number of errors, and of warnings, of one kind: of one check, or of one type of parsing error."""
+
+Item = TypeVar("Item")
+
+
+def first_of_each_kind(
+    items: Iterable[Item], kind: Callable[[Item], Hashable]
+) -> tuple[list[Item], list[tuple[Item, int]]]:
+    """Return the first `MAX_ISSUES_PER_KIND` items of each kind in their order, and the first and number of the others.
+
+    Items beyond the maximum are only counted, so the caller need not format them.
+    """
+    numbers, kept, omitted = Counter[Hashable](), list[Item](), dict[Hashable, Item]()
+    for item in items:
+        kind_of_item = kind(item)
+        numbers[kind_of_item] += 1
+        if numbers[kind_of_item] <= MAX_ISSUES_PER_KIND:
+            kept.append(item)
+        else:
+            omitted.setdefault(kind_of_item, item)
+    return kept, [(first, numbers[each] - MAX_ISSUES_PER_KIND) for each, first in omitted.items()]
+
+
+def limit_issues(issues: Iterable[ValidationIssue]) -> Iterator[ValidationIssue]:
+    """Yield the first errors and warnings of one check, and an issue that counts those left out.
+
+    Messages are cut to `MAX_MESSAGE` characters: they repeat values of the spec.
+    """
+    kept, omitted = first_of_each_kind(issues, attrgetter("severity"))
+    for issue in kept:
+        yield issue if len(issue.message) <= MAX_MESSAGE else replace(issue, message=truncate(issue.message))
+    yield from (more_issue(first.field, count, severity=first.severity) for first, count in omitted)
+
+
+def more_issue(field: str, count: int, *, severity: Severity = Severity.ERROR) -> ValidationIssue:
+    """Return the issue that stands for `count` issues of one kind that are left out, the first of them at `field`."""
+    noun = severity.lower() if count == 1 else f"{severity.lower()}s"
+    return ValidationIssue(field, f"and {count} more {noun} of this kind", "correct the others first", severity)
 
 
 class AppStackError(Exception):

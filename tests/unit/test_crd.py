@@ -137,6 +137,40 @@ def test_own_fields_have_descriptions_and_bounds() -> None:
     assert [s for s in schemas if s.get("type") == "string" and not {"maxLength", "enum"} & s.keys()] == []
 
 
+def test_every_string_list_and_map_of_the_spec_has_a_maximum() -> None:
+    spec = [(path, schema) for path, schema in nodes(field_schema("spec"), "spec")]
+    strings = [
+        path for path, schema in spec if schema.get("type") == "string" and not {"maxLength", "enum"} & schema.keys()
+    ]
+    lists = [path for path, schema in spec if schema.get("type") == "array" and "maxItems" not in schema]
+    maps = [path for path, schema in spec if "additionalProperties" in schema and "maxProperties" not in schema]
+
+    assert ([], [], []) == (strings, lists, maps)
+
+
+@pytest.mark.parametrize(
+    ("path", "keyword", "maximum"),
+    [
+        ("spec.backend.volumeMounts[].mountPath", "maxLength", 1024),
+        ("spec.backend.volumeMounts", "maxItems", 2048),
+        ("spec.backend.env[].value", "maxLength", 65_536),
+        ("spec.backend.command", "maxItems", 2048),
+        ("spec.sidecars[].resources.limits", "maxProperties", 1024),
+        ("spec.pod.metadata.annotations", "maxProperties", 1024),
+        ("spec.autoscaling.metrics", "maxItems", 64),
+    ],
+)
+def test_maximum_of_a_kubernetes_field(path: str, keyword: str, maximum: int) -> None:
+    assert field_schema(path)[keyword] == maximum
+
+
+def test_contents_of_all_files_together_are_bounded_at_admission() -> None:
+    (rule,) = field_schema("spec")["x-kubernetes-validations"]
+
+    assert rule["rule"].endswith(f"<= {4 * 540_672}")  # of 524,288 bytes, and 3 % for the line ends of base64
+    assert "more than 524288 bytes" in rule["message"]
+
+
 def test_definition_fits_into_the_last_applied_annotation() -> None:
     assert (
         len(json.dumps(crd.definition())) < 200_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -160,3 +161,33 @@ def test_spec_size_is_limited_without_file_contents_and_nginx_conf() -> None:
     assert "spec" == issue.field
     assert "bytes without file contents and nginx.conf, the maximum is 65536" in issue.message
     assert parse_lenient(document) is None
+
+
+def test_errors_of_one_type_are_counted_beyond_the_maximum() -> None:
+    backend = {"image": "s", "env": [{"name": number} for number in range(52)], "unknown": 1}
+    with pytest.raises(InvalidSpec) as error:
+        parse({**VALID, "spec": {"backend": backend}})
+
+    messages = [str(issue) for issue in error.value.issues]
+    assert 52 == len(messages)
+    assert "spec.backend.unknown: unknown field" in messages
+    assert "spec.backend.env[50].name: and 2 more errors of this kind (correct the others first)" == messages[-1]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("a" * 58, f"'{'a' * 58}'"),
+        ("a" * 59, f"'{'a' * 56}…"),
+        (["a" * 1000] * 10, f'["{"a" * 55}…'),
+        ({"a": [1, None]}, '{"a": [1, null]}'),
+    ],
+)
+def test_value_in_a_message_is_cut(value: object, shown: str) -> None:
+    with pytest.raises(InvalidSpec, match=f"must be a whole number, not {re.escape(shown)}"):
+        parse({**VALID, "spec": {"backend": {"image": "s"}, "replicas": value}})
+
+
+def test_unpaired_surrogate_is_reported() -> None:
+    with pytest.raises(InvalidSpec, match=r"annotations\.a: contains an unpaired surrogate \(write the character"):
+        parse({**VALID, "spec": {"backend": {"image": "s"}, "pod": {"metadata": {"annotations": {"a": "\ud800"}}}}})

@@ -70,3 +70,32 @@ def test_unknown_field_or_value_is_reported_with_a_hint(text: str, message: str)
 )
 def test_known_fields_and_values_of_wrong_type_are_not_reported(document: dict[str, Any]) -> None:
     assert unknown_fields(document) == ()
+
+
+def test_findings_of_one_kind_are_counted_beyond_the_maximum() -> None:
+    spec = {**{f"imag{number}": 1 for number in range(53)}, "imagePullPolicy": "Perhaps"}
+    issues = unknown_fields({"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "spec": {"backend": spec}})
+
+    assert 52 == len(issues)
+    assert "spec.backend.imag0: unknown field (did you mean 'image'?)" == str(issues[0])
+    assert "spec.backend.imagePullPolicy" == issues[50].field
+    assert "spec.backend.imag50: and 3 more errors of this kind (correct the others first)" == str(issues[51])
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (
+            {"backend": {"volumeMounts": [{"name": "v", "mountPath": "/" * 1025}]}},
+            "spec.backend.volumeMounts[0].mountPath: must have at most 1024 characters",
+        ),
+        ({"autoscaling": {"metrics": [{}] * 65}}, "spec.autoscaling.metrics: must have at most 64 items"),
+        (
+            {"pod": {"nodeSelector": {str(number): "" for number in range(1025)}}},
+            "spec.pod.nodeSelector: must have at most 1024 keys",
+        ),
+    ],
+)
+def test_value_above_a_maximum_of_the_schema_is_reported(spec: dict[str, Any], message: str) -> None:
+    document = {"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "spec": spec}
+    assert [message] == [str(issue) for issue in unknown_fields(document)]

@@ -80,6 +80,44 @@ def test_issues_do_not_depend_on_the_order_of_fields_in_the_document() -> None:
     )
 
 
+def env(count: int) -> str:
+    """Return a spec with this number of invalid variables."""
+    return yaml.safe_dump({"backend": {"image": "x", "env": [{"name": f"={number}"} for number in range(count)]}})
+
+
+def test_issues_of_one_kind_are_counted_beyond_the_maximum() -> None:
+    at_maximum, above = (validate(stack(env(count)), Settings()) for count in (50, 53))
+
+    assert 50 == len(at_maximum)
+    assert at_maximum == above[:50]
+    assert ["spec.backend.env[50].name: and 3 more errors of this kind (correct the others first)"] == [
+        str(issue) for issue in above[50:]
+    ]
+
+
+def test_errors_are_reported_however_many_warnings_precede_them() -> None:
+    volumes = [{"name": f"v{number}", "emptyDir": {}} for number in range(60)]
+    issues = validate(stack(yaml.safe_dump({"volumes": volumes}), "replicas: 1\nproxy: {upstream: 9}"), Settings())
+
+    assert Severity.ERROR is issues[0].severity
+    assert "spec.volumes[50]: and 10 more warnings of this kind (correct the others first)" == str(issues[-1])
+
+
+def test_message_that_repeats_a_long_value_is_cut() -> None:
+    (issue,) = validate(stack(yaml.safe_dump({"pod": {"metadata": {"labels": {"a": "-" * 1024}}}})), Settings())
+
+    assert 1024 == len(issue.message)
+    assert issue.message.endswith("…")
+
+
+def test_hint_lists_at_most_20_names() -> None:
+    volumes = [{"name": f"v{number}", "emptyDir": {}} for number in range(22)]
+    backend = {"image": "x", "volumeMounts": [{"name": "missing", "mountPath": "/a"}]}
+    issue = validate(stack(yaml.safe_dump({"backend": backend, "volumes": volumes})), Settings())[0]
+
+    assert issue.hint.endswith("v18, v19 and 2 more")
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_example_has_no_issue(path: Path) -> None:
     for document in yaml.safe_load_all(path.read_text()):

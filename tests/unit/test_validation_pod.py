@@ -87,9 +87,9 @@ CASES = {
         ],
     ),
     "unpaired surrogate": (
-        r'pod: {metadata: {annotations: {a: "\ud800"}}}',
+        r'backend: {image: x, args: ["\ud800"]}',
         [
-            "spec.pod.metadata.annotations[a]: contains an unpaired surrogate "
+            "spec.backend.args[0]: contains an unpaired surrogate "
             "(write the character itself instead of an escape such as \\ud800)"
         ],
     ),

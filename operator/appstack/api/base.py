@@ -9,6 +9,8 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from appstack.api.bounds import MAX_LENGTH, MAX_PROPERTIES
+from appstack.api.size import MAX_SPEC_BYTES
 from appstack.k8s.metadata import Manifest
 
 MODEL_CONFIG = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, use_attribute_docstrings=True)
@@ -21,6 +23,8 @@ SET_LIST: Final[dict[str, Any]] = {"x-kubernetes-list-type": "set"}
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
+ShortText = Annotated[str, Field(max_length=MAX_LENGTH)]
+FreeText = Annotated[str, Field(max_length=MAX_SPEC_BYTES)]
 Seconds = Annotated[int, Field(ge=1, le=31_536_000, strict=True)]
 
 
@@ -61,7 +65,7 @@ class KubernetesModel(Model):
 class ObjectMetadata(Model):
     """Labels and annotations that are added to a generated object."""
 
-    labels: dict[str, str] | None = None
+    labels: Annotated[dict[str, ShortText] | None, Field(max_length=MAX_PROPERTIES)] = None
     """Labels to add. AppStack's own labels cannot be replaced."""
-    annotations: dict[str, str] | None = None
+    annotations: Annotated[dict[str, FreeText] | None, Field(max_length=MAX_PROPERTIES)] = None
     """Annotations to add."""

@@ -6,12 +6,22 @@ from functools import cache
 from typing import Final
 
 from appstack.api import AppStackSpec
+from appstack.api.bounds import Schema
+from appstack.api.files import MAX_CONTENT_BYTES
 from appstack.api.status import Status
-from appstack.api.structural import Schema, structural_schema
+from appstack.api.structural import structural_schema
 from appstack.k8s import metadata as meta
 
 UNOBSERVED: Final = {"observedGeneration": -1}
 """Default status of an AppStack before its first reconcile: kstatus takes an object without status for Current."""
+
+_MAX_FILE_CHARACTERS: Final = MAX_CONTENT_BYTES * 33 // 32  # 3 % more, for the line ends of base64
+FILE_CONTENTS_RULE: Final = {
+    "rule": "!has(self.files) || self.files.map(f, (has(f.content) ? f.content.size() * 4 : 0) + "
+    f"(has(f.base64) ? f.base64.size() * 3 : 0)).sum() <= {4 * _MAX_FILE_CHARACTERS}",
+    "message": f"files: the contents of all files have more than {MAX_CONTENT_BYTES} bytes",
+}
+"""The CEL rule that bounds the size of an AppStack at admission. CEL counts characters; validation counts bytes."""
 
 PRINTER_COLUMNS: Final = (
     # name, type, jsonPath, priority: 0 is always shown, 1 only with `-o wide`
@@ -82,7 +92,7 @@ def root_schema() -> Schema:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": structural_schema(AppStackSpec),
+            "spec": {**structural_schema(AppStackSpec), "x-kubernetes-validations": [FILE_CONTENTS_RULE]},
             "status": {**structural_schema(Status), "default": UNOBSERVED},
         },
         "x-kubernetes-validations": [

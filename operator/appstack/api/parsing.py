@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import pydantic
-from pydantic_core import ErrorDetails, to_json
+from pydantic_core import ErrorDetails
 
 from appstack.api.base import OMITTED_FIELD_ERROR
+from appstack.api.size import size_issue
 from appstack.api.stack import AppStack
-from appstack.errors import InvalidSpec, ValidationIssue
-
-MAX_SPEC_BYTES: Final = 64 << 10
-"""Maximum size of a spec. Validation is quadratic in places and blocks the event loop, so other AppStacks wait."""
-
-_UNCOUNTED_FIELDS: Final = ("content", "base64", "config", "server")  # validation only copies them; each has a maximum
+from appstack.errors import InvalidSpec, ValidationIssue, first_of_each_kind, more_issue
 
 # Kubernetes accepts a number for a quantity (`cpu: 2`); the client's models require a string.
 _QUANTITY_MAPS: Final = frozenset({"requests", "limits", "overhead"})
@@ -26,6 +23,7 @@ _QUANTITIES: Final = frozenset({"sizeLimit", "divisor"})
 _SCALAR_ERRORS: Final = frozenset(
     {
         *("extra_forbidden", "string_type", "string_pattern_mismatch", "string_too_long", "string_too_short"),
+        "string_unicode",
         *("int_type", "int_from_float", "int_parsing", "greater_than_equal", "less_than_equal"),
         *("bool_type", "bool_parsing", "enum", OMITTED_FIELD_ERROR),
     }
@@ -48,6 +46,7 @@ PATTERN_HINTS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """For each pattern of the models, the name of the format and a hint."""
 
+SURROGATE_HINT: Final = "write the character itself instead of an escape such as \\ud800"
 _QUOTES: Final = "put it in quotes: without them YAML reads y, n, yes, no, on and off as true or false"
 _DECIMAL_INTEGER: Final = re.compile(r"(0|[1-9][0-9]*)$")  # no leading zero: 0644 may be octal
 _POD_HINT: Final = "the container is spec.backend, other fields of the pod are in spec.pod"
@@ -73,11 +72,8 @@ RELOCATED_FIELDS: Final[Mapping[str, str]] = {
 
 def parse(document: Mapping[str, Any]) -> AppStack:
     """Return the AppStack of a document. Raise InvalidSpec with an issue for each field that cannot be parsed."""
-    size = _spec_bytes(document)
-    if size > MAX_SPEC_BYTES:
-        message = f"has {size} bytes without file contents and nginx.conf, the maximum is {MAX_SPEC_BYTES}"
-        hint = "move long texts to spec.files, or split it into several AppStacks"
-        raise InvalidSpec((ValidationIssue("spec", message, hint),))
+    if issue := size_issue(document):
+        raise InvalidSpec((issue,))
     try:
         return AppStack.model_validate(_with_quantities(document))
     except pydantic.ValidationError as error:
@@ -89,7 +85,7 @@ def parse_lenient(document: Mapping[str, Any]) -> AppStack | None:
 
     Return None if an error concerns more than a single value, or a required field.
     """
-    if _spec_bytes(document) > MAX_SPEC_BYTES:
+    if size_issue(document):
         return None
     converted = _with_quantities(document)
     try:
@@ -102,20 +98,6 @@ def parse_lenient(document: Mapping[str, Any]) -> AppStack | None:
         return AppStack.model_validate(_corrected(converted, _corrections(details, document)))
     except pydantic.ValidationError:
         return None
-
-
-def _spec_bytes(document: Mapping[str, Any]) -> int:
-    """Return the size of a document's spec as JSON, in bytes, without file contents and nginx.conf."""
-    spec = document.get("spec")
-    if not isinstance(spec, Mapping):
-        return 0
-    holders = [spec.get("proxy"), *(files if isinstance(files := spec.get("files"), list) else ())]
-    uncounted = (holder.get(key) for holder in holders if isinstance(holder, Mapping) for key in _UNCOUNTED_FIELDS)
-    texts = [text for text in uncounted if isinstance(text, str)]
-    try:
-        return len(to_json(spec, serialize_unknown=True)) - sum(len(to_json(text)) for text in texts)
-    except ValueError:  # a circular YAML alias, which the models refuse
-        return 0
 
 
 def _details(error: pydantic.ValidationError) -> list[ErrorDetails]:
@@ -150,13 +132,17 @@ def _corrected(value: Any, corrections: Mapping[str, int | str | None], *, path:
     return {key: _corrected(value[key], corrections, path=inner) for key, inner in kept.items()}
 
 
-def _with_quantities(value: Any) -> Any:
-    """Return a document in which quantities that are numbers are replaced by strings."""
+def _with_quantities(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a document in whose spec quantities that are numbers are replaced by strings."""
+    return {**document, "spec": _as_quantities(document["spec"])} if "spec" in document else document
+
+
+def _as_quantities(value: Any) -> Any:
     if isinstance(value, list):
-        return [_with_quantities(item) for item in value]
+        return [_as_quantities(item) for item in value]
     if not isinstance(value, Mapping):
         return value
-    converted = {key: _with_quantities(item) for key, item in value.items()}
+    converted = {key: _as_quantities(item) for key, item in value.items()}
     for key in _QUANTITIES & converted.keys():
         converted[key] = _quantity(converted[key])
     for key in _QUANTITY_MAPS & converted.keys():
@@ -172,7 +158,8 @@ def _quantity(value: Any) -> Any:
 def _issues(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tuple[ValidationIssue, ...]:
     """Return one issue for each field; pydantic reports one error for each branch of a union."""
     issues: dict[str, ValidationIssue] = {}
-    for path, detail in ((path, each) for each in details for path in _field_paths(each, document)):
+    kept, omitted = first_of_each_kind(details, itemgetter("type"))
+    for path, detail in ((path, each) for each in kept for path in _field_paths(each, document)):
         value = _yaml(detail["input"])
         if path in issues:
             issues[path] = ValidationIssue(path, "must be a whole number or a string", hint=f"not {value}")
@@ -182,11 +169,14 @@ def _issues(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tup
             )
         elif path in RELOCATED_FIELDS and detail["type"] in ("extra_forbidden", OMITTED_FIELD_ERROR):
             issues[path] = ValidationIssue(path, "cannot be set here", RELOCATED_FIELDS[path])
+        elif detail["type"] == "string_unicode":
+            issues[path] = ValidationIssue(path, "contains an unpaired surrogate", SURROGATE_HINT)
         elif empty := _empty(detail):
             issues[path] = ValidationIssue(path, *empty)
         else:
             issues[path] = _issue(path, detail)
-    return tuple(issues.values())
+    more = (more_issue(_field_paths(each, document)[0], count) for each, count in omitted)
+    return (*issues.values(), *more)
 
 
 def _field_paths(detail: ErrorDetails, document: Mapping[str, Any]) -> list[str]:
@@ -219,8 +209,15 @@ def field_path(location: Sequence[int | str]) -> str:
 
 
 def _yaml(value: object) -> str:
-    """Return a value as YAML, cut to 60 characters."""
-    text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, skipkeys=True, default=str)
+    """Return a value as YAML, cut to 60 characters; the cost does not depend on the size of the value."""
+    if isinstance(value, str):
+        text = repr(value[:60])
+    else:
+        text = ""
+        for part in json.JSONEncoder(ensure_ascii=False, skipkeys=True, default=str).iterencode(value):
+            text += part[:60]
+            if len(text) > 60:
+                break
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from appstack.api import openapi
-
-Schema = dict[str, Any]
+from appstack.api.bounds import Schema, with_bounds
 
 LIST_MAP_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "initContainers": ("name",),
@@ -43,7 +42,7 @@ EMPTY_OBJECT: Final[Schema] = {"maxProperties": 0, "x-kubernetes-preserve-unknow
 _COPIED_KEYWORDS: Final = frozenset(
     {
         *("type", "enum", "pattern", "format", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"),
-        *("x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+        *("maxProperties", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
     }
 )
 _CONVERTED_KEYWORDS: Final = frozenset(
@@ -205,12 +204,7 @@ class _Converter:
             (node["items"] if rule.list_type else node)["enum"] = list(rule.values)
         if rule.list_type == "map":
             self._default_keys(node["items"], rule, self._flat(property_))
-        if rule.format not in _FORMATS:
-            return node | ({"format": rule.format} if rule.format else {})
-        format_ = _FORMATS[rule.format]
-        if "additionalProperties" in node:
-            return {**node, "additionalProperties": format_}
-        return {**{k: v for k, v in node.items() if k != "type"}, **format_}
+        return with_bounds(rule.name, _formatted(node, rule.format))
 
     def _default_keys(self, items: Schema, rule: openapi.FieldRule, flat: Schema) -> None:
         """Set the defaults of optional list map keys, as the API server requires."""
@@ -218,6 +212,15 @@ class _Converter:
         for key in rule.keys:
             if key not in items.get("required", ()):
                 items["properties"][key]["default"] = fields[key].default
+
+
+def _formatted(node: Schema, name: str) -> Schema:
+    """Return a node with a format; a quantity and an int-or-string have no type."""
+    if name not in _FORMATS:
+        return node | ({"format": name} if name else {})
+    if "additionalProperties" in node:
+        return {**node, "additionalProperties": _FORMATS[name]}
+    return {**{key: value for key, value in node.items() if key != "type"}, **_FORMATS[name]}
 
 
 _NO_RULES: Final = openapi.TypeRules({})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from appstack.api import AppStack, AppStackSpec
-from appstack.errors import Severity, ValidationIssue
+from appstack.errors import Severity, ValidationIssue, limit_issues
 from appstack.settings import Settings
 from appstack.validation import (
     containers,
@@ -61,12 +61,14 @@ _PATH_SEGMENT: Final = re.compile(r"[^.\[\]]+")
 
 
 def validate(stack: AppStack, settings: Settings) -> tuple[ValidationIssue, ...]:
-    """Return every issue of an AppStack: errors before warnings, each in the order of the fields of the spec.
+    """Return the issues of an AppStack: errors before warnings, each in the order of the fields of the spec.
+
+    Of each check, the first `MAX_ISSUES_PER_KIND` errors and warnings are returned, and an issue that counts the rest.
 
     An AppStack with an error is not rendered; one with warnings only is.
     """
     context = ValidationContext(stack=stack, settings=settings)
-    issues = dict.fromkeys(issue for check in CHECKS for issue in check(context))
+    issues = dict.fromkeys(issue for check in CHECKS for issue in limit_issues(check(context)))
     return tuple(sorted(issues, key=_sort_key))
 
 

@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from appstack.api.base import ObjectMetadata
+from appstack.api.parsing import SURROGATE_HINT
 from appstack.errors import ValidationIssue
 from appstack.k8s import metadata as meta
 from appstack.validation.context import ValidationContext
 
 _NAME: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-_LAST_SEGMENT: Final = re.compile(r"(\w+)(\[\d+\])?$")
+_LIST_INDEX: Final = re.compile(r"\[\d+\]$")
 _MAY_BE_NEGATIVE: Final = frozenset({"priority", "terminationGracePeriodSeconds", "tolerationSeconds", "values"})
 _CHECKED_ELSEWHERE: Final = frozenset({"port", "containerPort", "hostPort", "maxReplicas"})
+_NOT_CHECKED_HERE: Final = _MAY_BE_NEGATIVE | _CHECKED_ELSEWHERE
 
 
 def labels_and_annotations(context: ValidationContext) -> Iterator[ValidationIssue]:
@@ -54,17 +55,24 @@ def _is_reserved(key: str) -> bool:
 def strings(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each string with an unpaired surrogate, which a YAML escape can write but UTF-8 cannot."""
     for field, value in context.field_values:
-        if isinstance(value, str) and _SURROGATE.search(value):
-            hint = "write the character itself instead of an escape such as \\ud800"
-            yield ValidationIssue(field, "contains an unpaired surrogate", hint)
+        if isinstance(value, str) and not _is_utf8(value):
+            yield ValidationIssue(field, "contains an unpaired surrogate", SURROGATE_HINT)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def integers(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each negative integer where Kubernetes does not allow one."""
     for field, value in context.field_values:
         if isinstance(value, int) and value < 0:
-            name = _LAST_SEGMENT.search(field)
-            if name and name[1] not in _MAY_BE_NEGATIVE | _CHECKED_ELSEWHERE:
+            name = _LIST_INDEX.sub("", field).rpartition(".")[2]
+            if name not in _NOT_CHECKED_HERE:
                 yield ValidationIssue(field, f"{value} is less than 0", "use 0 or more")
 
 
