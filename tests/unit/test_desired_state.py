@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
+from appstack.api import AppStack
+from appstack.errors import ValidationIssue
 from appstack.informers.compact import CompactJSON, compact, expand
 from appstack.k8s.metadata import Manifest, Ref
 from appstack.k8s.observed import Child
+from appstack.planning import desired as desired_module
+from appstack.planning.bounded_cache import BoundedCache
 from appstack.planning.desired import MAX_CACHED_STATES, DesiredStateCache
 from appstack.settings import Settings
+from appstack.validation import validate
 
 CHILD = Child(Ref("v1", "Service", "team", "shop"), uid="u", resource_version="1", stack="shop")
 
@@ -115,16 +120,64 @@ def test_cache_keeps_fewer_states_if_they_are_large() -> None:
         assert desired_states.get(appstack(files=contents, uid=f"w{number}"), namespace_uid="n1").invalid
     assert 4 == len(desired_states)
 
-    target = {"type": "Utilization", "averageUtilization": 5}
-    metrics = [{"type": "Resource", "resource": {"name": f"r{number}", "target": target}} for number in range(100)]
-    for number in range(20):  # one issue for each metric and container: each container lacks each request
-        sidecars = [{"name": f"s{number}"} for number in range(30)]
-        invalid_appstack = appstack(
-            autoscaling={"maxReplicas": 2, "metrics": metrics}, sidecars=sidecars, uid=f"x{number}"
-        )
-        issue_count = len(desired_states.get(invalid_appstack, namespace_uid="n1").issues)
-    assert 3_000 < issue_count
-    assert 4 == len(desired_states)
+    tolerations: list[Manifest] = [{}] * 2048  # 6 KB as JSON, and more than a megabyte in memory
+    for number in range(40):
+        desired_states.get(appstack(pod={"tolerations": tolerations}, uid=f"x{number}"), namespace_uid="n1")
+    assert 30 == len(desired_states)
+
     for number in range(300):
         desired_states.get(appstack(uid=f"v{number}"), namespace_uid="n1")
     assert MAX_CACHED_STATES == len(desired_states)
+
+
+def refused_appstack(uid: str, *, args: int = 1, generation: int = 1) -> Manifest:
+    """Return an AppStack with an issue of validation, so its spec is refused."""
+    return appstack(generation, uid=uid, backend={"image": "shop:1", "args": ["a"] * args}, proxy={})
+
+
+def test_refused_spec_is_validated_once_however_many_states_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    validated: list[str | None] = []
+
+    def counted(stack: AppStack, settings: Settings) -> tuple[ValidationIssue, ...]:
+        validated.append(stack.metadata.uid)
+        return validate(stack, settings)
+
+    monkeypatch.setattr(desired_module, "validate", counted)
+    desired_states = DesiredStateCache(Settings())
+    first = desired_states.get(refused_appstack("a"), namespace_uid="n1")
+    for number in range(2 * MAX_CACHED_STATES):
+        desired_states.get(appstack(uid=f"valid-{number}"), namespace_uid="n1")
+    validated.clear()
+
+    assert first == desired_states.get(refused_appstack("a"), namespace_uid="n1"), "it was evicted"
+    assert first.issues == desired_states.get(refused_appstack("a", generation=2), namespace_uid="n1").issues
+    assert validated == []
+    assert desired_states.get(refused_appstack("a", args=2, generation=3), namespace_uid="n1").invalid
+    assert validated == ["a"], "another spec"
+
+
+def test_refused_spec_that_cannot_be_parsed_is_remembered() -> None:
+    desired_states = DesiredStateCache(Settings())
+    unparsable = [appstack(generation, replicas="many") for generation in (1, 2)]
+    first, second = (desired_states.get(each, namespace_uid="n1") for each in unparsable)
+
+    assert first == second
+    assert (None, ("spec.replicas",)) == (second.stack, tuple(issue.field for issue in second.issues))
+
+
+def test_remembered_refusal_belongs_to_the_name_of_the_appstack() -> None:
+    desired_states = DesiredStateCache(Settings())
+    labels = {"app.kubernetes.io/name": "shop"}  # the label that AppStack sets, of an AppStack with this name only
+    named = appstack(pod={"metadata": {"labels": labels}}), appstack(uid="u2", pod={"metadata": {"labels": labels}})
+    named[1]["metadata"]["name"] = "other"
+
+    assert [False, True] == [desired_states.get(each, namespace_uid="n1").invalid for each in named]
+
+
+def test_cache_does_not_hold_a_value_larger_than_its_maximum() -> None:
+    cache = BoundedCache[str, int](3, max_bytes=10)
+    for number, size_bytes in enumerate((4, 4, 11, 4)):
+        cache.put(str(number), number, size_bytes=size_bytes)
+
+    assert [None, 1, None, 3] == [cache.get(str(number)) for number in range(4)]
+    assert 2 == len(cache)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from pydantic_core import to_json
 
 from appstack.api import AppStack, parse
+from appstack.api.size import count_values
 from appstack.errors import InvalidSpec, Severity, ValidationIssue
 from appstack.k8s.metadata import Manifest
 from appstack.k8s.observed import Observed
+from appstack.planning.bounded_cache import BoundedCache
 from appstack.render import render
 from appstack.settings import Settings
 from appstack.validation import validate
@@ -20,7 +23,10 @@ from appstack.validation.immutable import immutable_field_issues
 MAX_CACHED_STATES: Final = 256
 """An AppStack is reconciled several times until it is ready, and then rarely: the cache need not hold all of them."""
 _MAX_CACHE_BYTES: Final = 4 << 20  # of all cached states as JSON; in memory they take about ten times as much
-_ISSUE_BYTES: Final = 300  # estimate for one validation issue; an invalid spec may have thousands
+_MAX_REFUSALS: Final = 4096
+_MAX_REFUSAL_BYTES: Final = 2 << 20  # of the issues of all remembered refusals
+_VALUE_BYTES: Final = 60  # added for each value of a parsed spec: an empty object has 600 bytes in memory and 2 as JSON
+_ISSUE_BYTES: Final = 200  # estimate for one validation issue without its texts
 _MAX_OBJECTS_BYTES: Final = 2 << 20  # of all objects of one AppStack; the API server rejects larger requests
 
 
@@ -49,13 +55,25 @@ class DesiredState:
         return replace(self, issues=(*self.issues, *issues)) if issues else self
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """The validation issues of a spec with an error."""
+
+    issues: tuple[ValidationIssue, ...]
+    is_parsed: bool  # whether the spec is valid enough to be parsed
+
+
 class DesiredStateCache:
-    """Least recently used cache of desired states, keyed by uid, generation and namespace uid."""
+    """Least recently used cache of desired states, keyed by uid, generation and namespace uid.
+
+    The issues of a refused spec are also kept by the hash of the spec: they are small, so a tenant with many specs that
+    are expensive to validate neither evicts them nor makes the operator validate the same spec again.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._states: OrderedDict[tuple[str, int, str], DesiredState] = OrderedDict()
-        self._size_bytes = 0
+        self._states = BoundedCache[tuple[str, int, str], DesiredState](MAX_CACHED_STATES, max_bytes=_MAX_CACHE_BYTES)
+        self._refusals = BoundedCache[bytes, _Refusal](_MAX_REFUSALS, max_bytes=_MAX_REFUSAL_BYTES)
 
     def __len__(self) -> int:
         """Return the number of cached states."""
@@ -66,21 +84,35 @@ class DesiredStateCache:
         key = (manifest["metadata"]["uid"], manifest["metadata"]["generation"], namespace_uid)
         desired = self._states.get(key)
         if desired is None:
-            desired = self._states[key] = self._compute(manifest, namespace_uid)
-            self._size_bytes += desired.size_bytes
-        self._states.move_to_end(key)
-        while len(self._states) > MAX_CACHED_STATES or self._size_bytes > _MAX_CACHE_BYTES:
-            _, evicted = self._states.popitem(last=False)
-            self._size_bytes -= evicted.size_bytes
+            spec = to_json(manifest.get("spec"))
+            desired = self._compute(manifest, spec, namespace_uid)
+            size_bytes = desired.size_bytes + _issue_bytes(desired.issues)
+            if desired.stack is not None:
+                size_bytes += len(spec) + _VALUE_BYTES * count_values(manifest["spec"])
+            desired = replace(desired, size_bytes=size_bytes)
+            self._states.put(key, desired, size_bytes=size_bytes)
         return desired
 
-    def _compute(self, manifest: Manifest, namespace_uid: str) -> DesiredState:
+    def _compute(self, manifest: Manifest, spec: bytes, namespace_uid: str) -> DesiredState:
+        head = to_json(
+            [manifest["metadata"]["name"], manifest["metadata"].get("namespace")]
+        )  # some issues depend on them
+        digest = hashlib.sha256(head + spec).digest()
+        refusal = self._refusals.get(digest)
+        if refusal is not None:
+            return DesiredState(parse(manifest) if refusal.is_parsed else None, refusal.issues)
         try:
             desired = compute_desired_state(parse(manifest), settings=self._settings, namespace_uid=namespace_uid)
         except InvalidSpec as error:
             desired = DesiredState(None, error.issues)
-        size_bytes = desired.size_bytes + len(to_json(manifest.get("spec"))) + _ISSUE_BYTES * len(desired.issues)
-        return replace(desired, size_bytes=size_bytes)
+        if desired.invalid:
+            refusal = _Refusal(desired.issues, is_parsed=desired.stack is not None)
+            self._refusals.put(digest, refusal, size_bytes=_issue_bytes(refusal.issues))
+        return desired
+
+
+def _issue_bytes(issues: Iterable[ValidationIssue]) -> int:
+    return sum(_ISSUE_BYTES + len(issue.field) + len(issue.message) + len(issue.hint) for issue in issues)
 
 
 def compute_desired_state(stack: AppStack, *, settings: Settings, namespace_uid: str | None = None) -> DesiredState:
