@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from appstack.errors import OperatorError
 from appstack.settings import Settings
@@ -85,8 +86,7 @@ def _probe(check: Callable[[], str]) -> Callable[[web.Request], object]:
 
 
 async def _metrics(_: web.Request) -> web.Response:
-    headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-    return _closing(web.Response(body=metrics.exposition(), headers=headers))
+    return _closing(web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}))
 
 
 def _closing(response: web.Response) -> web.Response:
