@@ -64,7 +64,7 @@ class StatusWriting:
 
     async def reconciled(self, built: Manifest, result: Result = DONE, *, key: Key = SHOP) -> Result:
         """Submit the status that a reconcile has built, as the reconciler does."""
-        await self.writer.take_over(key)
+        await self.writer.drop_pending(key)
         return await self.writer.submit(key, self.stored(key), built, result)
 
     def seconds_until_retry(self) -> float:

@@ -104,11 +104,11 @@ async def test_status_that_the_next_reconcile_builds_again_is_not_written(writin
 
 
 async def test_status_that_a_reconcile_takes_over_is_not_written(writing: StatusWriting) -> None:
-    await writing.writer.take_over(SHOP)
+    await writing.writer.drop_pending(SHOP)
     writing.stored().state.last_status_write = writing.clock.now
     await writing.reconciled(status(1))
 
-    await writing.writer.take_over(SHOP)
+    await writing.writer.drop_pending(SHOP)
     assert writing.stored().state.pending_status is None
     writing.clock.advance(10)
 
@@ -138,7 +138,7 @@ async def test_status_stays_outdated_while_reconciles_end_early(writing: StatusW
     writing.queue.add(SHOP)
     await writing.reconciled(status(1))
     for _ in range(10):
-        await writing.writer.take_over(SHOP)  # a reconcile in the deletion grace submits no status
+        await writing.writer.drop_pending(SHOP)  # a reconcile in the deletion grace submits no status
         writing.clock.advance(OVERDUE_SECONDS / 10)
     writing.clock.advance(0.1)
     assert 0 == writing.stored().state.outdated_since
@@ -157,7 +157,7 @@ async def test_status_of_a_constantly_changing_appstack_keeps_its_place(writing:
         await writing.reconciled(status(1), key=key)
         clock.advance(1)
     for _ in range(3):
-        await writing.writer.take_over(OTHERS[0])  # a reconcile that ends early
+        await writing.writer.drop_pending(OTHERS[0])  # a reconcile that ends early
         await writing.reconciled(status(2), key=OTHERS[0])
         clock.advance(1)
     assert 3 == len(writing.writer)

@@ -77,7 +77,7 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> Result:
         """Apply the children of an AppStack and submit its status; return when to reconcile it again."""
-        await self._status_writer.take_over(key)
+        await self._status_writer.drop_pending(key)
         snapshot = await self._observe(key)
         if isinstance(snapshot, Result):
             return snapshot
@@ -110,9 +110,8 @@ class Reconciler:
             return stack
         try:
             found = await self._client.send(requests.get(key.ref))
-            if (
-                present := self._appstacks.get(key)
-            ) is not None and present.uid == stack.uid:  # else the watch was faster
+            current = self._appstacks.get(key)
+            if current is not None and current.uid == stack.uid:  # else the watch was faster
                 self._appstacks.update(found)
         except ApiRejected as error:
             if error.status != 404:

@@ -87,7 +87,7 @@ class StatusWriter:
         """Return the writes in flight."""
         return [task for task, _ in self._in_flight.values()]
 
-    async def take_over(self, key: Key) -> None:
+    async def drop_pending(self, key: Key) -> None:
         """Drop the pending status for a reconcile that builds it again, after the write in flight has ended.
 
         A reconcile beside a write would work with the status before it, and with records that it is about to clear.
