@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 
 from appstack.cli import documents
 from appstack.cli.__main__ import COMMANDS, main
+from appstack.errors import OperatorError
 
 ROOT = Path(__file__).resolve().parents[2]
 VALID = """\
@@ -236,6 +238,30 @@ def test_yaml_is_read_as_kubectl_reads_it(text: str, value: object, tmp_path: Pa
 def test_printed_yaml_is_read_back_unchanged(value: str, tmp_path: Path) -> None:
     (tmp_path / "f").write_text(documents.dump([{"a": {"b": value}}]))
     assert documents.load(str(tmp_path / "f")) == [{"a": {"b": value}}]
+
+
+ALIAS_BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "message"),
+    [
+        ("exponential aliases", ALIAS_BOMB, "aliases expand to more than 1,000,000 values"),
+        ("alias of itself", "a: &a [*a]\n", "line 1: an alias contains itself"),
+        ("deep nesting", "a: " + "[" * 5000, "is nested too deeply"),
+    ],
+)
+def test_yaml_bomb_is_refused(case: str, text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "f").write_text(text)
+
+    with pytest.raises(OperatorError, match=re.escape(message)):
+        documents.load(str(tmp_path / "f"))
+
+
+def test_anchors_and_aliases_are_read(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("a: &shared {b: [1, 2]}\nc: *shared\n")
+
+    assert documents.load(str(tmp_path / "f")) == [{"a": {"b": [1, 2]}, "c": {"b": [1, 2]}}]
 
 
 def test_crd_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ ADD_APPSTACK_HINT: Final = f"Add an object with apiVersion: {API_VERSION} and ki
 _FIRST_KEYS: Final = ("apiVersion", "kind", "metadata", "spec")
 _FIRST_METADATA_KEYS: Final = ("name", "namespace", "labels", "annotations")
 _LINE_WIDTH: Final = 110
+_MAX_VALUES: Final = 1_000_000  # of a document with its aliases expanded; the largest AppStack has 10,000
 
 
 def load(path: str) -> list[Document]:
@@ -34,6 +35,8 @@ def load(path: str) -> list[Document]:
         raise OperatorError(f"{name}: {_describe(error)}", "Correct the YAML at this line") from None
     except yaml.YAMLError as error:
         raise OperatorError(f"{name}: {' '.join(str(error).split())}", "Correct the YAML") from None
+    except RecursionError:
+        raise OperatorError(f"{name} is nested too deeply", "Remove levels that no Kubernetes object has") from None
     return [document for one in loaded for document in _objects(one, name)]
 
 
@@ -85,6 +88,11 @@ def _describe(error: yaml.MarkedYAMLError) -> str:
 class _Loader(yaml.SafeLoader):
     """YAML as kubectl reads it: no dates, no sexagesimal numbers, `0o440` is octal, duplicate keys are refused."""
 
+    def construct_document(self, node: yaml.Node) -> Any:
+        """Return a document. Raise MarkedYAMLError if its aliases expand to too many values or contain themselves."""
+        _check_aliases(node)
+        return super().construct_document(node)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Return a mapping. Raise MarkedYAMLError for a duplicate key, of which PyYAML would keep the last."""
         seen: set[str] = set()
@@ -95,6 +103,33 @@ class _Loader(yaml.SafeLoader):
                     raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
+
+
+def _check_aliases(document: yaml.Node) -> None:
+    """Raise MarkedYAMLError for an alias that would expand for ever, or to more values than any object has."""
+    sizes: dict[yaml.Node, int | None] = {}  # None while the values of the node are counted
+
+    def size(node: yaml.Node) -> int:
+        if node in sizes:
+            counted = sizes[node]
+            if counted is None:
+                raise yaml.MarkedYAMLError(problem="an alias contains itself", problem_mark=node.start_mark)
+            return counted
+        sizes[node] = None
+        match node:
+            case yaml.MappingNode():
+                total = 1 + sum(size(key) + size(value) for key, value in node.value)
+            case yaml.SequenceNode():
+                total = 1 + sum(size(item) for item in node.value)
+            case _:
+                total = 1
+        if total > _MAX_VALUES:
+            problem = f"aliases expand to more than {_MAX_VALUES:,} values"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        sizes[node] = total
+        return total
+
+    size(document)
 
 
 _INT, _FLOAT, _BOOL = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool"))
