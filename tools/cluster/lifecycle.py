@@ -12,6 +12,7 @@ from pathlib import Path
 from tools.cluster import docker, engine, images, kind, kube, network, nodeimage, programs, shell, state, storage, trace
 
 LOCK_WAIT_MESSAGE = "another command uses the same cache; waiting for it"
+LEFTOVERS_WAIT_SECONDS = 10.0
 READY_SECONDS = 120.0
 
 
@@ -127,7 +128,7 @@ def down() -> None:
         before = trace.load_snapshot()
         shutil.rmtree(state.CLUSTER, ignore_errors=True)
         other = _other_checkout()
-        if other is None and (left := trace.leftovers()):
+        if other is None and (left := _leftovers()):
             raise shell.Failure(f"the cluster is removed, but some traces are left; remove by hand: {'; '.join(left)}")
         took = time.monotonic() - begun
         shell.progress(f"the cluster is removed ({took:.1f} s) with all traces except the cache {state.cache()}")
@@ -135,6 +136,14 @@ def down() -> None:
             shell.progress(f"new on this machine since the creation, apparently not by the cluster: {'; '.join(added)}")
         if other is not None:
             shell.progress(f"the checkout {other} runs another cluster from the same cache")
+
+
+def _leftovers() -> list[str]:
+    """Return the traces that are left, after a moment for processes that are just ending."""
+    deadline = time.monotonic() + LEFTOVERS_WAIT_SECONDS
+    while (left := trace.leftovers()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return left
 
 
 def _other_checkout() -> str | None:
