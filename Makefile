@@ -59,7 +59,7 @@ check: setup ## format, lint, types, import contracts, unit tests, generated fil
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo >/dev/null || { $(BIN)/lint-imports; exit 1; }
 	@$(PYTHON) -m tools.generate --check
-	@$(PYTHON) -m pytest --quiet tests/unit tests/project.py
+	@$(PYTHON) -m pytest --quiet --numprocesses 2 tests/unit tests/project.py
 
 # --- a real cluster ---------------------------------------------------------------------------------------------------
 
