@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from appstack.api.base import Model
-from appstack.api.containers import Backend, InitContainer, Proxy, Sidecar
+from appstack.api.containers import Backend, Container, InitContainer, Proxy, Sidecar
 from appstack.api.files import File
 from appstack.api.network import HTTPRoute, Ingress, NetworkPolicy
 from appstack.api.pod import Pod
@@ -56,6 +56,18 @@ class AppStackSpec(Model):
     """Other PodSpec fields of the pods, for example `nodeSelector`, `tolerations` and `securityContext`."""
     paused: bool = False
     """True suspends all writes to the AppStack's objects. The status is still updated."""
+
+    @property
+    def concurrent_containers(self) -> tuple[Container, ...]:
+        """The containers that run at the same time: of the init containers only the native sidecars."""
+        proxy = [self.proxy] if self.proxy else []
+        native_sidecars = [container for container in self.init_containers if container.restart_policy]
+        return (self.backend, *proxy, *native_sidecars, *self.sidecars)
+
+    @property
+    def has_default_ports(self) -> bool:
+        """Whether a Service without ports gets some: the proxy's, or those of the backend."""
+        return self.proxy is not None or bool(self.backend.ports)
 
 
 class Metadata(BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from appstack.api.containers import Container
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
@@ -85,7 +84,7 @@ def _named_ports(context: Context) -> dict[tuple[str, str], int]:
     """Return the numbers of all ports that a Service's targetPort can name, by name and protocol."""
     proxy = context.spec.proxy
     numbers = {(HTTP_PORT, "TCP"): proxy.port} if proxy else {}
-    for container in _containers(context):
+    for container in context.spec.concurrent_containers:
         for port in container.ports or []:
             if port.name:
                 numbers.setdefault((port.name, port.protocol or "TCP"), port.container_port)
@@ -95,15 +94,7 @@ def _named_ports(context: Context) -> dict[tuple[str, str], int]:
 def _host_ports(context: Context) -> list[Manifest]:
     return [
         {"port": port.container_port, "protocol": port.protocol or "TCP"}
-        for container in _containers(context)
+        for container in context.spec.concurrent_containers
         for port in container.ports or []
         if port.host_port
     ]
-
-
-def _containers(context: Context) -> tuple[Container, ...]:
-    """Return the containers that run beside each other: init containers only if they are native sidecars."""
-    spec = context.spec
-    proxy = [spec.proxy] if spec.proxy else []
-    native_sidecars = [container for container in spec.init_containers if container.restart_policy]
-    return (spec.backend, *proxy, *native_sidecars, *spec.sidecars)

@@ -169,13 +169,12 @@ class ValidationContext:
     def has_service(self) -> bool:
         """Whether a Service exposes the pods: it is enabled, and it has a port."""
         service = self.spec.service or DEFAULT_SERVICE
-        return service.enabled and bool(service.ports or self.spec.proxy or self.spec.backend.ports)
+        return service.enabled and bool(service.ports or self.spec.has_default_ports)
 
     @property
     def has_headless_service(self) -> bool:
         """Whether a headless Service exposes each pod of a StatefulSet by name."""
-        listens = self.spec.proxy is not None or bool(self.spec.backend.ports)
-        return self.spec.workload.kind == "StatefulSet" and listens
+        return self.spec.workload.kind == "StatefulSet" and self.spec.has_default_ports
 
     @cached_property
     def field_values(self) -> list[FieldValue]:

@@ -28,7 +28,7 @@ def service_without_ports(context: ValidationContext) -> Iterator[ValidationIssu
     service = context.spec.service
     if service is None or not service.enabled or service.ports or service.external_name:
         return
-    if context.spec.proxy is None and not context.spec.backend.ports:
+    if not context.spec.has_default_ports:
         message = "exposes nothing: the backend declares no port, and there is no proxy"
         hint = "declare spec.backend.ports, or set spec.service.enabled: false"
         yield ValidationIssue("spec.service", message, hint)
