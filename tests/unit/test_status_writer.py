@@ -217,11 +217,13 @@ async def test_field_name_of_the_former_release_is_rewritten_only_with_another_c
     present = JOB_ENTRY | {"specHash": "h"}
 
     assert DONE == await writing.reconciled(status(1, resources=[present]))
-    assert [] == writing.writer.tasks()
+    await writing.finish()
+    assert [] == writing.requests()
 
     await writing.reconciled(status(2, resources=[present]))
     await writing.finish()
-    assert [present] == writing.requests()[0].body["status"]["resources"]
+    (request,) = writing.requests()
+    assert [present] == request.body["status"]["resources"]
 
 
 async def test_written_status_forgets_the_children_it_covers_and_none_that_was_applied_since(
