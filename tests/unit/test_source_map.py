@@ -8,13 +8,16 @@ import pytest
 import yaml
 
 from appstack.render import render
+from appstack.render.source_map import translate_field_paths
 from appstack.settings import Settings
-from appstack.status.source_map import translate_field_paths
 from tests.unit.stacks import stack
 
 SPEC = """
 backend: {image: s, ports: [{containerPort: 8000}], volumeMounts: [{name: v, mountPath: /v}]}
-proxy: {static: [{path: /s/, from: /srv}]}
+proxy: {static: [{path: /s/, from: /srv}], ports: [{containerPort: 9}]}
+serviceAccount: {}
+ingress: {hosts: [a, b], tls: {secretName: t}}
+httpRoute: {parentRefs: [{name: public}]}
 initContainers: [{name: first, command: [a]}]
 sidecars:
   - {name: plain, native: false, command: [b]}
@@ -36,7 +39,12 @@ def rendered(kind: str, *texts: str) -> dict[str, Any]:
         ("Deployment", "spec.template.spec.containers[0].resources.limits[cpu]", "spec.backend.resources.limits[cpu]"),
         ("Deployment", "spec.template.spec.containers[1].env[0].name", "spec.sidecars[0].env[0].name"),
         ("Deployment", "spec.template.spec.initContainers[2].ports[0]", "spec.sidecars[1].ports[0]"),
-        ("Deployment", "spec.template.spec.initContainers[3].image", "spec.initContainers[0].image"),
+        ("Deployment", "spec.template.spec.initContainers[3].image", "spec.backend.image"),
+        ("Deployment", "spec.template.spec.initContainers[3].stdin", "spec.initContainers[0].stdin"),
+        ("Deployment", "spec.template.spec.initContainers[3].volumeMounts[0]", "spec.backend.volumeMounts[0]"),
+        ("Deployment", "spec.template.spec.initContainers[4].ports[2].name", "spec.proxy.ports[0].name"),
+        ("Deployment", "spec.template.spec.initContainers[4].volumeMounts[0]", "spec.proxy"),
+        ("Deployment", "spec.template.spec.serviceAccountName", "spec.serviceAccount.name"),
         ("Deployment", "spec.template.spec.initContainers[4].image", "spec.proxy.image"),
         ("Deployment", "spec.template.spec.initContainers[0].image", "spec.proxy.image"),
         ("Deployment", "spec.template.spec.initContainers[1].image", "spec.proxy.static[0].image"),
@@ -48,6 +56,11 @@ def rendered(kind: str, *texts: str) -> dict[str, Any]:
         ("Deployment", "spec.minReadySeconds", "spec.workload.deployment.minReadySeconds"),
         ("Deployment", "metadata.labels", "metadata.labels"),
         ("Service", "spec.ports[0].nodePort", "spec.service.ports[0].nodePort"),
+        ("Service", "metadata.annotations[a/b]", "spec.service.metadata.annotations[a/b]"),
+        ("ServiceAccount", "metadata.annotations[a/b]", "spec.serviceAccount.metadata.annotations[a/b]"),
+        ("Ingress", "spec.rules[1].host", "spec.ingress.hosts[1]"),
+        ("Ingress", "spec.tls[0].hosts[1]", "spec.ingress.hosts[1]"),
+        ("HTTPRoute", "spec.parentRefs[0].name", "spec.httpRoute.parentRefs[0].name"),
     ],
 )
 def test_field_path_of_a_manifest_is_translated_to_the_appstack(kind: str, rendered_path: str, path: str) -> None:

@@ -23,11 +23,11 @@ from appstack.planning.changes import WRITTEN, Action, Change, only_own_writes, 
 from appstack.planning.desired import DesiredState, DesiredStateCache
 from appstack.planning.drift import drift_problems, requeue_after
 from appstack.planning.plan import plan
+from appstack.render.source_map import translate_field_paths
 from appstack.settings import Settings
 from appstack.status.build import build_status
 from appstack.status.container_state import RESTART_STABLE_SECONDS, is_restarting
 from appstack.status.events import replacement_events
-from appstack.status.source_map import translate_field_paths
 from appstack.workqueue.queue import DONE, Result, WorkQueue
 
 DELETION_GRACE_SECONDS: Final = 0.25

@@ -10,7 +10,7 @@ from typing import Any, Final
 from appstack.api.status import MAX_LOG_CHARACTERS, Problem
 from appstack.k8s.observed import Child
 from appstack.k8s.text import truncate
-from appstack.status.source_map import container_field_path, container_field_paths
+from appstack.render.source_map import container_field_path, container_field_paths
 
 _STATUS_FIELDS: Final = ("initContainerStatuses", "containerStatuses")
 
