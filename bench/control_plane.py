@@ -218,6 +218,7 @@ class ControlPlane:
             "cert-dir": str(self.folder),
             "token-auth-file": str(self.folder / "tokens.csv"),
             "authorization-mode": "RBAC",
+            "allow-privileged": "true",  # as kubeadm sets it
             "service-cluster-ip-range": _SERVICE_RANGE,
             "service-account-issuer": "https://bench",
             "service-account-key-file": str(self.folder / "sa.pub"),

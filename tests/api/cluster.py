@@ -64,6 +64,8 @@ OTHER_MANAGER = "another-client"
 DEFAULT_TIMEOUT_SECONDS = 60.0
 """Deadline of a wait; generous, because a CI machine has little CPU and a wait that succeeds ends early."""
 POLL_SECONDS = 0.05
+PARALLEL_REQUESTS = 8
+"""Connections that are kept open; a test with threads needs no more of them."""
 
 CHILD_COUNT = 4
 """Children of the AppStack that `appstack()` returns: ServiceAccount, ConfigMap of files, Service, Deployment."""
@@ -103,8 +105,14 @@ class Cluster:
         loaded = Configuration()
         config.load_kube_config(config_file=str(KUBECONFIG), client_configuration=loaded)  # type: ignore[no-untyped-call]
         self.server, self.ca = loaded.host, loaded.ssl_ca_cert
+        token = loaded.get_api_key_with_prefix("BearerToken")
+        self.credentials = {"Authorization": token} if token else {}
+        """Header of a kubeconfig with a token; kind's has a client certificate."""
         self.pool = urllib3.PoolManager(
-            ca_certs=loaded.ssl_ca_cert, cert_file=loaded.cert_file, key_file=loaded.key_file
+            maxsize=PARALLEL_REQUESTS,
+            ca_certs=loaded.ssl_ca_cert,
+            cert_file=loaded.cert_file,
+            key_file=loaded.key_file,
         )
 
     def close(self) -> None:
@@ -119,7 +127,7 @@ class Cluster:
             method,
             f"{self.server}{path}?{urlencode(query)}",
             body=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": content_type, "Accept": "application/json"},
+            headers={"Content-Type": content_type, "Accept": "application/json", **self.credentials},
         )
         if response.status >= 400:
             raise ApiError(response.status, response.data.decode())

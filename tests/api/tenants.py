@@ -58,13 +58,15 @@ class User(Cluster):
 
     def __init__(self, cluster: Cluster, name: str, *groups: str) -> None:
         self.server, self.ca, self.pool = cluster.server, cluster.ca, cluster.pool
+        self.credentials = cluster.credentials
         self.name, self.groups = name, ("system:authenticated", *groups)
 
     def request(
         self, method: str, path: str, body: object = None, *, content_type: str = "application/json", **query: str
     ) -> Manifest:
         """Send a request as this user and return the decoded body of the response; raise ApiError."""
-        headers = urllib3.HTTPHeaderDict({"Content-Type": content_type, "Accept": "application/json"})
+        base = {"Content-Type": content_type, "Accept": "application/json", **self.credentials}
+        headers = urllib3.HTTPHeaderDict(base)
         headers.add("Impersonate-User", self.name)
         for group in self.groups:
             headers.add("Impersonate-Group", group)
