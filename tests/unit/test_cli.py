@@ -278,6 +278,21 @@ def test_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> N
     assert f"usage: appstack {command}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments", ["--help", "version"])
+def test_help_and_version_import_no_models(arguments: str) -> None:
+    code = f"import sys; sys.argv[1:] = [{arguments!r}]; from appstack.cli.__main__ import main"
+    check = "print(sorted({'pydantic', 'kubernetes', 'kopf', 'yaml'} & sys.modules.keys()), file=sys.stderr)"
+    process = subprocess.run(
+        [sys.executable, "-c", f"{code}\ntry: main()\nexcept SystemExit: pass\n{check}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "operator")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert process.stderr == "[]\n"
+
+
 def run(command_line: str) -> subprocess.CompletedProcess[str]:
     """Run a shell command line in which `appstack` is this command."""
     line = f'set -o pipefail; appstack() {{ {sys.executable} -m appstack "$@"; }}; {command_line}'

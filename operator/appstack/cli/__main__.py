@@ -7,11 +7,21 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
-from appstack.cli import EXIT_ERROR, crd, render, run, validate, version
+from appstack.cli import EXIT_ERROR
 from appstack.errors import AppStackError
 
-COMMANDS = {"render": render, "validate": validate, "crd": crd, "run": run, "version": version}
+COMMANDS: Final = {
+    "render": "print the Kubernetes objects of an AppStack, without a cluster",
+    "validate": "report validation issues of an AppStack, without a cluster",
+    "crd": "print the CustomResourceDefinition",
+    "run": "run the operator, in a pod or against the current kubeconfig",
+    "version": "print the version",
+}
+"""Help text of each command. Its module has the same name, and is imported only to run the command."""
+
 DESCRIPTION = "AppStack: declare a workload with its proxy, volumes and network in one Kubernetes resource."
 EXAMPLES = """\
 examples:
@@ -24,7 +34,8 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. Print an expected error as one line on standard error."""
-    args = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else argv
+    args = _parser(arguments).parse_args(arguments)
     try:
         code = int(args.run(args))
         sys.stdout.flush()
@@ -55,7 +66,8 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser, with the flags of the command that the arguments begin with."""
     parser = argparse.ArgumentParser(
         prog="appstack",
         description=DESCRIPTION,
@@ -63,16 +75,18 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, module in COMMANDS.items():
+    for name, help_text in COMMANDS.items():
         command = commands.add_parser(
             name,
-            help=module.HELP,
-            description=f"{module.HELP[0].upper()}{module.HELP[1:]}.",
-            epilog=module.EXAMPLES,
+            help=help_text,
+            description=f"{help_text[0].upper()}{help_text[1:]}.",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        if arguments and arguments[0] == name:
+            module = import_module(f"appstack.cli.{name}")
+            command.epilog = module.EXAMPLES
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
     return parser
 
 

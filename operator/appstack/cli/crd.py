@@ -8,7 +8,6 @@ import sys
 from appstack.api.crd import definition
 from appstack.cli import documents
 
-HELP = "print the CustomResourceDefinition"
 EXAMPLES = """\
 examples:
   appstack crd | kubectl apply --server-side -f -

@@ -9,7 +9,6 @@ import sys
 from appstack import render as renderer
 from appstack.cli import documents, settings, stacks, validate
 
-HELP = "print the Kubernetes objects of an AppStack, without a cluster"
 EXAMPLES = """\
 examples:
   appstack render -f stack.yaml

@@ -13,7 +13,6 @@ from appstack.cli import EXIT_ERROR, settings
 from appstack.errors import AppStackError
 from appstack.settings import Settings
 
-HELP = "run the operator, in a pod or against the current kubeconfig"
 EXAMPLES = """\
 examples:
   appstack run --namespaces 'dev-*' team-a

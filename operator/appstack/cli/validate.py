@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from appstack.cli import settings, stacks
 from appstack.errors import Severity
 
-HELP = "report validation issues of an AppStack, without a cluster"
 EXAMPLES = """\
 examples:
   appstack validate -f stack.yaml

@@ -7,7 +7,6 @@ import argparse
 from appstack import __version__
 from appstack.k8s.metadata import API_VERSION, KIND
 
-HELP = "print the version"
 EXAMPLES = ""
 
 
