@@ -21,6 +21,7 @@ NOT_IN_PODS: Final = (
     "replicas",
     "paused",
     "service",
+    "services",
     "ingress",
     "httpRoute",
     "autoscaling",
@@ -58,6 +59,7 @@ SHARED_VALUES: Final = {
         "@spec.?service.?enabled.orValue(true) && (has(@spec.proxy) || size(@backendPorts) > 0"
         " || size(@servicePorts) > 0 || @spec.?service.?externalName.hasValue())"
     ),
+    "furtherServices": "@spec.?services.orValue([])",
     "firstServicePort": (
         "!@hasService ? dyn(80) : size(@servicePorts) > 0 ? @servicePorts[0].port"
         " : has(@spec.proxy) || size(@backendPorts) == 0 ? dyn(80) : @backendPorts[0].containerPort"
@@ -86,6 +88,7 @@ _OPEN_PORTS: Final = (
     "@hasService",
     "@kind == 'StatefulSet'",
     "@servicePorts",
+    "@furtherServices",
     "@backendPorts",
     "@spec.?proxy.?port",
     "@spec.?proxy.?ports",
@@ -106,6 +109,12 @@ RULES: Final = (
         "Service",
         "service",
         _one("@hasService || @kind == 'StatefulSet'", "@spec.?service", "has(@spec.proxy)", "@backendPorts", "@kind"),
+    ),
+    Rule(
+        "Service",
+        "services",
+        "size(@furtherServices) == 0 ? []"
+        " : @furtherServices.map(s, dyn(s)) + [dyn([dyn(has(@spec.proxy)), dyn(@backendPorts)])]",
     ),
     Rule(
         "ServiceAccount",
@@ -135,11 +144,14 @@ _POD_FIELDS: Final = sorted(
     {field.alias or name for name, field in AppStackSpec.model_fields.items()} - set(NOT_IN_PODS)
 )
 
+_IS_EXPOSED: Final = "(variables.hasService || size(variables.furtherServices) > 0)"
+_WAS_EXPOSED: Final = "(variables.oldHasService || size(variables.oldFurtherServices) > 0)"
+
 PODS_CHANGE: Final = (
     f"variables.spec.exists(f, !(f in {[*NOT_IN_PODS]})"
     " && !(f in variables.oldSpec && variables.spec[f] == variables.oldSpec[f]))"
     f" || variables.oldSpec.exists(f, !(f in {[*NOT_IN_PODS]}) && !(f in variables.spec))"
-    " || variables.hasService != variables.oldHasService"  # pods behind a Service have a preStop delay
+    f" || {_IS_EXPOSED} != {_WAS_EXPOSED}"  # pods behind a Service have a preStop delay
 )
 """CEL: whether the pods of the new spec differ from those of the old one."""
 

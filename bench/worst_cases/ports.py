@@ -54,6 +54,23 @@ def exposed_ports(n: int) -> Spec:
     return {"backend": make_backend(ports=ports), "service": service, "networkPolicy": {}, "workload": workload}
 
 
+def further_services(n: int) -> Spec:
+    """Ports of further Services with a target that does not exist, beside ports of the backend."""
+    ports = [{"name": f"p{index}", "port": index + 1, "targetPort": 65000} for index in range(n // 32 + 1)]
+    services = [{"name": f"s{index}", "ports": ports} for index in range(32)]
+    return {"backend": make_backend(ports=make_ports(n // 2)), "services": services}
+
+
+def exposed_further_services(n: int) -> Spec:
+    """Named ports of the backend that further Services and a NetworkPolicy expose, and Services without ports."""
+    names = [f"p{index}" for index in range(n // 32 + 1)]
+    ports = [{"name": name, "containerPort": index + 1} for index, name in enumerate(names)]
+    exposed = [{"name": name, "port": index + 1, "targetPort": name} for index, name in enumerate(names)]
+    services = [{"name": f"s{index}", "ports": exposed} for index in range(31)]
+    headless = {"name": "s31", "clusterIP": "None"}
+    return {"backend": make_backend(ports=ports), "services": [*services, headless], "networkPolicy": {}}
+
+
 def metrics(n: int) -> Spec:
     """Metrics of the autoscaler, each of which needs a request of each of 64 containers."""
     target = {"type": "Utilization", "averageUtilization": 5}
@@ -76,6 +93,8 @@ CASES: Final = (
     host_ports,
     service_ports,
     exposed_ports,
+    further_services,
+    exposed_further_services,
     metrics,
     container_metrics,
 )

@@ -165,8 +165,11 @@ def _create_policy_object(cluster: Cluster, document: Manifest, namespace: str, 
 
 
 def _wait_for_denial(namespace: Namespace) -> None:
-    """Wait until every policy of the namespace denies a probe: the API server reads new policies with a delay."""
-    probe = add_user(namespace, "probe", [])
+    """Wait until every policy of the namespace denies a probe: the API server reads new policies with a delay.
+
+    Each user is denied by one policy only: of several denials, the API server reports any.
+    """
+    probe = add_user(namespace, "probe", [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}])
     with_pods = add_user(namespace, "probe-with-pods", create_rules("pods", "deployments"))
     secret = {"imagePullSecrets": [{"name": "probe"}]}
     refused = {probe: "may not create pods"}

@@ -37,6 +37,7 @@ ATTACKS: dict[str, tuple[Manifest, str]] = {
     "token of another account": ({"serviceAccount": {"create": False, "name": "admin"}}, "pods"),
     "account of a cloud role": ({"serviceAccount": {"metadata": {"annotations": {"role": "x"}}}}, "serviceaccounts"),
     "traffic by external IPs": ({"service": {"externalIPs": ["192.0.2.1"]}}, "services"),
+    "second Service": ({"services": [{"name": "lb", "type": "LoadBalancer", "ports": [{"port": 80}]}]}, "services"),
     "hosts of another team": ({"ingress": {"hosts": ["shop.example.com"]}}, "ingresses"),
     "storage": ({"volumes": FULL_SPEC["volumes"]}, "persistentvolumeclaims"),
 }
@@ -195,6 +196,20 @@ def test_service_right_is_needed_where_a_service_is_created(
     assert denial(users["services"], protected, stack) == (expected if is_needed else "")
     rendered = render(parse(stack), settings=Settings())
     assert is_needed == any(manifest["kind"] == "Service" for manifest in rendered)
+
+
+def test_further_service_needs_the_right_and_changes_the_pods_of_an_unexposed_stack(
+    protected: Namespace, users: dict[str, User]
+) -> None:
+    stack = appstack("unexposed") | {"spec": {"backend": {"image": "i"}}}
+    further = {"services": [{"name": "admin", "ports": [{"port": 81}]}]}
+    protected.create(stack)
+
+    expected = f'user "without-services" may not create services in namespace "{protected.name}" (spec.services)'
+    assert denial(users["services"], protected, stack | {"spec": stack["spec"] | further}) == expected
+    assert update_denial(users["services"], protected, "unexposed", {"spec": further}) == expected
+    pods = update_denial(users["pods"], protected, "unexposed", {"spec": further})
+    assert pods == f'user "without-pods" may not create pods in namespace "{protected.name}" (spec)', "a preStop delay"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)

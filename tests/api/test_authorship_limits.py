@@ -142,6 +142,9 @@ def largest_spec(number: int) -> Manifest:
         "files": [{"path": f"/etc/{number}/{i}", "content": "x" * 3000} for i in range(128)],
         "volumes": [{"name": f"v{i}", "claim": claim} for i in range(64)],
         "service": {"ports": [{"name": f"p{i}", "port": i} for i in range(number, 200)]},
+        "services": [
+            {"name": f"s{i}", "ports": [{"name": f"p{j}", "port": number + j} for j in range(50)]} for i in range(32)
+        ],
         "serviceAccount": {"name": f"account-{number}"},
         "ingress": {"hosts": [f"{number}-{i}.example.com" for i in range(64)]},
         "httpRoute": {"parentRefs": [{"name": f"{number}-{i}"} for i in range(32)]},

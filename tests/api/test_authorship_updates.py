@@ -58,6 +58,10 @@ UPDATES: dict[str, tuple[Manifest, set[str]]] = {
     "service type": ({"service": {"type": "LoadBalancer"}}, set()),
     "service annotation": ({"service": {"metadata": {"annotations": {"a": "b"}}}}, set()),
     "service port": ({"service": {"ports": [{"port": 443}]}}, {"networkpolicies"}),
+    "second service": (
+        {"services": [{"name": "lb", "type": "LoadBalancer", "ports": [{"port": 81}]}]},
+        {"networkpolicies"},
+    ),
     "ingress host": ({"ingress": {"hosts": ["other.example.com"]}}, set()),
     "ingress without hosts": ({"ingress": {"hosts": []}}, set()),
     "ingress class": ({"ingress": {"ingressClassName": "public"}}, set()),
@@ -174,6 +178,18 @@ def test_removed_files_and_claims_need_no_right_of_their_own(protected: Namespac
 
     assert update_denial(users["configmaps"], protected, "many", patch) == ""
     assert update_denial(users["persistentvolumeclaims"], protected, "many", patch) == ""
+
+
+def test_removed_further_service_needs_no_right_and_a_changed_one_does(
+    protected: Namespace, users: dict[str, User]
+) -> None:
+    services = [{"name": name, "ports": [{"port": 81}]} for name in ("a", "b")]
+    protected.create(appstack("several") | {"spec": FULL_SPEC | {"services": services, "networkPolicy": None}})
+    changed = [services[0] | {"type": "LoadBalancer"}]
+
+    assert update_denial(users["services"], protected, "several", {"spec": {"services": services[1:]}}) == ""
+    refused = update_denial(users["services"], protected, "several", {"spec": {"services": changed}})
+    assert refused.endswith("(spec.services)")
 
 
 def test_default_service_in_place_of_a_removed_one_needs_the_right(

@@ -76,6 +76,7 @@ EXAMPLES = {
         "perReplica: true, retentionPolicy: {whenScaled: Delete}"
     ),
     "service": "service: {type: NodePort}",
+    "services": "services: [{name: admin, ports: [{port: 8000}]}]",
     "serviceAccount": "serviceAccount: {}",
     "ingress": "ingress: {hosts: [a.example.com]}",
     "httpRoute": "httpRoute: {parentRefs: [{name: gateway}]}",

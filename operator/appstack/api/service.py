@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final
 from pydantic import Field
 
 from appstack.api import kube
-from appstack.api.base import KubernetesModel, Model, ObjectMetadata
+from appstack.api.base import KubernetesModel, Model, Name, ObjectMetadata
 
 
 class Service(KubernetesModel, kube.ServiceSpec):
@@ -23,6 +23,17 @@ class Service(KubernetesModel, kube.ServiceSpec):
 
 DEFAULT_SERVICE: Final = Service()
 """The Service of an AppStack without `spec.service`."""
+
+
+class FurtherService(KubernetesModel, kube.ServiceSpec):
+    """A Service in addition to `service`. Its `ports` have no default."""
+
+    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"selector"})
+
+    name: Name
+    """Name of the Service."""
+    metadata: ObjectMetadata | None = None
+    """Labels and annotations to add to the Service."""
 
 
 class ServiceAccount(Model):

@@ -13,7 +13,7 @@ from appstack.api.files import File
 from appstack.api.network import HTTPRoute, Ingress, NetworkPolicy
 from appstack.api.pod import Pod
 from appstack.api.scaling import Autoscaling, PodDisruptionBudget
-from appstack.api.service import Service, ServiceAccount
+from appstack.api.service import FurtherService, Service, ServiceAccount
 from appstack.api.volumes import Volumes
 from appstack.api.workloads import Replicas, Workload
 from appstack.k8s import metadata as meta
@@ -40,6 +40,8 @@ class AppStackSpec(Model):
     """Volumes that containers can mount."""
     service: Service | None = None
     """Service in front of the pods. Created by default if the proxy is enabled or the backend has ports."""
+    services: Annotated[tuple[FurtherService, ...], Field(max_length=32)] = ()
+    """Further Services in front of the pods."""
     service_account: ServiceAccount | None = None
     """ServiceAccount of the pods. Default: the namespace's default ServiceAccount."""
     ingress: Ingress | None = None
@@ -92,3 +94,10 @@ class AppStack(BaseModel):
     metadata: Metadata
     spec: AppStackSpec
     status: Annotated[dict[str, Any] | None, Field(exclude=True)] = None
+
+    @property
+    def pod_service_name(self) -> str:
+        """The name of the headless Service that gives each pod of a StatefulSet a DNS name."""
+        service = self.spec.service
+        is_headless = service is not None and service.enabled and service.cluster_ip == "None"
+        return self.metadata.name if is_headless else f"{self.metadata.name}-pods"

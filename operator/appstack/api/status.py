@@ -110,7 +110,7 @@ class Endpoint(_StatusModel):
     """An address at which the application is reachable."""
 
     name: Name
-    """Name of the endpoint: a Service port, a pod or a host name."""
+    """Name of the endpoint: a Service port (of a further Service `service:port`), a pod or a host name."""
     url: Annotated[str, Field(max_length=2048)]
     """URL of the endpoint, for example http://shop.team-a.svc."""
     scope: Literal["Pod", "Cluster", "External"]

@@ -24,6 +24,7 @@ LIST_MAP_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "volumes": ("name",),
     "static": ("path",),
     "files": ("container", "path"),
+    "services": ("name",),
 }
 """Merge keys of the lists that AppStack defines, by field name. A list that is not here sets its own list type."""
 

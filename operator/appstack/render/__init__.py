@@ -15,7 +15,7 @@ from appstack.render.network import http_route, ingress, network_policy
 from appstack.render.nginx_conf import nginx_files
 from appstack.render.pod import pod_template
 from appstack.render.scaling import autoscaler, disruption_budget
-from appstack.render.service import headless_service, service, service_account
+from appstack.render.service import further_services, headless_service, service, service_account
 from appstack.render.workload import workload
 from appstack.settings import Settings
 
@@ -35,15 +35,17 @@ def render(stack: AppStack, *, settings: Settings, namespace_uid: str | None = N
         for volume in stack.spec.volumes
         for manifest in volume.kind.objects(volume.name, context.volume_context)
     ]
-    main_service, pod_service = service(context), headless_service(context)
+    main_service = service(context)
+    exposing = [each for each in (main_service, *further_services(context)) if each is not None]
+    pod_service = headless_service(context)
     ordered = [
         service_account(context),
         files.config_map,
         *volume_objects,
-        main_service,
+        *exposing,
         pod_service,
-        network_policy(context, main_service, pod_service),
-        workload(context, pod_template(context, files, exposed=main_service is not None)),
+        network_policy(context, *exposing, pod_service),
+        workload(context, pod_template(context, files, exposed=bool(exposing))),
         disruption_budget(context),
         autoscaler(context),
         ingress(context, main_service),

@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
-from appstack.api.service import DEFAULT_SERVICE
+from collections.abc import Sequence
+from typing import Final
+
+from appstack.api.service import DEFAULT_SERVICE, FurtherService, Service
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 from appstack.render.proxy import HTTP_PORT
 
+_NOT_IN_SPEC: Final = ("enabled", "metadata", "name")
+"""Fields of a Service of the AppStack that its ServiceSpec does not have."""
+
 
 def service(context: Context) -> Manifest | None:
     """Return the Service, or None if it is disabled or no container declares a port."""
-    spec_service = context.spec.service or DEFAULT_SERVICE
-    fields = spec_service.dump()
-    fields.pop("metadata", None)
-    ports = fields.pop("ports", None) or _default_ports(context)
-    if not fields.pop("enabled") or not (ports or fields.get("externalName")):
+    desired = context.spec.service or DEFAULT_SERVICE
+    default_ports = _default_ports(context)
+    if not desired.enabled or not (desired.ports or default_ports or desired.external_name):
         return None
-    head = context.child("v1", "Service", name=context.name, extra=spec_service.metadata)
+    return _service(context, desired, name=context.name, default_ports=default_ports)
+
+
+def further_services(context: Context) -> list[Manifest]:
+    """Return the Services of `spec.services`."""
+    return [_service(context, desired, name=desired.name) for desired in context.spec.services]
+
+
+def _service(
+    context: Context, desired: Service | FurtherService, *, name: str, default_ports: Sequence[Manifest] = ()
+) -> Manifest:
+    fields = {key: value for key, value in desired.dump().items() if key not in _NOT_IN_SPEC}
+    ports = fields.pop("ports", None) or default_ports
     spec = {
         **fields,
         "selector": meta.selector(context.name),
         "ports": [_with_target_port(context, port) for port in ports],
     }
-    return {**head, "spec": spec}
-
-
-def headless_name(context: Context) -> str:
-    """Return the name of the headless Service that gives each pod of a StatefulSet a DNS name."""
-    spec_service = context.spec.service
-    is_headless = spec_service is not None and spec_service.enabled and spec_service.cluster_ip == "None"
-    return context.name if is_headless else f"{context.name}-pods"
+    return {**context.child("v1", "Service", name=name, extra=desired.metadata), "spec": spec}
 
 
 def headless_service(context: Context) -> Manifest | None:
     """Return the headless Service of a StatefulSet; None for other kinds, or if its own Service is headless."""
-    name = headless_name(context)
+    name = context.stack.pod_service_name
     if context.spec.workload.kind != "StatefulSet" or name == context.name:
         return None
     ports = [_with_target_port(context, port) for port in _default_ports(context)]

@@ -71,12 +71,19 @@ def author_field(field: str, manifest: Manifest, spec: Mapping[str, Any]) -> str
         if prefix and not field.startswith((f"{prefix}.", f"{prefix}[")):
             continue
         if source:
-            return source + field.removeprefix(prefix)
+            return _of_further_service(source, manifest, spec) + field.removeprefix(prefix)
         pod = manifest
         for part in prefix.split(".") if prefix else ():
             pod = pod[part]
         return _pod_source(field.removeprefix(f"{prefix}."), pod.get("spec") or {}, spec)
     return ""
+
+
+def _of_further_service(source: str, manifest: Manifest, spec: Mapping[str, Any]) -> str:
+    """Return the source with the entry of `services` in place of `service` if the manifest is that of an entry."""
+    names = [entry.get("name") for entry in spec.get("services") or () if manifest["kind"] == "Service"]
+    name = manifest["metadata"]["name"]
+    return source.replace("spec.service", f"spec.services[{names.index(name)}]", 1) if name in names else source
 
 
 def _pod_source(field: str, pod_spec: Mapping[str, Any], spec: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ from appstack.api.workloads import WorkloadParts
 from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 from appstack.render.draining import default_strategy
-from appstack.render.service import headless_name
 
 
 def workload(context: Context, template: Manifest) -> Manifest:
@@ -21,7 +20,7 @@ def workload(context: Context, template: Manifest) -> Manifest:
         stack=context.name,
         template=template,
         replicas=context.spec.replicas,
-        service_name=headless_name(context),
+        service_name=context.stack.pod_service_name,
         claim_templates=tuple(claim.template(name, context.volume_context) for name, claim in per_replica),
         retention=_retention_policy(per_replica[0][1]) if per_replica else None,
         strategy=default_strategy(context),

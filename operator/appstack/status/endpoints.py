@@ -21,16 +21,32 @@ class EndpointContext:
     stack: str
     pods: tuple[Child, ...]
     default_scheme: str  # of a port without a scheme in its Service
-    is_headless: bool  # the second Service of a StatefulSet, which gives each pod a DNS name
+    pod_service: str  # the headless Service that gives each pod of a StatefulSet a DNS name
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the child is the AppStack's own Service, or another object of its name."""
+        return self.child.ref.name == self.stack
+
+    @property
+    def is_pod_service(self) -> bool:
+        """Whether the child is the headless Service of the pods, and not the AppStack's own."""
+        return not self.is_own and self.child.ref.name == self.pod_service
 
 
 def endpoints(observed: Observed, *, stack: str, default_scheme: str) -> tuple[Endpoint, ...]:
-    """Return the endpoints of Services, then Ingresses, then HTTPRoutes, with unique names."""
+    """Return the endpoints of Services, then Ingresses, then HTTPRoutes, with unique names.
+
+    Those of the AppStack's own Service come first. Those of a further Service have its name as well.
+    """
     children = [child for _, child in sorted(observed.children.items()) if child.stack == stack]
+    children.sort(key=lambda child: child.ref.name != stack)
+    service_names = (child.spec.get("serviceName") for child in children if child.ref.kind == "StatefulSet")
+    pod_service = next(service_names, None) or f"{stack}-pods"
     found: dict[str, Endpoint] = {}
     for kind, endpoints_of in ENDPOINTS_BY_KIND.items():
         for child in (child for child in children if child.ref.kind == kind and not child.deleting):
-            context = EndpointContext(child, stack, observed.pods, default_scheme, is_headless=child.ref.name != stack)
+            context = EndpointContext(child, stack, observed.pods, default_scheme, pod_service)
             for endpoint in endpoints_of(context):
                 found.setdefault(endpoint.name, endpoint)
     return tuple(islice(found.values(), MAX_ENDPOINTS))
@@ -40,7 +56,7 @@ def _service(context: EndpointContext) -> Iterator[Endpoint]:
     """Yield an endpoint for each port of a Service, or for each pod of a headless one."""
     ports = context.child.spec.get("ports") or ()
     host = f"{context.child.ref.name}.{context.child.ref.namespace}.svc"
-    if context.is_headless:
+    if context.is_pod_service:
         pods = (pod for pod in context.pods if not pod.deleting)
         pod_names = sorted(pod.ref.name for pod in pods if _has_ordinal(pod.ref.name, context.stack))
         for port in ports[:1]:
@@ -48,14 +64,15 @@ def _service(context: EndpointContext) -> Iterator[Endpoint]:
                 url = _url(f"{name}.{host}", port, default_scheme=context.default_scheme)
                 yield Endpoint(name=name, url=url, scope="Pod")
         return
+    prefix = "" if context.is_own else f"{context.child.ref.name}:"
     for port in ports:
         url = _url(host, port, default_scheme=context.default_scheme)
-        yield Endpoint(name=_port_name(port), url=url, scope="Cluster")
+        yield Endpoint(name=f"{prefix}{_port_name(port)}", url=url, scope="Cluster")
     for address in ((context.child.status.get("loadBalancer") or {}).get("ingress") or ())[:1]:
         external_host = address.get("hostname") or address.get("ip") or ""
         for port in ports:
             url = _url(external_host, port, default_scheme=context.default_scheme)
-            yield Endpoint(name=f"{_port_name(port)}-external", url=url, scope="External")
+            yield Endpoint(name=f"{prefix}{_port_name(port)}-external", url=url, scope="External")
 
 
 def _has_ordinal(pod: str, stack: str) -> bool:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
 from appstack.api import AppStack, AppStackSpec
 from appstack.api.containers import BACKEND, PROXY, Container, InitContainer, Proxy, Sidecar
-from appstack.api.kube import ContainerPort, VolumeMount
-from appstack.api.service import DEFAULT_SERVICE
+from appstack.api.kube import ContainerPort, ServicePort, VolumeMount
+from appstack.api.service import DEFAULT_SERVICE, FurtherService, Service
 from appstack.settings import Settings
 from appstack.validation.field_values import FieldValue, field_values
 
@@ -96,6 +96,21 @@ class Listener:
         return f"{self.number}/{self.protocol}"
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """A Service of the AppStack, and the field that declares it."""
+
+    field: str  # spec.services[0]
+    name: str
+    spec: Service | FurtherService
+
+    @property
+    def ports(self) -> Iterator[tuple[str, ServicePort]]:
+        """The ports that the Service declares, each with its field."""
+        declared = self.spec.ports or ()
+        return ((f"{self.field}.ports[{index}]", port) for index, port in enumerate(declared))
+
+
 @dataclass(frozen=True)
 class ValidationContext:
     """An AppStack with the operator's settings; every check reads it and nothing else."""
@@ -166,8 +181,22 @@ class ValidationContext:
         return any(each.host_port is not None or self.spec.pod.host_network for each in self.listeners)
 
     @cached_property
+    def services(self) -> tuple[ServiceView, ...]:
+        """The AppStack's Service unless it is disabled, and the further ones."""
+        own = self.spec.service or DEFAULT_SERVICE
+        return (
+            *([ServiceView("spec.service", self.stack.metadata.name, own)] if own.enabled else []),
+            *(ServiceView(f"spec.services[{index}]", each.name, each) for index, each in enumerate(self.spec.services)),
+        )
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether a Service exposes the pods: the AppStack's own, or a further one."""
+        return self.has_service or bool(self.spec.services)
+
+    @cached_property
     def has_service(self) -> bool:
-        """Whether a Service exposes the pods: it is enabled, and it has a port."""
+        """Whether the AppStack's own Service exposes the pods: it is enabled, and it has a port."""
         service = self.spec.service or DEFAULT_SERVICE
         return service.enabled and bool(service.ports or self.spec.has_default_ports)
 

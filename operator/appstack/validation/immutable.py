@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from appstack.api import AppStack
-from appstack.api.service import DEFAULT_SERVICE, Service
+from appstack.api.service import DEFAULT_SERVICE, FurtherService, Service
 from appstack.api.volumes import Claim
 from appstack.errors import ValidationIssue
 from appstack.k8s.observed import Child, Observed
@@ -40,22 +40,32 @@ def immutable_field_issues(stack: AppStack, observed: Observed) -> tuple[Validat
             issues += _claim(volume.claim, claim.spec, field=field)
         if stateful_set:
             issues += _claim_per_replica(volume.name, volume.claim, stateful_set, field=field)
-    service = live.get(("Service", name))
-    issues += _service(stack.spec.service or DEFAULT_SERVICE, service) if service else ()
+    for field, service_name, desired in _services(stack):
+        service = live.get(("Service", service_name))
+        issues += _service(desired, service, field=field) if service else ()
     return (*issues, *(_stateful_set(stack, stateful_set) if stateful_set else ()))
 
 
-def _service(desired: Service, live: Child) -> Iterator[ValidationIssue]:
+def _services(stack: AppStack) -> Iterator[tuple[str, str, Service | FurtherService]]:
+    """Yield the field, the name and the spec of each Service that is not disabled."""
+    own = stack.spec.service or DEFAULT_SERVICE
+    if own.enabled:
+        yield "spec.service", stack.metadata.name, own
+    for index, further in enumerate(stack.spec.services):
+        yield f"spec.services[{index}]", further.name, further
+
+
+def _service(desired: Service | FurtherService, live: Child, *, field: str) -> Iterator[ValidationIssue]:
     """Yield a change of the clusterIP; the API server silently ignores a missing one where the live one is None."""
     current = live.spec.get("clusterIP")
-    if not current or not desired.enabled or desired.type == "ExternalName":
+    if not current or desired.type == "ExternalName":
         return
     changed = desired.cluster_ip != current if desired.cluster_ip else current == "None"
     if changed:
         new = desired.cluster_ip or "an allocated address"
         message = f"cannot change from {current} to {new}: the clusterIP of a Service is immutable"
         hint = f"run `kubectl delete service {live.ref.name}`: AppStack recreates the Service"
-        yield ValidationIssue("spec.service.clusterIP", message, hint)
+        yield ValidationIssue(f"{field}.clusterIP", message, hint)
 
 
 def _claim(claim: Claim, live: Mapping[str, Any], *, field: str) -> Iterator[ValidationIssue]:
@@ -127,9 +137,7 @@ def _stateful_set(stack: AppStack, stateful_set: Child) -> Iterator[ValidationIs
         if name not in volumes:
             message = f"the volume {name!r} is missing: the volumeClaimTemplates of a StatefulSet are immutable"
             yield ValidationIssue("spec.volumes", message, hint)
-    service = stack.spec.service
-    headless = service is not None and service.enabled and service.cluster_ip == "None"
-    service_name = stack.metadata.name if headless else f"{stack.metadata.name}-pods"
+    service_name = stack.pod_service_name
     current_name = stateful_set.spec.get("serviceName", service_name)
     if current_name != service_name:
         message = (

@@ -180,7 +180,9 @@ SUPPORT_TABLE: Final[tuple[FieldSupport, ...]] = (
     FieldSupport("volumes[].claim.perReplica", value=True, unsupported_on=_NO_CLAIM_PER_REPLICA),
     FieldSupport("volumes[].claim.retentionPolicy.whenDeleted", "Delete"),
     FieldSupport("volumes[].claim.retentionPolicy.whenScaled", "Delete", unsupported_on=_NO_CLAIM_PER_REPLICA),
-    *_supported_everywhere("service", "serviceAccount", "ingress", "httpRoute", "networkPolicy", "pod.metadata"),
+    *_supported_everywhere(
+        "service", "services", "serviceAccount", "ingress", "httpRoute", "networkPolicy", "pod.metadata"
+    ),
     FieldSupport("pod.restartPolicy", "Always", unsupported_on=_NOT_RESTARTED),
     FieldSupport("pod.restartPolicy", "OnFailure", unsupported_on=_RESTARTED),
     FieldSupport("pod.restartPolicy", "Never", unsupported_on=_RESTARTED),

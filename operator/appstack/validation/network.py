@@ -81,7 +81,7 @@ def network_policy(context: ValidationContext) -> Iterator[ValidationIssue]:
     if context.spec.pod.host_network:
         message = "has no effect with spec.pod.hostNetwork: the pod has the address of the node"
         yield ValidationIssue("spec.networkPolicy", message, "remove spec.pod.hostNetwork, or the NetworkPolicy")
-    elif not (context.has_service or context.has_headless_service or context.uses_host_port):
+    elif not (context.is_exposed or context.has_headless_service or context.uses_host_port):
         message = "allows no ingress: no Service exposes the pods"
         hint = "declare spec.backend.ports, or keep the policy if it is to deny all ingress"
         yield ValidationIssue("spec.networkPolicy", message, hint, Severity.WARNING)

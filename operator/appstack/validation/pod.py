@@ -51,7 +51,7 @@ def graceful_shutdown(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield a warning if the grace period ends before every node has stopped sending requests to the pod."""
     grace_seconds = context.spec.pod.termination_grace_period_seconds
     has_pre_stop = "preStop" in context.spec.backend.handlers()
-    if grace_seconds is not None and grace_seconds <= DRAIN_SECONDS and context.has_service and not has_pre_stop:
+    if grace_seconds is not None and grace_seconds <= DRAIN_SECONDS and context.is_exposed and not has_pre_stop:
         message = f"{grace_seconds} s is not longer than the {DRAIN_SECONDS} s in which nodes still send requests"
         hint = f"set more than {DRAIN_SECONDS}, or set spec.backend.lifecycle.preStop"
         yield ValidationIssue("spec.pod.terminationGracePeriodSeconds", message, hint, Severity.WARNING)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from appstack.api.kube import ServicePort
-from appstack.api.service import DEFAULT_SERVICE, Service
+from appstack.api.service import DEFAULT_SERVICE, FurtherService
 from appstack.errors import Severity, ValidationIssue
 from appstack.validation.context import Listener, ValidationContext
 from appstack.validation.issues import available_hint, duplicate_issues
@@ -18,29 +18,44 @@ from appstack.validation.ports import port_number_issues, protocol_issues
 _DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
-def _enabled_service(context: ValidationContext) -> Service | None:
-    service = context.spec.service or DEFAULT_SERVICE
-    return service if service.enabled else None
-
-
 def service_without_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield an issue for a Service that is set although no container listens."""
-    service = context.spec.service
-    if service is None or not service.enabled or service.ports or service.external_name:
-        return
-    if not context.spec.has_default_ports:
-        message = "exposes nothing: the backend declares no port, and there is no proxy"
-        hint = "declare spec.backend.ports, or set spec.service.enabled: false"
-        yield ValidationIssue("spec.service", message, hint)
+    """Yield an issue for each Service without ports that needs one."""
+    for service in context.services:
+        if service.spec.ports or service.spec.external_name:
+            continue
+        if isinstance(service.spec, FurtherService):
+            if service.spec.cluster_ip != "None":
+                message = "is required, except of a headless Service (clusterIP: None)"
+                yield ValidationIssue(f"{service.field}.ports", message, "list the ports of the Service")
+        elif context.spec.service is not None and not context.spec.has_default_ports:
+            message = "exposes nothing: the backend declares no port, and there is no proxy"
+            hint = "declare spec.backend.ports, or set spec.service.enabled: false"
+            yield ValidationIssue(service.field, message, hint)
 
 
-def service_name(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield a warning for a Service name with a leading digit, which only recent versions of Kubernetes accept."""
-    name = context.stack.metadata.name
-    if context.has_service and name[0].isdecimal():
-        message = f"{name!r} starts with a digit, and older versions of Kubernetes reject a Service of this name"
-        hint = "rename the AppStack, or set spec.service.enabled: false"
-        yield ValidationIssue("metadata.name", message, hint, Severity.WARNING)
+def leading_digits(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield a warning for each name of a Service with a leading digit, which only recent Kubernetes accepts."""
+    own = "metadata.name", context.stack.metadata.name, "rename the AppStack, or set spec.service.enabled: false"
+    named = [own] if context.has_service else []
+    named += ((f"spec.services[{i}].name", each.name, "rename it") for i, each in enumerate(context.spec.services))
+    for field, name, hint in named:
+        if name[0].isdecimal():
+            message = f"{name!r} starts with a digit, and older versions of Kubernetes reject a Service of this name"
+            yield ValidationIssue(field, message, hint, Severity.WARNING)
+
+
+def further_service_names(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield an issue for each name in `spec.services` that another Service of the AppStack has."""
+    stack, own = context.stack, context.spec.service
+    taken: dict[str, str] = {}
+    if context.spec.workload.kind == "StatefulSet":
+        taken[stack.pod_service_name] = "the headless Service of the StatefulSet"
+    if context.has_service or (own and own.enabled and own.external_name):
+        taken[stack.metadata.name] = "the AppStack's own Service"
+    for index, service in enumerate(context.spec.services):
+        field = f"spec.services[{index}].name"
+        if (other := taken.setdefault(service.name, field)) != field:
+            yield ValidationIssue(field, f"{service.name!r} is already the name of {other}", "choose another name")
 
 
 @dataclass(frozen=True)
@@ -79,11 +94,9 @@ class _Targets:
 
 
 def service_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield an issue for each port of the Service that is invalid or has no container that listens on it."""
-    service = _enabled_service(context)
+    """Yield an issue for each port of a Service that is invalid or has no container that listens on it."""
     targets: dict[str, _Targets] = {}
-    for index, port in enumerate((service and service.ports) or []):
-        field = f"spec.service.ports[{index}]"
+    for field, port in _ports(context):
         protocol = port.protocol or "TCP"
         yield from port_number_issues(f"{field}.port", port.port)
         yield from protocol_issues(f"{field}.protocol", port.protocol)
@@ -91,6 +104,12 @@ def service_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
             message = f"{port.name!r} is not a valid name of a Service port"
             yield ValidationIssue(f"{field}.name", message, "use at most 63 of a-z, 0-9 and '-'")
         yield from _target_port(f"{field}.targetPort", port, targets.setdefault(protocol, _Targets(context, protocol)))
+
+
+def _ports(context: ValidationContext) -> Iterator[tuple[str, ServicePort]]:
+    """Yield the ports of all Services, each with its field."""
+    for service in context.services:
+        yield from service.ports
 
 
 def _target_port(field: str, port: ServicePort, targets: _Targets) -> Iterator[ValidationIssue]:
@@ -108,23 +127,25 @@ def _target_port(field: str, port: ServicePort, targets: _Targets) -> Iterator[V
 
 
 def duplicate_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield an issue for each number and name of a Service port that an earlier port has."""
-    service = _enabled_service(context)
-    located = [(f"spec.service.ports[{index}]", port) for index, port in enumerate((service and service.ports) or [])]
-    numbers = [(f"{field}.port", f"{port.port}/{port.protocol or 'TCP'}") for field, port in located]
-    yield from duplicate_issues(numbers, key=str, describe=lambda number: f"port {number}")
-    names = [(f"{field}.name", port.name) for field, port in located if port.name]
-    yield from duplicate_issues(names, key=str, describe=lambda name: f"the name {name!r}")
+    """Yield an issue for each number and name of a Service port that an earlier port of that Service has."""
+    for service in context.services:
+        numbers = [(f"{field}.port", f"{port.port}/{port.protocol or 'TCP'}") for field, port in service.ports]
+        yield from duplicate_issues(numbers, key=str, describe=lambda number: f"port {number}")
+        names = [(f"{field}.name", port.name) for field, port in service.ports if port.name]
+        yield from duplicate_issues(names, key=str, describe=lambda name: f"the name {name!r}")
 
 
 def unnamed_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each unnamed port of a Service with several ports, its own or those of the backend."""
-    service = _enabled_service(context)
-    own_ports = (service and service.ports) or []
-    own_names = [(f"spec.service.ports[{index}].name", port.name) for index, port in enumerate(own_ports)]
-    if context.spec.proxy is None and (context.has_headless_service or (service is not None and not own_names)):
+    for service in context.services:
+        yield from _missing_names([(f"{field}.name", port.name) for field, port in service.ports])
+    if context.spec.proxy is None and (context.has_headless_service or _has_ports_of_backend(context)):
         yield from _missing_names([(f"{field}.name", port.name) for field, port in context.backend.ports])
-    yield from _missing_names(own_names)
+
+
+def _has_ports_of_backend(context: ValidationContext) -> bool:
+    service = context.spec.service or DEFAULT_SERVICE
+    return service.enabled and not service.ports
 
 
 def _missing_names(names: list[tuple[str, str | None]]) -> Iterator[ValidationIssue]:
@@ -148,4 +169,12 @@ def service_account(context: ValidationContext) -> Iterator[ValidationIssue]:
         yield ValidationIssue("spec.serviceAccount.metadata", message, "remove the field")
 
 
-CHECKS: Final = (service_without_ports, service_name, service_ports, duplicate_ports, unnamed_ports, service_account)
+CHECKS: Final = (
+    service_without_ports,
+    leading_digits,
+    further_service_names,
+    service_ports,
+    duplicate_ports,
+    unnamed_ports,
+    service_account,
+)
