@@ -341,3 +341,53 @@ def test_misspelt_kind_or_group_is_reported(
 
     assert main(["validate", "-f", "-"]) == 1
     assert issue in capsys.readouterr().out
+
+
+CONVERTIBLE = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec: {containers: [{name: backend, image: "shop:1"}]}
+"""
+
+
+def test_manifests_are_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "f").write_text(CONVERTIBLE)
+
+    assert main(["convert", "-f", str(tmp_path / "f"), "-o", str(tmp_path / "out")]) == 0
+    assert main(["convert", "-f", str(tmp_path / "f")]) == 0
+    captured = capsys.readouterr()
+    assert yaml.safe_load(captured.out)["spec"] == {"backend": {"image": "shop:1"}}
+    assert captured.err.startswith("changed: Deployment/shop spec.selector: ")
+    assert (tmp_path / "out/shop.yaml").read_text() == captured.out
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        (CONVERTIBLE, 0, "AppStack/shop: renders the same"),
+        (CONVERTIBLE + "  rollbackTo: {revision: 1}\n", 2, "AppStack/shop: Deployment/shop spec.rollbackTo.revision: "),
+        (CONVERTIBLE.replace("image: ", "imige: "), 1, ""),
+        ("{apiVersion: v1, kind: Secret, metadata: {name: x}}", 1, ""),
+    ],
+    ids=["same", "different", "refused", "nothing to convert"],
+)
+def test_check_compares_with_the_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, code: int, line: str
+) -> None:
+    (tmp_path / "f").write_text(text)
+
+    assert main(["convert", "-f", str(tmp_path / "f"), "--check"]) == code
+    assert capsys.readouterr().out.startswith(line)
+
+
+@pytest.mark.parametrize("arguments", [[], ["convert"], ["render", "--no-such-flag"]], ids=str)
+def test_usage_error_exits_with_64(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(arguments)
+
+    assert exit_info.value.code == 64

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final
+from typing import Final, NoReturn
 
 from appstack.cli import EXIT_ERROR
 from appstack.errors import AppStackError
@@ -16,6 +16,7 @@ from appstack.errors import AppStackError
 COMMANDS: Final = {
     "render": "print the Kubernetes objects of an AppStack, without a cluster",
     "validate": "report validation issues of an AppStack, without a cluster",
+    "convert": "turn Kubernetes manifests into AppStacks",
     "crd": "print the CustomResourceDefinition",
     "run": "run the operator, in a pod or against the current kubeconfig",
     "version": "print the version",
@@ -27,9 +28,20 @@ EXAMPLES = """\
 examples:
   appstack validate -f stack.yaml      report validation issues of the AppStacks in the file
   appstack render -f stack.yaml        print the Kubernetes objects of the AppStack
+  appstack convert -f manifests.yaml   print AppStacks for Kubernetes manifests
   appstack run                         run the operator against the current kubeconfig
 """
-EXIT_INTERRUPTED = 130
+EXIT_USAGE, EXIT_INTERRUPTED = 64, 130
+"""Exit codes for wrong arguments (EX_USAGE of sysexits.h) and for SIGINT."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Exits with `EXIT_USAGE` instead of 2, which commands use for a result."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error, and exit."""
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: error: {message}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,7 +80,7 @@ def _discard_output() -> None:
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser, with the flags of the command that the arguments begin with."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="appstack",
         description=DESCRIPTION,
         epilog=EXAMPLES,

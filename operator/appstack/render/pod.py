@@ -18,7 +18,7 @@ from appstack.render.paths import CACHE_ROOT
 from appstack.render.probes import through_proxy, with_ports
 from appstack.render.proxy import nginx_check, proxy_container, proxy_volumes, static_copies
 
-_NOT_INHERITED: Final = (
+NOT_INHERITED: Final = (
     "name",
     "ports",
     "startupProbe",
@@ -114,7 +114,7 @@ def _with_inherited_fields(context: Context, files: Files, container: InitContai
     inherits = container.image is None
     if inherits:
         backend = context.backend_fields.items()
-        own = overlay({key: value for key, value in backend if key not in _NOT_INHERITED}, own)
+        own = overlay({key: value for key, value in backend if key not in NOT_INHERITED}, own)
     return _with_mounts(with_ports(container, own), files.mounts(container.name, inherits=inherits))
 
 

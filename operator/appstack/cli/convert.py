@@ -1,0 +1,93 @@
+"""Command `appstack convert`: turn Kubernetes objects into AppStacks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appstack.cli import documents, settings
+from appstack.errors import AppStackError
+
+if TYPE_CHECKING:
+    from appstack.convert import Conversion, Result
+
+EXAMPLES = """\
+examples:
+  appstack convert -f manifests.yaml
+  kustomize build . | appstack convert -f - -o stacks/
+  helm template shop ./chart | appstack convert -f - --check
+
+Prints the AppStacks, and on standard error one line for each field that is changed, added, omitted or not converted.
+The exit code is 1 if AppStack refuses a result. With --check it is 0 if the AppStacks render the same objects, and 2 if
+there are differences, which are printed instead of the AppStacks.
+"""
+EXIT_FAILED, EXIT_DIFFERENT = 1, 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the command."""
+    parser.add_argument(
+        "-f", "--filename", metavar="FILE", action="append", required=True, help="YAML file, or - for standard input"
+    )
+    parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="write one file for each AppStack")
+    parser.add_argument("--check", action="store_true", help="compare the rendered objects with the source")
+    settings.add_flag(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the AppStacks and the notes, or the differences with `--check`."""
+    from appstack.convert import convert  # noqa: PLC0415  # loads the whole model
+
+    try:
+        operator_settings = settings.load(args.settings)
+        objects = [document for path in args.filename for document in documents.load(path)]
+        conversion = convert(objects, settings=operator_settings)
+        _print_notes(conversion)
+        if not args.check:
+            _write(conversion.results, args.output)
+    except (AppStackError, OSError) as error:
+        print(f"appstack: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    return _exit_code(conversion, check=args.check)
+
+
+def _print_notes(conversion: Conversion) -> None:
+    notes = [*conversion.notes, *(note for result in conversion.results for note in result.notes)]
+    for line in dict.fromkeys(map(str, notes)):
+        print(line, file=sys.stderr)
+
+
+def _write(results: Iterable[Result], directory: Path | None) -> None:
+    results = list(results)
+    if directory is None:
+        sys.stdout.write(documents.dump(result.document for result in results))
+        return
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, result in _file_names(results):
+        (directory / name).write_text(documents.dump([result.document]))
+
+
+def _file_names(results: list[Result]) -> Iterator[tuple[str, Result]]:
+    """Yield a file name for each AppStack, with the namespace where two have one name."""
+    names = [result.name for result in results]
+    for result in results:
+        prefix = f"{result.namespace}-" if names.count(result.name) > 1 and result.namespace else ""
+        yield f"{prefix}{result.name}.yaml", result
+
+
+def _exit_code(conversion: Conversion, *, check: bool) -> int:
+    refused = [result for result in conversion.results if result.comparison is None]
+    different = 0
+    for result in conversion.results if check else ():
+        differences = result.comparison.differences if result.comparison else ()
+        for difference in differences:
+            print(f"AppStack/{result.name}: {difference}")
+        different += bool(differences)
+        if result.comparison and not differences:
+            print(f"AppStack/{result.name}: renders the same")
+    if refused or not conversion.results:
+        return EXIT_FAILED
+    return EXIT_DIFFERENT if different else 0

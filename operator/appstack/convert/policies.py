@@ -1,0 +1,98 @@
+"""Conversion of the ServiceAccount, the autoscaler, the disruption budget and the network policy of a workload."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from appstack.convert import api_defaults
+from appstack.convert.draft import Draft
+from appstack.convert.exposure import take_name
+from appstack.convert.labels import take_metadata
+from appstack.convert.notes import NoteKind
+from appstack.convert.source import Source
+from appstack.k8s.metadata import Manifest
+
+_ONE: Final = "an AppStack has one"
+
+
+def convert_account(draft: Draft) -> None:
+    """Convert the ServiceAccount: AppStack creates it where it can express it, else it refers to it."""
+    group = draft.group
+    name, alias = group.take("spec.serviceAccountName"), group.take("spec.serviceAccount")
+    name = name or alias
+    source = group.only("ServiceAccount")
+    if not name or name == "default":
+        group.members["ServiceAccount"].clear()
+        if source is not None:
+            draft.keep(source, "it is the default ServiceAccount of the namespace")
+        return
+    if source is None:
+        draft.set("serviceAccount", {"create": False, "name": name})
+        return
+    further = sorted({path.partition(".")[0].partition("[")[0] for path, _ in source.untaken()} - {"metadata"})
+    if further:
+        group.members["ServiceAccount"].clear()
+        draft.keep(source, f"spec.serviceAccount has no {', '.join(further)}")
+        draft.set("serviceAccount", {"create": False, "name": name})
+        return
+    metadata = take_metadata(draft, source)
+    source.take("metadata.name")
+    source.take("metadata.namespace")
+    fields: Manifest = {} if name == draft.name else {"name": name}
+    draft.spec["serviceAccount"] = {**fields, **({"metadata": metadata} if metadata else {})}
+
+
+def convert_policies(draft: Draft) -> None:
+    """Convert the autoscaler, the disruption budget and the network policy."""
+    for kind, convert in (
+        ("HorizontalPodAutoscaler", _autoscaler),
+        ("PodDisruptionBudget", _budget),
+        ("NetworkPolicy", _network_policy),
+    ):
+        for position, source in enumerate(list(draft.group.members[kind])):
+            if position:
+                draft.keep(source, _ONE)
+                draft.group.members[kind].remove(source)
+            else:
+                convert(draft, source)
+
+
+def _take_metadata(draft: Draft, source: Source, field: str) -> None:
+    """Take the metadata of an object whose field in the spec has none, with a note for labels and annotations."""
+    take_name(draft, source, field)
+    metadata = take_metadata(draft, source)
+    for kind, entries in metadata.items():
+        keys = ", ".join(entries)
+        draft.note(NoteKind.UNSUPPORTED, f"{source} metadata.{kind}", "", f"spec.{field} has no metadata: {keys}")
+
+
+def _autoscaler(draft: Draft, source: Source) -> None:
+    _take_metadata(draft, source, "autoscaling")
+    source.take("spec.scaleTargetRef")
+    spec = source.take("spec") or {}
+    if source.has_former_version:
+        message = f"{source.api_version} becomes {source.current_version}"
+        draft.note(NoteKind.CHANGED, f"{source} apiVersion", "spec.autoscaling", message)
+    if "targetCPUUtilizationPercentage" in spec:  # autoscaling/v1
+        target = {"type": "Utilization", "averageUtilization": spec.pop("targetCPUUtilizationPercentage")}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    draft.set("autoscaling", api_defaults.without_defaults(spec, api_defaults.AUTOSCALER))
+
+
+def _budget(draft: Draft, source: Source) -> None:
+    _take_metadata(draft, source, "podDisruptionBudget")
+    if source.has_former_version:
+        message = f"{source.api_version} becomes {source.current_version}"
+        draft.note(NoteKind.CHANGED, f"{source} apiVersion", "spec.podDisruptionBudget", message)
+    source.take("spec.selector")
+    draft.set("podDisruptionBudget", source.take("spec"))
+
+
+def _network_policy(draft: Draft, source: Source) -> None:
+    _take_metadata(draft, source, "networkPolicy")
+    source.take("spec.podSelector")
+    spec: dict[str, Any] = source.take("spec") or {}
+    types = spec.pop("policyTypes", None) or ["Ingress", *(["Egress"] if "egress" in spec else [])]
+    rules = {name: spec.pop(name, None) or [] for name in ("ingress", "egress")}
+    fields = {name: rules[name] for name in ("ingress", "egress") if name.capitalize() in types}
+    draft.spec["networkPolicy"] = {**fields, **spec}
