@@ -61,6 +61,10 @@ check: setup ## format, lint, types, import contracts, unit tests, generated fil
 	@$(PYTHON) -m tools.generate --check
 	@$(PYTHON) -m pytest --quiet --numprocesses 2 tests/unit tests/project.py
 
+.PHONY: test-nginx
+test-nginx: setup ## run real nginx, of Debian and the newest, with generated configurations
+	@$(PYTHON) -m pytest --quiet --numprocesses 2 tests/nginx
+
 # --- a real cluster ---------------------------------------------------------------------------------------------------
 
 include tools/cluster.mk tools/ship.mk
@@ -71,6 +75,7 @@ test-api: setup cluster ## run the tests against a real API server
 
 .PHONY: test
 test: check images metrics-server ## run the checks, the API tests and the end-to-end tests on one real cluster
+	@$(PYTHON) -m pytest --quiet --numprocesses 2 tests/nginx
 	@$(PYTHON) -m pytest tests/api --numprocesses 2 --dist loadfile  # CPU-bound on two cores; the end-to-end tests mostly wait for pods
 	@$(PYTHON) -m pytest tests/e2e --numprocesses 4 --dist loadfile --junitxml .cluster/e2e.xml
 

@@ -262,3 +262,13 @@ CONFIGURATION = {
 @parametrize_cases(CONFIGURATION)
 def test_configuration(text: str, lines: Iterable[str]) -> None:
     assert issue_messages(text) == lines
+
+
+def test_probe_header_with_a_control_character_is_refused() -> None:
+    header = '{name: X, value: "a\\r\\nb"}'
+    text = (
+        f"backend: {{image: x, ports: [{{containerPort: 1}}], livenessProbe: {{httpGet: {{httpHeaders: [{header}]}}}}}}"
+    )
+
+    field = "spec.backend.livenessProbe.httpGet.httpHeaders[0].value"
+    assert issue_messages(text) == [f"{field}: contains a control character (remove it; no header can contain it)"]

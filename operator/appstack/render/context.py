@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from appstack.api import AppStack, AppStackSpec
 from appstack.api.base import ObjectMetadata
@@ -11,6 +12,9 @@ from appstack.api.volumes import VolumeContext
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.settings import Settings
+
+NO_STACK_TOKEN: Final = "STACK-TOKEN"
+"""Placeholder for the token of an AppStack that was read from a file and has no uid."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,12 @@ class Context:
             settings=self.settings,
             owner=meta.owner_reference(name=self.name, uid=uid) if uid else None,
         )
+
+    @cached_property
+    def token(self) -> str:
+        """Part of the paths of the health port: a hash that only users with read access to the AppStack know."""
+        uid = self.stack.metadata.uid
+        return meta.digest(uid) if uid else NO_STACK_TOKEN
 
     @cached_property
     def backend_fields(self) -> Manifest:

@@ -52,6 +52,11 @@ def directive(name: str, *args: str | int, block: Iterable[Directive] | None = N
     return Directive(name, tuple(str(arg) for arg in args), None if block is None else tuple(block))
 
 
+def literal(text: str) -> str:
+    """Return an argument that nginx evaluates to this text; a `$` would otherwise start a variable."""
+    return text.replace("$", "${appstack_dollar}")
+
+
 def serialize(directives: Iterable[Directive]) -> str:
     """Return the text of a configuration file; `parse` reads it back."""
     return "".join(_lines(directives, indent=""))

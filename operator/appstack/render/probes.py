@@ -16,6 +16,12 @@ from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 
 PROXY_HEALTH_PATH: Final = "/proxy"
+PASSED_HEADERS: Final = {"User-Agent": "$http_user_agent", "Accept": "*/*"}
+"""Headers that a kubelet sends and that reach the backend, unless the spec sets them otherwise."""
+_CONNECTION_HEADERS: Final = frozenset(
+    {"connection", "content-length", "expect", "keep-alive", "te", "transfer-encoding", "upgrade"}
+)
+"""Headers of the spec that concern the connection, which is nginx's own."""
 DEFAULT_READINESS: Final = "answers"  # name of the readiness probe of a backend whose spec has none
 
 
@@ -27,12 +33,12 @@ class ProxiedProbe:
     port: int
     path: str = "/"
     scheme: str = "HTTP"
-    host: str = ""  # Host header of the spec; empty: address of the pod and port of the backend
+    headers: tuple[tuple[str, str], ...] = ()
     any_response: bool = False  # whether every HTTP response of the backend, errors included, is a success
 
     @property
     def location(self) -> str:
-        """The path on the health port."""
+        """The location on the health port, without the token."""
         return f"/backend/{self.name}"
 
 
@@ -53,13 +59,13 @@ def proxied_probes(context: Context) -> tuple[ProxiedProbe, ...]:
 
 
 def _proxied_probe(name: str, action: HTTPGet, backend: Container) -> ProxiedProbe:
-    headers = {header.name.lower(): header.value for header in action.http_headers or []}
+    headers = [(header.name, header.value) for header in action.http_headers or []]
     return ProxiedProbe(
         name=name,
         port=backend.port_number(action.port) or 0,
         path="/" + (action.path or "").removeprefix("/"),  # a kubelet adds the slash, too; nginx would read a port
         scheme=action.scheme or "HTTP",
-        host=headers.get("host", ""),
+        headers=tuple(each for each in headers if each[0].lower() not in _CONNECTION_HEADERS),
     )
 
 
@@ -94,9 +100,12 @@ def through_proxy(context: Context, fields: Manifest) -> Manifest:
         return fields
     probes = {probe.name: probe for probe in proxied_probes(context)}
 
+    def http_get(location: str) -> Manifest:
+        return {"path": health_path(context, location), "port": proxy.health_port}
+
     def redirected(handlers: Mapping[str, Manifest]) -> dict[str, Manifest]:
         return {
-            name: {**handlers[name], "httpGet": _http_get(probes[name], handlers[name], proxy.health_port)}
+            name: {**handlers[name], "httpGet": http_get(probes[name].location)}
             for name in handlers.keys() & probes.keys()
         }
 
@@ -104,24 +113,23 @@ def through_proxy(context: Context, fields: Manifest) -> Manifest:
     if "lifecycle" in fields:
         result["lifecycle"] = {**fields["lifecycle"], **redirected(fields["lifecycle"])}
     if DEFAULT_READINESS in probes:
-        result["readinessProbe"] = {"httpGet": _http_get(probes[DEFAULT_READINESS], {}, proxy.health_port)}
+        result["readinessProbe"] = {"httpGet": http_get(probes[DEFAULT_READINESS].location)}
     return result
 
 
-def _http_get(probe: ProxiedProbe, handler: Manifest, health_port: int) -> Manifest:
-    headers = handler.get("httpGet", {}).get("httpHeaders")
-    action: Manifest = {"path": probe.location, "port": health_port}
-    return {**action, "httpHeaders": headers} if headers else action
+def health_path(context: Context, location: str) -> str:
+    """Return the path of a location on the health port; only users with read access to the AppStack know it."""
+    return f"/{context.token}{location}"
 
 
-def proxy_probes(health_port: int) -> Manifest:
+def proxy_probes(context: Context, health_port: int) -> Manifest:
     """Return the probes of nginx itself.
 
     The startup probe delays the backend, the readiness probe the endpoints of the Service, until nginx listens.
     """
 
     def probe(**timing: int) -> Manifest:
-        return {"httpGet": {"path": PROXY_HEALTH_PATH, "port": health_port}, **timing}
+        return {"httpGet": {"path": health_path(context, PROXY_HEALTH_PATH), "port": health_port}, **timing}
 
     return {
         "startupProbe": probe(periodSeconds=1, failureThreshold=60),

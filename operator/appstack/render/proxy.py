@@ -43,7 +43,7 @@ def proxy_container(context: Context, files: Files) -> Manifest | None:
             {"name": HTTP_PORT, "containerPort": proxy.port},
             {"name": HEALTH_PORT, "containerPort": proxy.health_port},
         ],
-        **proxy_probes(proxy.health_port),
+        **proxy_probes(context, proxy.health_port),
         "resources": {"requests": _requests(proxy)},
         "securityContext": hardening.as_nginx(),
         "terminationMessagePolicy": "FallbackToLogsOnError",

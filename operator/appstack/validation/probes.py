@@ -21,6 +21,7 @@ _ACTIONS: Final = {
     "sleep": "sleep",
 }
 _HEADER_NAME: Final = re.compile(r"[-A-Za-z0-9]+")
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,9 @@ def actions(context: ValidationContext) -> Iterator[ValidationIssue]:
                 field = f"{site.field}.httpGet.httpHeaders[{index}].name"
                 message = f"{header.name!r} is not a valid header name"
                 yield ValidationIssue(field, message, "use letters, digits and '-'")
+            if _CONTROL_CHARACTER.search(header.value):
+                field = f"{site.field}.httpGet.httpHeaders[{index}].value"
+                yield ValidationIssue(field, "contains a control character", "remove it; no header can contain it")
         if "tcpSocket" in written and not site.is_probe:
             message = "the kubelet does not support tcpSocket in a lifecycle handler"
             yield ValidationIssue(f"{site.field}.tcpSocket", message, "use exec or httpGet")
