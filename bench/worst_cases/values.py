@@ -127,6 +127,12 @@ def node_affinity(n: int) -> Spec:
     return {"backend": make_backend(), "pod": {"affinity": affinity}}
 
 
+def inherited_capabilities(n: int) -> Spec:
+    """Capabilities that 64 containers inherit and `podSecurity` warns of."""
+    context = {"capabilities": {"add": [f"{index:x}" for index in range(n)]}}
+    return {"backend": make_backend(securityContext=context), **inheriting(), "podSecurity": "restricted"}
+
+
 CASES: Final = (
     inherited_env,
     merged_env,
@@ -147,4 +153,5 @@ CASES: Final = (
     schedule,
     excepted_networks,
     node_affinity,
+    inherited_capabilities,
 )

@@ -15,6 +15,7 @@ from appstack.policy.pod_security import VERSION, Level, violations
 from tests.api import generated_pods
 from tests.api.cluster import PARALLEL_REQUESTS, STRATEGIC, ApiError, Cluster, Namespace, eventually
 from tests.api.conftest import RUN_ID, temporary_namespace
+from tests.unit.test_rendered_pod_security import rendered_pod
 
 COMBINATIONS = 700
 LEVELS = (Level.BASELINE, Level.RESTRICTED)
@@ -124,3 +125,47 @@ def test_ephemeral_containers_are_checked_alike(namespaces: dict[Level, Namespac
             assert answer is None or answer == checks_of_table(changed, level), edits
             found |= answer or set()
     assert len(found) >= 5
+
+
+OWN_CONTAINERS = """
+proxy: {static: [{path: /a/, from: /srv}]}
+initContainers: [{name: migrate, command: [migrate]}]
+sidecars: [{name: agent, image: agent:1}]
+pod: {automountServiceAccountToken: false}
+"""
+RENDERED: dict[str, tuple[str, set[str]]] = {
+    "option": ("podSecurity: restricted", set()),
+    "root": (
+        "{podSecurity: restricted, backend: {image: a, securityContext: {runAsUser: 0}}}",
+        {"runAsNonRoot", "runAsUser"},
+    ),
+    "privileged": (
+        "{podSecurity: restricted, backend: {image: a, securityContext: {privileged: true}}}",
+        {"privileged", "allowPrivilegeEscalation"},
+    ),
+    "own values": (
+        "{backend: {image: a, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}, "
+        "sidecars: [], pod: {securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}}}",
+        set(),
+    ),
+    "Windows": ("{podSecurity: restricted, proxy: null, pod: {os: {name: windows}}}", set()),
+}
+
+
+@pytest.mark.parametrize(("text", "checks"), RENDERED.values(), ids=RENDERED)
+def test_rendered_pods_are_admitted(namespaces: dict[Level, Namespace], text: str, checks: set[str]) -> None:
+    level = Level.RESTRICTED
+    pod = rendered_pod(OWN_CONTAINERS, text)
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": pod["spec"]}
+    assert creation_refusals(namespaces[level], manifest, level) == checks
+
+
+def test_a_pod_without_the_option_is_refused(namespaces: dict[Level, Namespace]) -> None:
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": rendered_pod()["spec"]}
+    found = creation_refusals(namespaces[Level.RESTRICTED], manifest, Level.RESTRICTED)
+    assert found == {
+        "allowPrivilegeEscalation",
+        "capabilities_restricted",
+        "runAsNonRoot",
+        "seccompProfile_restricted",
+    }

@@ -92,6 +92,7 @@ EXAMPLES = {
     "pod.nodeSelector": "pod: {nodeSelector: {a: b}}",
     "pod.tolerations": "pod: {tolerations: [{operator: Exists}]}",
     "pod.affinity": "pod: {affinity: {podAntiAffinity: {}}}",
+    "podSecurity": "podSecurity: restricted",
     "pod.securityContext": "pod: {securityContext: {runAsUser: 1}}",
     "pod.topologySpreadConstraints": """
         pod: {topologySpreadConstraints: [{topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, maxSkew: 1}]}

@@ -54,6 +54,9 @@ class AppStackSpec(Model):
     """PodDisruptionBudget that limits evictions of the pods, for example while nodes are drained."""
     network_policy: NetworkPolicy | None = None
     """NetworkPolicy that restricts ingress traffic to the pods. `{}` allows only the exposed ports."""
+    pod_security: Literal["restricted"] | None = None
+    """Adds what the Pod Security level `restricted` requires to the pods and to each container, wherever the spec has
+    no value: `runAsNonRoot`, the seccomp profile `RuntimeDefault`, no privilege escalation, no capabilities."""
     pod: Pod = Pod()
     """Other PodSpec fields of the pods, for example `nodeSelector`, `tolerations` and `securityContext`."""
     paused: bool = False

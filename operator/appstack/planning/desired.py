@@ -19,6 +19,7 @@ from appstack.render import render
 from appstack.settings import Settings
 from appstack.validation import validate
 from appstack.validation.immutable import immutable_field_issues
+from appstack.validation.pod_security import pod_security_issues
 
 MAX_CACHED_STATES: Final = 256
 """An AppStack is reconciled several times until it is ready, and then rarely: the cache need not hold all of them."""
@@ -121,6 +122,7 @@ def compute_desired_state(stack: AppStack, *, settings: Settings, namespace_uid:
     if desired.invalid:
         return desired
     manifests = render(stack, settings=settings, namespace_uid=namespace_uid)
+    desired = replace(desired, issues=(*desired.issues, *pod_security_issues(stack, manifests)))
     size_bytes = len(to_json(manifests))
     if size_bytes > _MAX_OBJECTS_BYTES:
         message = f"is rendered to {size_bytes} bytes of objects, more than the maximum of {_MAX_OBJECTS_BYTES}"

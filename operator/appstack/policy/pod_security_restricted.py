@@ -48,7 +48,7 @@ def run_as_non_root(pod: PodView) -> Iterator[Finding]:
         yield f"{pod_path}.runAsNonRoot", "must be true"
     for path, context in pod.container_contexts:
         own = context.get("runAsNonRoot")
-        if own is False or (own is None and not default):
+        if own is False or (own is None and default is None):
             yield f"{path}.runAsNonRoot", "must be true, here or in the pod's securityContext"
 
 
@@ -63,12 +63,12 @@ def seccomp(pod: PodView) -> Iterator[Finding]:
     if pod.is_windows:
         return
     yield from forbidden_profiles(pod, "seccompProfile")
-    if mapping(pod.own_context[1], "seccompProfile").get("type") in PROFILE_TYPES:
+    if pod.own_context[1].get("seccompProfile") is not None:
         return
+    message = f"must be {' or '.join(sorted(PROFILE_TYPES))}, here or in the pod's securityContext"
     for path, context in pod.container_contexts:
         if context.get("seccompProfile") is None:
-            allowed = listed(PROFILE_TYPES)
-            yield f"{path}.seccompProfile.type", f"must be set, here or in the pod's securityContext, to {allowed}"
+            yield f"{path}.seccompProfile.type", message
 
 
 def capabilities(pod: PodView) -> Iterator[Finding]:

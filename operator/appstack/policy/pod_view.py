@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from appstack.k8s.metadata import Manifest
 
 CONTAINER_LISTS: Final = ("initContainers", "containers", "ephemeralContainers")
+
+MAX_LISTED: Final = 20
 
 Finding = tuple[str, str]
 """Path in the pod and message."""
@@ -58,6 +60,7 @@ def mapping(parent: Manifest, name: str) -> Manifest:
     return value
 
 
-def listed(values: Iterable[str]) -> str:
-    """Return the sorted values of a message."""
-    return ", ".join(sorted(values))
+def listed(values: Collection[str]) -> str:
+    """Return the first of the sorted values, for a message."""
+    more = f" and {len(values) - MAX_LISTED} more" if len(values) > MAX_LISTED else ""
+    return ", ".join(sorted(values)[:MAX_LISTED]) + more

@@ -15,6 +15,7 @@ from appstack.render.draining import with_default_readiness, with_pre_stop
 from appstack.render.files import Files
 from appstack.render.merge import overlay
 from appstack.render.paths import CACHE_ROOT
+from appstack.render.pod_security import with_restricted_defaults
 from appstack.render.probes import through_proxy, with_ports
 from appstack.render.proxy import nginx_check, proxy_container, proxy_volumes, static_copies
 
@@ -64,7 +65,8 @@ def pod_template(context: Context, files: Files, *, exposed: bool) -> Manifest:
         "containers": containers,
         "volumes": _volumes(context, files),
     }
-    return {"metadata": metadata, "spec": {key: value for key, value in pod.items() if value != []}}
+    pod = {key: value for key, value in pod.items() if value != []}
+    return {"metadata": metadata, "spec": with_restricted_defaults(pod) if spec.pod_security else pod}
 
 
 def _preparation(context: Context, files: Files, *, users: Sequence[Manifest]) -> list[Manifest]:

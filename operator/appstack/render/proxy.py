@@ -33,6 +33,7 @@ def proxy_container(context: Context, files: Files) -> Manifest | None:
     proxy = context.spec.proxy
     if proxy is None:
         return None
+    own = proxy.container_fields()
     container = {
         "name": PROXY,
         "image": _image(context, proxy),
@@ -45,7 +46,7 @@ def proxy_container(context: Context, files: Files) -> Manifest | None:
         ],
         **proxy_probes(context, proxy.health_port),
         "resources": {"requests": _requests(proxy)},
-        "securityContext": hardening.as_nginx(),
+        "securityContext": hardening.as_nginx(own.get("securityContext", {})),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _volume_mounts(context, proxy, files),
     }
@@ -73,7 +74,7 @@ def nginx_check(context: Context, files: Files) -> Manifest | None:
         "image": _image(context, proxy),
         "command": ["nginx", "-t"],
         "resources": {"requests": dict(_DEFAULT_REQUESTS)},
-        "securityContext": hardening.as_nginx(),
+        "securityContext": hardening.as_nginx(own.get("securityContext", {})),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": _volume_mounts(context, proxy, files),
     }
@@ -91,14 +92,12 @@ def static_copies(context: Context) -> list[Manifest]:
 
 def _static_copy(context: Context, index: int, static: Static) -> Manifest:
     backend = context.spec.backend
-    own = backend.security_context.model_dump(by_alias=True, exclude_none=True) if backend.security_context else {}
-    user = {key: own[key] for key in ("runAsUser", "runAsGroup", "runAsNonRoot") if key in own}
     container: Manifest = {
         "name": _static_volume(index),
         "image": backend.image,
         "command": ["cp", "-R", f"{(static.from_ or '').rstrip('/')}/.", f"{STATIC_ROOT}/{index}/"],
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
-        "securityContext": {**hardening.restricted(), **user},
+        "securityContext": hardening.as_backend(context.spec),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": _static_volume(index), "mountPath": f"{STATIC_ROOT}/{index}"},

@@ -100,8 +100,12 @@ def _pod_source(field: str, pod_spec: Mapping[str, Any], spec: Mapping[str, Any]
     entry = entries[index] if index < len(entries) else {}
     name = entry.get("name", "")
     if item["list"] == "volumes":
-        names = [volume.get("name") for volume in spec.get("volumes") or ()]
-        return f"spec.volumes[{names.index(name)}]{item['rest']}" if name in names else ""
+        volumes: Sequence[Mapping[str, Any]] = spec.get("volumes") or ()
+        names = [volume.get("name") for volume in volumes]
+        if name not in names:
+            return ""
+        source = f"spec.volumes[{names.index(name)}]"
+        return f"{source}.nodeCache" if "nodeCache" in volumes[names.index(name)] else f"{source}{item['rest']}"
     source = container_field_path(name, spec)
     return _container_source(source, item["rest"], entry, spec) if source else ""
 
