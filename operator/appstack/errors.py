@@ -124,16 +124,20 @@ class ApiRejected(AppStackError):
 
 
 class KindNotServed(ApiRejected):
-    """The cluster does not serve a kind: its CustomResourceDefinition is not installed."""
+    """The cluster does not serve a kind, or the administrator has disabled it for this operator."""
 
-    def __init__(self, ref: Ref) -> None:
-        super().__init__(
-            ref,
-            status=404,
-            reason="MissingKind",
-            message=f"the cluster does not serve {ref.kind} ({ref.api_version}): install its "
-            "CustomResourceDefinition, and the object is applied within a minute. The other objects do not wait for it",
-        )
+    def __init__(self, ref: Ref, *, disabled: bool = False) -> None:
+        if disabled:
+            message = (
+                f"this operator may not use {ref.kind} ({ref.api_version}): its administrator has set `disabledKinds`, "
+                "or `rbac.kinds` of the Helm chart. The other objects do not wait for it"
+            )
+        else:
+            message = (
+                f"the cluster does not serve {ref.kind} ({ref.api_version}): install its CustomResourceDefinition, "
+                "and the object is applied within a minute. The other objects do not wait for it"
+            )
+        super().__init__(ref, status=404, reason="MissingKind", message=message)
 
 
 class ApiUnavailable(AppStackError):

@@ -6,33 +6,27 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import Container, Coroutine, Sized
+from collections.abc import Coroutine, Sized
 from typing import Any, Final
 
 from appstack.client.client import Client
 from appstack.client.credentials import Credentials, load
 from appstack.client.fencing import Fence
-from appstack.client.resource_kinds import APPSTACKS, WATCHED_KINDS, Kind
+from appstack.client.resource_kinds import APPSTACKS, WATCHED_KINDS
 from appstack.controller.namespace_filter import LabelledNamespaceFilter
-from appstack.controller.object_handler import ObjectEventHandler
 from appstack.controller.reconciler import Reconciler
 from appstack.controller.shard_handover import ShardHandover
 from appstack.controller.status_writer import StatusWriter
 from appstack.controller.workers import Workers
 from appstack.errors import ApiRejected, ApiUnavailable, OperatorError
 from appstack.informers.appstack_store import AppStackStore
-from appstack.informers.informer import Informer
 from appstack.informers.object_store import ObjectStore
-from appstack.informers.watch_health import WatchHealth
 from appstack.k8s.metadata import Key
-from appstack.kopf_adapter.handler import AppStackEventHandler
-from appstack.kopf_adapter.relist import RelistTracker
-from appstack.kopf_adapter.source import KopfSource, check_appstacks_served
+from appstack.kopf_adapter.watches import Watches, disabled_kinds, enabled_kinds
 from appstack.leaderelection.lease import Lease
 from appstack.settings import Settings
 from appstack.telemetry import logs, metrics
 from appstack.telemetry.health import HealthChecks, HealthServer
-from appstack.workqueue.fair_queue import Priority
 from appstack.workqueue.queue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -76,25 +70,25 @@ class Operator:
         self._stop = asyncio.Event()
         self._queue: WorkQueue[Key] = WorkQueue(loop, tenant=lambda key: key.namespace, workers=settings.workers)
         self._appstacks = AppStackStore()
-        appstack_watch = WatchHealth(APPSTACKS.plural)
-        objects_handler = ObjectEventHandler(
-            queue=self._queue, appstacks=self._appstacks, appstack_watch=appstack_watch
-        )
         namespaces = LabelledNamespaceFilter(settings, loop, handler=self)
         fence = Fence()
         self._client = Client(credentials, in_flight=settings.requests, fence=fence, namespaces=namespaces)
-        objects = ObjectStore(namespaces)
-        self._informers = [
-            Informer(kind, client=self._client, objects=objects, appstacks=self._appstacks, handler=objects_handler)
-            for kind in WATCHED_KINDS
-        ]
+        objects = ObjectStore(namespaces, disabled=disabled_kinds(settings))
+        self._watches = Watches(
+            settings,
+            client=self._client,
+            namespaces=namespaces,
+            appstacks=self._appstacks,
+            objects=objects,
+            queue=self._queue,
+        )
         self._handover = ShardHandover(
             self._client,
             namespaces=namespaces,
-            informers=self._informers,
+            informers=self._watches.informers,
             objects=objects,
             appstacks=self._appstacks,
-            handler=objects_handler,
+            handler=self._watches.stale_handler,
         )
         self._lease = Lease(settings, self._client, fence)
         self._status_writer = StatusWriter(
@@ -106,22 +100,6 @@ class Operator:
             max_in_flight=settings.workers,
         )
         self._workers = Workers(self._queue, self._create_reconciler(objects))
-        self._relist = RelistTracker(
-            loop,
-            known=self._appstacks,
-            handler=objects_handler,
-            resume=lambda key: self._queue.add(key, Priority.LOW),
-        )
-        self._appstack_handler = AppStackEventHandler(
-            namespaces=namespaces, appstacks=self._appstacks, queue=self._queue, relist=self._relist
-        )
-        self._kopf_source = KopfSource(
-            self._client,
-            health=appstack_watch,
-            on_event=self._appstack_handler.on_event,
-            relist=self._relist,
-        )
-        self._watches = [*(informer.health for informer in self._informers), appstack_watch]
         self._background: list[asyncio.Task[None]] = []
         self._worker_tasks: list[asyncio.Task[None]] = []
         self._register_metrics()
@@ -134,11 +112,11 @@ class Operator:
             objects=objects,
             queue=self._queue,
             status_writer=self._status_writer,
-            discover=self._discover,
+            discover=self._watches.discover,
         )
 
     def _register_metrics(self) -> None:
-        queues: tuple[Sized, ...] = (self._queue, self._relist, self._status_writer)
+        queues: tuple[Sized, ...] = (self._queue, self._watches, self._status_writer)
         metrics.QUEUE_DEPTH.set_function(lambda: sum(len(queue) for queue in queues))
         metrics.QUEUE_AGE.set_function(lambda: max(self._queue.longest_wait(), self._status_writer.longest_wait()))
         metrics.STACKS.set_function(lambda: (stack.conditions for stack in self._appstacks.values()))
@@ -146,15 +124,11 @@ class Operator:
 
     def liveness_error(self) -> str:
         """Return the watches that are stuck and will not recover without a restart; empty if there are none."""
-        stuck = [health.resource for health in self._watches if not health.is_alive]
-        return f"the watch of {', '.join(stuck)} is stuck" if stuck else ""
+        return self._watches.liveness_error()
 
     def readiness_error(self) -> str:
         """Return the caches that are not up to date; empty if all are."""
-        stale = [health.resource for health in self._watches if not health.is_fresh]
-        if not stale and self._relist.is_delivering:
-            stale = [APPSTACKS.plural]
-        return f"the cache of {', '.join(stale)} is not up to date" if stale else ""
+        return self._watches.readiness_error()
 
     def namespace_added(self, namespace: str) -> None:
         """Handle a namespace that this shard takes over."""
@@ -169,7 +143,7 @@ class Operator:
         self._handle_signals()
         try:
             await self._until_stopped(self._fill_caches())
-            self._start(self._kopf_source.run(self._stop, on_start=self._handle_signals))
+            self._watches.start_sources(self._start, self._stop, on_start=self._handle_signals)
             await self._until_stopped(self._become_leader())
             if not self._stop.is_set():
                 self._start_workers()
@@ -189,10 +163,7 @@ class Operator:
     async def _fill_caches(self) -> None:
         """List every kind once. Raise OperatorError if the cluster does not answer, serve AppStacks or permit lists."""
         try:
-            await check_appstacks_served(self._client)
-            namespaces, *others = self._informers
-            await self._start_informer(namespaces)  # first: its labels decide which objects of other kinds are stored
-            await asyncio.gather(*(self._start_informer(informer) for informer in others))
+            await self._watches.fill(self._start)
         except ApiUnavailable as error:
             raise OperatorError(
                 f"The API server does not answer: {error}",
@@ -201,28 +172,19 @@ class Operator:
         except ApiRejected as error:
             raise OperatorError(
                 f"The operator may not read the objects that it manages: {error.message}",
-                "Install the Helm chart's ClusterRole and bind it to this user: "
-                f"list and watch of {', '.join(kind.plural for kind in (APPSTACKS, *WATCHED_KINDS))}",
+                "Install the Helm chart's roles and bind them to this user: "
+                f"list and watch of {', '.join(kind.plural for kind in (APPSTACKS, *enabled_kinds(self._settings)))}",
             ) from error
-
-    async def _start_informer(self, informer: Informer) -> None:
-        """List a kind, and watch it from then on: by the time that the slowest is listed it would be stale."""
-        await informer.initial_list()
-        self._start(informer.run())
 
     async def _become_leader(self) -> None:
         await self._lease.acquire()
         self._start(self._lease.renew_forever())
         await self._lease.check_conflicts()
-        await self._discover(WATCHED_KINDS)  # a standby has no reconciles that would do it
-
-    async def _discover(self, kinds: Container[Kind]) -> None:
-        """Find out which of these kinds the cluster serves by now."""
-        await asyncio.gather(*(informer.discover() for informer in self._informers if informer.kind in kinds))
+        await self._watches.discover(WATCHED_KINDS)  # a standby has no reconciles that would do it
 
     def _start_workers(self) -> None:
         self._queue.open()
-        self._appstack_handler.enqueue_all()
+        self._watches.enqueue_all()
         self._worker_tasks = self._workers.start(self._settings.workers, on_exit=self.stop)
         logger.info("Reconciling %s at %s", self._lease.scope, self._client.server)
 

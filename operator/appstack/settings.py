@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from appstack.k8s import selectors
@@ -17,10 +18,25 @@ MAX_PATTERN_LENGTH: Final = 200
 """Characters of a pattern; the name of a namespace has at most 63."""
 MAX_SELECTOR_LENGTH: Final = 1024
 """Characters of a label selector."""
+MAX_WATCHED_NAMESPACES: Final = 20
+"""Names of namespaces up to which each is watched by itself, with the permissions of a Role; the chart has the same."""
 MAX_LEASE_SECONDS: Final = 300
 """The longest duration of a Lease, in seconds."""
 Patterns = Annotated[
     tuple[Annotated[str, Field(max_length=MAX_PATTERN_LENGTH)], ...], Field(max_length=MAX_NAMESPACE_PATTERNS)
+]
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+DisabledKind = Literal[
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
+    "PersistentVolumeClaim",
+    "Ingress",
+    "HTTPRoute",
+    "NetworkPolicy",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
 ]
 AbsolutePath = Annotated[str, Field(pattern=r"^/", max_length=1024)]
 
@@ -48,15 +64,22 @@ class Settings(BaseModel):
     """Serve `static … from` from an image volume; the container runtime of every node must support image volumes."""
     ipv6: bool = False
     """Let nginx listen on IPv6 as well; on a node whose kernel has no IPv6, nginx does not start."""
+    disabled_kinds: tuple[DisabledKind, ...] = ()
+    """Kinds that this operator neither watches nor applies, so it needs no permission for them. An AppStack that uses
+    one of them is reported as `MissingKind`. The chart sets it by `rbac.kinds`."""
+    operator_namespace: str = "appstack-system"
+    """Namespace of the operator's Lease; the operator writes nothing else there."""
     namespaces: Patterns = ()
-    """Patterns (`team-*`) of the namespaces that this operator reconciles; empty means all."""
-    exclude_namespaces: Patterns = ()
-    """Patterns of namespaces that this operator ignores; they take precedence over `namespaces`."""
+    """Patterns (`team-*`) of the namespaces that this operator reconciles; empty means all. Up to 20 names without a
+    pattern are watched one by one, so the operator needs permissions in these namespaces only."""
+    exclude_namespaces: Patterns = Field(
+        default_factory=lambda values: ("kube-*", values.get("operator_namespace", ""))
+    )
+    """Patterns of namespaces that this operator ignores; they take precedence over `namespaces`. Default: `kube-*` and
+    `operatorNamespace`."""
     namespace_selector: Annotated[str, Field(max_length=MAX_SELECTOR_LENGTH)] = ""
     """Label selector for the namespaces that this operator reconciles (`shard=a`); empty means all. Operators with
     disjoint selectors can share a cluster: run one release per shard."""
-    operator_namespace: str = "appstack-system"
-    """Namespace of the operator's Lease; the operator writes nothing else there."""
     identity: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$", max_length=63)] = ""
     """Name of this installation and of its Lease. Replicas with the same identity elect one leader; operators with
     different identities must reconcile different namespaces. The chart sets it; without it, the Lease is named
@@ -84,8 +107,29 @@ class Settings(BaseModel):
         selectors.parse(text)
         return text
 
+    @model_validator(mode="after")
+    def _validate_namespaces(self) -> Settings:
+        excluded = [name for name in self.namespaces if _is_name(name) and not self.includes_namespace(name)]
+        if excluded:
+            raise ValueError(
+                f"`namespaces` lists {', '.join(excluded)}, which `excludeNamespaces` excludes "
+                f"({', '.join(self.exclude_namespaces)}): remove the name, or set `excludeNamespaces` without it"
+            )
+        return self
+
+    @property
+    def watched_namespaces(self) -> tuple[str, ...]:
+        """The namespaces to list and watch one by one; empty if the whole cluster is watched."""
+        names = tuple(dict.fromkeys(self.namespaces))
+        return names if len(names) <= MAX_WATCHED_NAMESPACES and all(map(_is_name, names)) else ()
+
     def includes_namespace(self, namespace: str) -> bool:
         """Return whether the patterns include a namespace; `namespace_selector` may still exclude it."""
         if any(fnmatchcase(namespace, pattern) for pattern in self.exclude_namespaces):
             return False
         return not self.namespaces or any(fnmatchcase(namespace, pattern) for pattern in self.namespaces)
+
+
+def _is_name(pattern: str) -> bool:
+    """Return whether a pattern is the name of one namespace."""
+    return _NAME.fullmatch(pattern) is not None

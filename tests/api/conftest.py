@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests import chart_rbac
 from tests.api.audit_log import AuditLog
 from tests.api.cluster import APPLY, AUDIT_LOG, KUBECONFIG, ROOT, ApiError, Cluster, Namespace, eventually
 from tests.api.operator_process import OperatorProcess
@@ -33,15 +34,6 @@ def cluster() -> Iterator[Cluster]:
     client = Cluster()
     yield client
     client.close()
-
-
-def chart_rules(kind: str) -> list[dict[str, Any]]:
-    """Return the rules of the chart's ClusterRole or Role, without the Lease's name, which differs between tests."""
-    lines = (ROOT / "deploy/appstack/templates/rbac.yaml").read_text().splitlines(keepends=True)
-    text = "".join(line for line in lines if "resourceNames" not in line)
-    document = next(part for part in text.split("\n---\n") if re.search(rf"^kind: {kind}$", part, re.MULTILINE))
-    rules: list[dict[str, Any]] = yaml.safe_load(document[document.index("\nrules:") :])["rules"]
-    return rules
 
 
 def _recreate(cluster: Cluster, collection: str, manifest: dict[str, Any]) -> None:
@@ -71,12 +63,12 @@ def operator_namespace(cluster: Cluster) -> Iterator[Namespace]:
         for account in accounts:
             namespace.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account}})
         subjects = [{"kind": "ServiceAccount", "name": name, "namespace": OPERATOR_NAMESPACE} for name in accounts]
-        for kind, collection in (
-            ("ClusterRole", f"{RBAC}/clusterroles"),
-            ("Role", f"{RBAC}/namespaces/{OPERATOR_NAMESPACE}/roles"),
+        for kind, collection, rules in (
+            ("ClusterRole", f"{RBAC}/clusterroles", [*chart_rbac.cluster_rules(), *chart_rbac.namespaced_rules()]),
+            ("Role", f"{RBAC}/namespaces/{OPERATOR_NAMESPACE}/roles", chart_rbac.lease_rules()),
         ):
             base = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": OPERATOR_NAMESPACE}}
-            _recreate(cluster, collection, base | {"kind": kind, "rules": chart_rules(kind)})
+            _recreate(cluster, collection, base | {"kind": kind, "rules": rules})
             role_ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": OPERATOR_NAMESPACE}
             binding = base | {"kind": f"{kind}Binding", "roleRef": role_ref, "subjects": subjects}
             _recreate(cluster, collection.replace("roles", "rolebindings"), binding)

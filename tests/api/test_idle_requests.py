@@ -194,7 +194,7 @@ def test_livez_fails_when_a_watch_is_stuck(namespace: Namespace, kubeconfig: Pat
         namespace.create_stack()
         eventually(lambda: namespace.exists("Service", "shop"))
 
-        eventually(lambda: livez_is(operator, 503, "the watch of services is stuck"))
+        eventually(lambda: livez_is(operator, 503, f"the watch of services in {namespace.name} is stuck"))
         assert 0 == operator.stop(), operator.log_text()[-3000:]
     finally:
         if operator.running():

@@ -133,7 +133,7 @@ async def test_objects_without_the_label_are_never_received(namespace: Namespace
     assert "private" not in fixture.names()
 
 
-async def no_discovery(_: object) -> None:
+async def no_discovery(*_: object) -> None:
     """Discover no kind."""
 
 
@@ -159,7 +159,7 @@ async def test_stale_stack_is_removed_when_the_api_server_has_deleted_it(namespa
         appstacks.mark_stale(Key(namespace.name, name))
         await reconciler.reconcile(Key(namespace.name, name))
 
-    assert [Key(namespace.name, "kept")] == list(appstacks)
+    assert [Key(namespace.name, "kept")] == appstacks.keys()
     kept = appstacks.get(Key(namespace.name, "kept"))
     assert kept
     assert not kept.stale

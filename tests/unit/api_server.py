@@ -102,9 +102,14 @@ class FakeApiServer:
         message: str = "failure of the test",
         retry_after: float | None = None,
         times: int = _ENDLESS,
+        namespace: str = "",
     ) -> None:
         """Answer the next matching requests with an error."""
-        self._failures.append(Failure(Selector(verb, resource), status, message, retry_after, times))
+        self._failures.append(Failure(Selector(verb, resource, namespace), status, message, retry_after, times))
+
+    def recover(self) -> None:
+        """Answer every request as usual again."""
+        self._failures.clear()
 
     def hold(self, verb: str, resource: str, *, namespace: str = "") -> Gate:
         """Hold matching requests back, after they are recorded, until the test lets them pass."""

@@ -8,12 +8,12 @@ from functools import partial
 
 import pytest
 
-from appstack import operator
 from appstack.client.client import Client
 from appstack.controller.namespace_filter import LabelledNamespaceFilter
 from appstack.informers import informer
 from appstack.informers.object_store import ObjectStore
 from appstack.informers.watch_health import WatchHealth
+from appstack.kopf_adapter import watches
 from appstack.settings import Settings
 from appstack.workqueue.queue import WorkQueue
 from appstack.workqueue.timing import Backoff, RateLimit
@@ -83,7 +83,7 @@ def queue(closed_queue: WorkQueue[str]) -> WorkQueue[str]:
 @pytest.fixture
 def watch_clock(monkeypatch: pytest.MonkeyPatch, clock: ManualClock) -> ManualClock:
     """Return the clock by which watches count as fresh, stable and alive."""
-    for module in (informer, operator):
+    for module in (informer, watches):
         monkeypatch.setattr(module, "WatchHealth", partial(WatchHealth, now=clock.time))
     return clock
 

@@ -31,7 +31,7 @@ class Handling:
         self.appstacks = AppStackStore()
         self.relist = RelistTracker(
             clock,
-            known=self.appstacks,
+            known=self.appstacks.keys,
             handler=RecordingObjectHandler(),
             resume=lambda key: self.queue.add(key, Priority.LOW),
         )
@@ -91,7 +91,7 @@ def test_deleted_appstack_is_dropped_with_its_retry(handling: Handling, clock: M
     handling.handler.on_event("DELETED", appstack("other", version=9))
     clock.advance(300)
 
-    assert [Key("team", "shop")] == list(handling.appstacks)
+    assert [Key("team", "shop")] == handling.appstacks.keys()
     assert Key("team", "other") not in handling.queue
 
 

@@ -196,10 +196,10 @@ def test_state_ends_when_the_namespace_is_no_longer_selected(appstacks: AppStack
 def test_late_deletion_of_a_former_appstack_leaves_the_present_one(appstacks: AppStackStore) -> None:
     appstacks.update(appstack(9, uid="u2"))
     appstacks.delete(KEY, uid="u1")
-    assert [KEY] == list(appstacks)
+    assert [KEY] == appstacks.keys()
 
     appstacks.delete(KEY, uid="u2")
-    assert [] == list(appstacks)
+    assert [] == appstacks.keys()
 
 
 def test_appstack_wants_a_kind_until_it_is_deleted_or_no_longer_desires_it(appstacks: AppStackStore) -> None:

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import pytest
 import yaml
 
 import appstack
 from appstack.client import requests
 from appstack.client import resource_kinds as kinds
 from appstack.k8s.metadata import API_VERSION, GROUP, KIND, Manifest, Ref
+from appstack.settings import MAX_WATCHED_NAMESPACES, DisabledKind, Settings
+from tests import chart_rbac
 from tools import chart
+from tools.cluster import programs
 
 TEMPLATES = chart.CHART / "templates"
 PACKAGE = Path(appstack.__file__).parent
+NAMESPACES = next(kind for kind in kinds.WATCHED_KINDS if kind.role is kinds.ResourceRole.NAMESPACE)
+needs_helm = pytest.mark.skipif(not programs.path("helm").exists(), reason="Helm is not built: run `make helm-lint`")
 
 Rules = dict[tuple[str, str], set[str]]
 
@@ -29,11 +37,10 @@ def documents(name: str) -> Iterator[dict[str, Any]]:
     yield from yaml.safe_load_all("\n".join(line for line in lines if "{{" not in line))
 
 
-def rules(kind: str) -> Rules:
-    """Return the verbs of the operator's ClusterRole or Role by API group and resource."""
-    (role,) = (document for document in documents("rbac.yaml") if document["kind"] == kind)
+def by_resource(rules: Iterable[Manifest]) -> Rules:
+    """Return the verbs of rules by API group and resource."""
     found: Rules = {}
-    for rule in role["rules"]:
+    for rule in rules:
         for group, resource in product(rule["apiGroups"], rule["resources"]):
             found.setdefault((group, resource), set()).update(rule["verbs"])
     return found
@@ -63,11 +70,18 @@ def required_rules(sent: Iterable[requests.Request]) -> Rules:
 
 
 def cluster_requests() -> Iterator[requests.Request]:
-    """Yield one request of each type that the operator sends for the namespaces that it reconciles."""
+    """Yield one request of each type that the operator sends for the cluster."""
+    yield requests.list_page(NAMESPACES)
+    yield requests.watch(NAMESPACES, resource_version="1", timeout_seconds=1)
+    yield requests.list_leases("label")
+
+
+def namespace_requests() -> Iterator[requests.Request]:
+    """Yield one request of each type that the operator sends for a namespace that it reconciles."""
     stack = Ref(API_VERSION, KIND, "team", "shop")
     yield requests.get(stack)
     yield requests.apply_status(stack, uid="1", status={})
-    for kind in (kinds.APPSTACKS, *kinds.WATCHED_KINDS):
+    for kind in (kinds.APPSTACKS, *(kind for kind in kinds.WATCHED_KINDS if kind is not NAMESPACES)):
         yield requests.list_page(kind)
         yield requests.watch(kind, resource_version="1", timeout_seconds=1)
     for kind in kinds.WATCHED_KINDS:
@@ -81,7 +95,6 @@ def cluster_requests() -> Iterator[requests.Request]:
             yield requests.delete(Ref.of(child), uid="1")
     yield requests.list_appstacks("team")
     yield requests.create_event(example(requests.EVENTS))
-    yield requests.list_leases("label")
 
 
 def lease_requests() -> Iterator[requests.Request]:
@@ -104,17 +117,36 @@ def test_rbac_rules_permit_exactly_the_requests_of_the_operator() -> None:
     implicit = {resource: {"create"} for resource in children}  # an apply that creates needs `create` and `patch`
     implicit[GROUP, "appstacks/finalizers"] = {"update"}  # for blockOwnerDeletion in owner references
 
-    expected = required_rules(cluster_requests())
+    expected = required_rules(namespace_requests())
     for resource, verbs in implicit.items():
         expected[resource] = expected.get(resource, set()) | verbs
 
-    assert rules("ClusterRole") == expected
-    assert rules("Role") == required_rules(lease_requests())
+    assert by_resource(chart_rbac.cluster_rules()) == required_rules(cluster_requests())
+    assert by_resource(chart_rbac.namespaced_rules()) == expected
+    assert by_resource(chart_rbac.lease_rules()) == required_rules(lease_requests())
+
+
+def test_rbac_has_no_rule_for_a_disabled_kind() -> None:
+    every = by_resource(chart_rbac.namespaced_rules())
+    for value in chart_rbac.optional_kinds():
+        removed = every.keys() - by_resource(chart_rbac.namespaced_rules([value])).keys()
+
+        assert [value.lower()] == [resource for _, resource in removed]
+
+
+def test_kinds_can_be_disabled_that_the_settings_can_disable() -> None:
+    values = yaml.safe_load((chart.CHART / "values.yaml").read_text())["rbac"]["kinds"]
+    schema = json.loads(chart.SCHEMA.read_text())["properties"]["rbac"]["properties"]["kinds"]
+    plurals = {kind.kind: kind.plural for kind in kinds.WATCHED_KINDS}
+
+    assert dict.fromkeys(chart_rbac.optional_kinds(), True) == values
+    assert schema["properties"].keys() == values.keys()
+    assert {plurals[kind] for kind in get_args(DisabledKind)} == {value.lower() for value in values}
 
 
 def test_every_request_of_the_operator_is_compared_with_the_rbac_rules() -> None:
     code = "".join(source.read_text() for source in PACKAGE.rglob("*.py"))
-    compared = inspect.getsource(cluster_requests) + inspect.getsource(lease_requests)
+    compared = "".join(map(inspect.getsource, (cluster_requests, namespace_requests, lease_requests)))
     builders = {name for name, value in vars(requests).items() if return_type(value) == "Request"}
 
     sent = {name for name in builders if f"requests.{name}(" in code}
@@ -130,26 +162,98 @@ def return_type(value: object) -> object:
 
 
 def test_rbac_rules_hold_no_secrets_wildcards_or_escalation() -> None:
-    for kind in ("ClusterRole", "Role"):
-        for (group, resource), verbs in rules(kind).items():
+    for rules in (chart_rbac.cluster_rules(), chart_rbac.namespaced_rules(), chart_rbac.lease_rules()):
+        for (group, resource), verbs in by_resource(rules).items():
             assert "*" not in {group, resource, *verbs}
             assert resource != "secrets"
             assert not verbs & {"escalate", "bind", "impersonate", "deletecollection"}
 
 
 def test_leases_of_other_namespaces_can_only_be_listed() -> None:
-    assert rules("ClusterRole")["coordination.k8s.io", "leases"] == {"list"}
-    assert set(rules("Role")) == {("coordination.k8s.io", "leases")}
+    assert by_resource(chart_rbac.cluster_rules())["coordination.k8s.io", "leases"] == {"list"}
+    assert ("coordination.k8s.io", "leases") not in by_resource(chart_rbac.namespaced_rules())
+    assert set(by_resource(chart_rbac.lease_rules())) == {("coordination.k8s.io", "leases")}
 
 
 def test_role_permits_only_the_lease_of_this_release() -> None:
-    (role,) = (document for document in documents("rbac.yaml") if document["kind"] == "Role")
     rule_for_own_lease = (
         '    resourceNames: [{{ include "appstack.identity" . | quote }}]\n    verbs: [get, watch, update]\n'
     )
 
-    assert [["create"], ["get", "watch", "update"]] == [rule["verbs"] for rule in role["rules"]]
+    assert [["create"], ["get", "watch", "update"]] == [rule["verbs"] for rule in chart_rbac.lease_rules()]
     assert rule_for_own_lease in (TEMPLATES / "rbac.yaml").read_text()
+
+
+def rendered(values: Manifest) -> list[Manifest]:
+    """Return the objects of a release `r` in the namespace `system`, as Helm renders them."""
+    command = [str(programs.path("helm")), "template", "r", str(chart.CHART), "--namespace", "system", "--values", "-"]
+    result = subprocess.run(command, check=False, input=json.dumps(values), capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return [document for document in yaml.safe_load_all(result.stdout) if document]
+
+
+def rendered_rules(values: Manifest) -> dict[tuple[str, str, str], list[Manifest]]:
+    """Return the rules of the operator's roles by kind, namespace and name, each of which a binding must bind to it."""
+    objects = [document for document in rendered(values) if document["apiVersion"].startswith("rbac.")]
+    account = {"kind": "ServiceAccount", "name": "r-appstack", "namespace": "system"}
+    found = {}
+    for role in objects:
+        place = (role["kind"], role["metadata"].get("namespace", ""), role["metadata"]["name"])
+        if role["kind"].endswith("Role") and place[2] in ("r-appstack", "r-appstack-lease"):
+            (binding,) = (
+                each
+                for each in objects
+                if each["kind"] == f"{place[0]}Binding" and each["metadata"].get("namespace", "") == place[1]
+                if each["roleRef"]["name"] == place[2]
+            )
+            assert [account] == binding["subjects"]
+            assert role["kind"] == binding["roleRef"]["kind"]
+            found[place] = role["rules"]
+    return found
+
+
+@needs_helm
+@pytest.mark.parametrize("count", [1, MAX_WATCHED_NAMESPACES])
+def test_each_named_namespace_has_a_role_and_the_cluster_only_reads(count: int) -> None:
+    names = [f"team-{number}" for number in range(count)]
+
+    roles = rendered_rules({"settings": {"namespaces": names}})
+
+    cluster, lease = ("ClusterRole", "", "r-appstack"), ("Role", "system", "r-appstack-lease")
+    assert {cluster, lease, *(("Role", name, "r-appstack") for name in names)} == roles.keys()
+    assert roles[cluster] == chart_rbac.cluster_rules()
+    assert all(roles["Role", name, "r-appstack"] == chart_rbac.namespaced_rules() for name in names)
+    assert Settings(namespaces=tuple(names)).watched_namespaces == tuple(names)
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param([], id="none"),
+        pytest.param(["team-a", "team-*"], id="pattern"),
+        pytest.param(["team-[ab]"], id="set"),
+        pytest.param([f"team-{number}" for number in range(MAX_WATCHED_NAMESPACES + 1)], id="too many"),
+    ],
+)
+def test_other_selections_of_namespaces_need_the_cluster_role(names: list[str]) -> None:
+    roles = rendered_rules({"settings": {"namespaces": names}})
+
+    assert [("ClusterRole", "", "r-appstack"), ("Role", "system", "r-appstack-lease")] == sorted(roles)
+    assert [*chart_rbac.cluster_rules(), *chart_rbac.namespaced_rules()] == roles["ClusterRole", "", "r-appstack"]
+    assert Settings(namespaces=tuple(names)).watched_namespaces == ()
+
+
+@needs_helm
+def test_disabled_kinds_have_neither_a_rule_nor_a_watch() -> None:
+    values = dict.fromkeys(chart_rbac.optional_kinds(), False)
+
+    objects = rendered({"rbac": {"kinds": values}})
+
+    (text,) = (each["data"]["settings.yaml"] for each in objects if each["metadata"]["name"] == "r-appstack-settings")
+    assert set(get_args(DisabledKind)) == set(Settings.model_validate(yaml.safe_load(text)).disabled_kinds)
+    roles = rendered_rules({"rbac": {"kinds": values}})
+    assert roles["ClusterRole", "", "r-appstack"][2:] == chart_rbac.namespaced_rules(values)
 
 
 def test_values_schema_is_generated_from_the_settings() -> None:

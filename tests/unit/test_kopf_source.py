@@ -76,7 +76,7 @@ async def kopf(
     handler: RecordingObjectHandler,
 ) -> AsyncIterator[KopfRequests]:
     """Yield a session as the source gives it to kopf; one AppStack is known."""
-    relist = RelistTracker(clock, known=[SHOP], handler=handler, resume=lambda _: None)
+    relist = RelistTracker(clock, known=lambda: [SHOP], handler=handler, resume=lambda _: None)
     health = WatchHealth(APPSTACKS.plural, now=clock.time)
     kopf_source = KopfSource(client, health=health, on_event=lambda *_: None, relist=relist)
     async with kopf_source._session() as session:
@@ -100,7 +100,7 @@ async def test_delay_of_a_page_is_not_repeated_for_the_watch(
 ) -> None:
     monkeypatch.setattr(RecordingBackoff, "requested", [], raising=False)
     monkeypatch.setattr(source, "ReconnectBackoff", RecordingBackoff)
-    relist = RelistTracker(clock, known=[], handler=RecordingObjectHandler(), resume=lambda _: None)
+    relist = RelistTracker(clock, known=lambda: [], handler=RecordingObjectHandler(), resume=lambda _: None)
     kopf_source = KopfSource(client, health=WatchHealth("appstacks"), on_event=lambda *_: None, relist=relist)
     api_server.fail("list", "appstacks", 429, retry_after=RETRY_AFTER_SECONDS, times=1)
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from appstack.controller.namespace_filter import LabelledNamespaceFilter
 from appstack.informers.object_store import Deleted, ObjectStore
 from appstack.informers.transform import child_of
 from appstack.k8s.metadata import Key, Manifest
@@ -158,7 +159,7 @@ def test_dropped_namespace_has_no_objects(objects: ObjectStore) -> None:
 
 
 async def test_writer_waits_until_the_informer_has_shown_the_version(objects: ObjectStore) -> None:
-    waiting = asyncio.create_task(objects.wait_for(CONFIG, 7))
+    waiting = asyncio.create_task(objects.wait_for(CONFIG, 7, "team"))
     await run_ready_tasks()
     objects.set_version(CONFIG, 6)
     objects.set_version(DEPLOYMENT, 9)
@@ -169,9 +170,9 @@ async def test_writer_waits_until_the_informer_has_shown_the_version(objects: Ob
 
     async with asyncio.timeout(DEADLINE_SECONDS):
         await waiting
-        await objects.wait_for(CONFIG, 7)
+        await objects.wait_for(CONFIG, 7, "team")
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(objects.wait_for(CONFIG, 9), 0)
+        await asyncio.wait_for(objects.wait_for(CONFIG, 9, "team"), 0)
 
 
 def test_end_of_a_pod_survives_its_deletion_until_it_is_recreated(objects: ObjectStore) -> None:
@@ -235,3 +236,35 @@ def test_kind_is_not_served_until_it_is_discovered(objects: ObjectStore) -> None
     objects.mark_served(ROUTE)
     assert frozenset() == objects.observed(SHOP).not_served
     assert frozenset() == objects.not_served(desired)
+
+
+def test_list_of_a_namespace_keeps_the_objects_of_other_namespaces(objects: ObjectStore) -> None:
+    for namespace in ("team", "other"):
+        objects.update(CONFIG, owned_object(1, namespace=namespace))
+    objects.mark_not_served(ROUTE, "other")
+
+    assert Deleted(children=frozenset({Key("other", "shop")})) == objects.complete_list(CONFIG, [], 5, "other")
+    assert {ref(CONFIG)} == set(objects.observed(SHOP).children)
+    assert frozenset() == objects.observed(SHOP).not_served
+    assert {(ROUTE.api_version, "HTTPRoute")} == objects.observed(Key("other", "shop")).not_served
+
+
+async def test_watch_of_a_namespace_shows_nothing_of_other_namespaces(objects: ObjectStore) -> None:
+    waiting = asyncio.create_task(objects.wait_for(CONFIG, 7, "team"))
+    await asyncio.sleep(0)
+
+    objects.set_version(CONFIG, 8, "other")
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    objects.record_write(CONFIG, owned_object(6))
+    assert {ref(CONFIG)} == set(objects.observed(SHOP).children), "the watch of another namespace is not ahead of it"
+
+    objects.set_version(CONFIG, 7, "team")
+    await waiting
+
+
+def test_disabled_kind_counts_as_not_served(namespaces: LabelledNamespaceFilter) -> None:
+    objects = ObjectStore(namespaces, disabled=[ROUTE])
+    route = (ROUTE.api_version, "HTTPRoute")
+
+    assert {route} == objects.observed(SHOP).not_served == objects.observed(SHOP).disabled

@@ -49,7 +49,7 @@ async def started(api_server: FakeApiServer) -> AsyncIterator[Operator]:
 async def heartbeats(api_server: FakeApiServer, operator: Operator, *, plurals: set[str]) -> None:
     """Send bookmarks, and wait until the watches of these kinds have received them."""
     api_server.send_bookmarks()
-    watches = [health for health in operator._watches if health.resource in plurals]
+    watches = [health for health in operator._watches.healths if health.resource in plurals]
     await eventually(lambda: all(health.age == 0 for health in watches))
 
 
@@ -93,12 +93,12 @@ async def test_operator_is_not_ready_while_kopf_delivers_its_first_list(
     api_server: FakeApiServer, watch_clock: ManualClock
 ) -> None:
     operator = Operator(Settings(), api_server.credentials())
-    for health in operator._watches:
+    for health in operator._watches.healths:
         health.synced()
     assert "" == operator.readiness_error()
 
     metadata = {"name": "shop", "namespace": "team", "uid": "u", "generation": 1, "resourceVersion": "5"}
-    operator._appstack_handler.on_event(None, {"metadata": metadata})
+    operator._watches.sets[0].appstack_handler.on_event(None, {"metadata": metadata})
 
     assert "the cache of appstacks is not up to date" == operator.readiness_error()
     await operator.close()

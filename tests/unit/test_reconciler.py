@@ -77,7 +77,7 @@ class Reconciling:
             discover=self._discover,
         )
 
-    async def _discover(self, kinds: Container[Kind]) -> None:
+    async def _discover(self, kinds: Container[Kind], _: str) -> None:
         await asyncio.gather(*(informer.discover() for informer in self.informers if informer.kind in kinds))
 
     def add_namespace(self, **metadata: str) -> None:

@@ -17,7 +17,9 @@ class Lists:
 
     def __init__(self, clock: ManualClock) -> None:
         self.handler, self.resumed = RecordingObjectHandler(), list[Key]()
-        self.tracker = RelistTracker(clock, known=[SHOP, OTHER], handler=self.handler, resume=self.resumed.append)
+        self.tracker = RelistTracker(
+            clock, known=lambda: [SHOP, OTHER], handler=self.handler, resume=self.resumed.append
+        )
 
     @property
     def stale(self) -> list[frozenset[Key]]:

@@ -72,7 +72,7 @@ async def test_appstacks_of_every_page_are_enqueued_although_the_server_fails_at
     added.handover.namespace_added("team")
     await eventually(lambda: len(added.handler.enqueued()) == 2)
 
-    assert {Key("team", "one"), Key("team", "two")} == added.handler.enqueued() == set(added.appstacks)
+    assert {Key("team", "one"), Key("team", "two")} == added.handler.enqueued() == set(added.appstacks.keys())
     warnings = [record for record in caplog.records if record.levelname == "WARNING"]
     assert ["appstack.controller.shard_handover"] == [record.name for record in warnings], "logged once"
 

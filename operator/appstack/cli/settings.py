@@ -28,7 +28,7 @@ def load(path: str | None, *, overrides: Mapping[str, Any] | None = None) -> Set
     try:
         return Settings.model_validate({**document, **(overrides or {})})
     except pydantic.ValidationError as error:
-        problems = "; ".join(f"{_path(one['loc'])}: {_message(one['type'], one['msg'])}" for one in error.errors())
+        problems = "; ".join(_problem(one["loc"], _message(one["type"], one["msg"])) for one in error.errors())
         source = f"{documents.display_name(path)}: " if path else ""
         raise OperatorError(f"{source}{problems}", "docs/reference.md lists the settings") from None
 
@@ -43,6 +43,10 @@ def _load_file(path: str) -> documents.Document:
 
 def _path(location: tuple[int | str, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    return f"{_path(location)}: {message}" if location else message.removeprefix("Value error, ")
 
 
 def _message(error_type: str, message: str) -> str:

@@ -171,15 +171,15 @@ def list_appstacks(namespace: str, *, continue_token: str = "") -> Request:
     return Request("list", APPSTACKS, ref, "GET", APPSTACKS.path(namespace), query=_page(PAGE_SIZE, continue_token))
 
 
-def list_page(kind: Kind, *, limit: int = PAGE_SIZE, continue_token: str = "") -> Request:
-    """List one page of a kind in all namespaces."""
+def list_page(kind: Kind, namespace: str = "", *, limit: int = PAGE_SIZE, continue_token: str = "") -> Request:
+    """List one page of a kind in a namespace, or without one in all namespaces."""
     query = _page(limit, continue_token) | _label_selector(kind)
     accept = JSON if kind.transform else METADATA_LIST
-    return Request("list", kind, _collection(kind), "GET", kind.path(), query=query, accept=accept)
+    return Request("list", kind, _collection(kind, namespace), "GET", kind.path(namespace), query=query, accept=accept)
 
 
-def watch(kind: Kind, *, resource_version: str, timeout_seconds: int) -> Request:
-    """Watch a kind in all namespaces from a resourceVersion on. The server ends the watch after the timeout."""
+def watch(kind: Kind, namespace: str = "", *, resource_version: str, timeout_seconds: int) -> Request:
+    """Watch a kind in a namespace, or in all, from a resourceVersion on. The server ends it after the timeout."""
     query = {
         "watch": "true",
         "allowWatchBookmarks": "true",
@@ -188,7 +188,7 @@ def watch(kind: Kind, *, resource_version: str, timeout_seconds: int) -> Request
     }
     accept = JSON if kind.transform else METADATA
     query |= _label_selector(kind)
-    return Request("watch", kind, _collection(kind), "GET", kind.path(), query=query, accept=accept)
+    return Request("watch", kind, _collection(kind, namespace), "GET", kind.path(namespace), query=query, accept=accept)
 
 
 def create_event(manifest: Manifest) -> Request:
@@ -227,8 +227,8 @@ def update_lease(manifest: Manifest) -> Request:
     return Request("update", LEASES, ref, "PUT", path, body=manifest, urgent=True)
 
 
-def _collection(kind: Kind) -> Ref:
-    return Ref(kind.api_version, kind.kind, "", "")
+def _collection(kind: Kind, namespace: str = "") -> Ref:
+    return Ref(kind.api_version, kind.kind, namespace, "")
 
 
 def _page(limit: int, continue_token: str) -> dict[str, str]:

@@ -75,11 +75,11 @@ class Applier:
     async def wait_for_cache(self, changes: Sequence[Change]) -> bool:
         """Wait until the informers have observed the writes; return whether they have."""
         written = [change.ref for change in changes if change.action in WRITTEN]
-        versions = [(kind_of(ref), self._objects.version(ref)) for ref in written]
+        versions = [(kind_of(ref), self._objects.version(ref), ref.namespace) for ref in written]
         try:
             async with asyncio.timeout(WATCH_LAG_SECONDS):
-                for kind, version in versions:
-                    await self._objects.wait_for(kind, version)
+                for kind, version, namespace in versions:
+                    await self._objects.wait_for(kind, version, namespace)
         except TimeoutError:
             return False
         return True
@@ -242,5 +242,5 @@ def _unwritten(step: Step) -> Change:
             return Change(step.ref, Action.UNCHANGED, step.applied)
         case Conflict():
             return Change(step.ref, Action.FAILED, error=OwnershipConflict(step.ref))
-        case NotServed():
-            return Change(step.ref, Action.FAILED, error=KindNotServed(step.ref))
+        case NotServed(disabled=disabled):
+            return Change(step.ref, Action.FAILED, error=KindNotServed(step.ref, disabled=disabled))

@@ -64,14 +64,14 @@ class Reconciler:
         objects: ObjectStore,
         queue: WorkQueue[Key],
         status_writer: StatusWriter,
-        discover: Callable[[Container[Kind]], Awaitable[None]],
+        discover: Callable[[Container[Kind], str], Awaitable[None]],
     ) -> None:
         self._client = client
         self._appstacks = appstacks
         self._objects = objects
         self._queue = queue
         self._status_writer = status_writer
-        self._discover = discover  # finds out whether the cluster serves these kinds by now
+        self._discover = discover  # finds out whether the cluster serves these kinds in a namespace by now
         self._desired_states = DesiredStateCache(settings)
         self._applier = Applier(client=client, objects=objects)
 
@@ -125,7 +125,7 @@ class Reconciler:
         desired = self._desired_states.get(snapshot.manifest, namespace_uid=uid)
         not_served = self._objects.not_served(desired.manifests)
         if not_served:
-            await self._discover(not_served)
+            await self._discover(not_served, snapshot.key.namespace)
             snapshot = replace(snapshot, observed=self._objects.observed(snapshot.key))
         still_not_served = self._objects.not_served(desired.manifests)
         snapshot.stack.state.not_served = frozenset((kind.api_version, kind.kind) for kind in still_not_served)

@@ -61,7 +61,8 @@ class ShardHandover:
 
     async def _take_over(self, namespace: str) -> None:
         """Relist children first: an AppStack whose children are unknown would be applied again."""
-        lists = [(informer, informer.relist()) for informer in self._informers]
+        informers = (informer for informer in self._informers if informer.namespace in ("", namespace))
+        lists = [(informer, informer.relist()) for informer in informers]
         while not all(informer.has_listed(number) for informer, number in lists):  # noqa: ASYNC110  # many, seldom
             await asyncio.sleep(_POLL_SECONDS)
         failures = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -53,9 +53,9 @@ class AppStackStore:
         """Return the number of AppStacks."""
         return len(self._stored)
 
-    def __iter__(self) -> Iterator[Key]:
-        """Yield the keys."""
-        return iter(tuple(self._stored))
+    def keys(self, namespace: str = "") -> Sequence[Key]:
+        """Return the keys, of one namespace or of all."""
+        return [key for key in self._stored if not namespace or key.namespace == namespace]
 
     def values(self) -> Iterable[StoredAppStack]:
         """Return the AppStacks."""
@@ -109,12 +109,13 @@ class AppStackStore:
         now = self._stored.get(key)
         return now is not None and (now.uid, now.version, now.stale) == (since.uid, since.version, since.stale)
 
-    def requiring(self, api_version: str, kind: str) -> Keys:
-        """Return the AppStacks that wait for a kind that the cluster does not serve."""
+    def requiring(self, api_version: str, kind: str, namespace: str = "") -> Keys:
+        """Return the AppStacks of a namespace, or of all, that wait for a kind that the cluster does not serve."""
         return frozenset(
             key
             for key, stored in self._stored.items()
             if (api_version, kind) in stored.state.not_served and not stored.deleting
+            if not namespace or key.namespace == namespace
         )
 
     @contextmanager

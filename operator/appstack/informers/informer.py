@@ -1,4 +1,4 @@
-"""Lists and watches one kind in the whole cluster, and keeps the object store up to date."""
+"""Lists and watches one kind, in one namespace or in all, and keeps the object store up to date."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appstack.client.responses import WatchEvent, decode_watch_event
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
 from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.object_store import Deleted, ObjectStore
-from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
+from appstack.informers.watch_health import FORBIDDEN_RETRY_SECONDS, ReconnectBackoff, WatchHealth
 from appstack.k8s.metadata import Keys, Manifest, Ref
 from appstack.telemetry import logs, metrics
 from appstack.workqueue.timing import Backoff
@@ -59,13 +59,21 @@ class StaleHandler(Protocol):
 
 
 class Informer:
-    """Lists and watches a kind until it is cancelled."""
+    """Lists and watches a kind until it is cancelled, in one namespace or, if `namespace` is empty, in all."""
 
     def __init__(
-        self, kind: Kind, *, client: Client, objects: ObjectStore, appstacks: AppStackStore, handler: EventHandler
+        self,
+        kind: Kind,
+        namespace: str = "",
+        *,
+        client: Client,
+        objects: ObjectStore,
+        appstacks: AppStackStore,
+        handler: EventHandler,
     ) -> None:
         self.kind = kind
-        self.health = WatchHealth(kind.plural)
+        self.namespace = namespace
+        self.health = WatchHealth(kind.plural, namespace)
         self._client = client
         self._objects = objects
         self._appstacks = appstacks
@@ -154,14 +162,15 @@ class Informer:
         except ApiRejected as error:
             if error.status == _EXPIRED_STATUS:
                 self._resource_version = _EXPIRED
-            self.health.failure(error.message)
+            self.health.failure(error.message, status=error.status)
+            return FORBIDDEN_RETRY_SECONDS if self.health.is_forbidden else 0.0
         except ApiUnavailable as error:
             self.health.failure(str(error))
             return error.retry_after or 0.0
         return 0.0
 
     def _handle_not_served(self, error: KindNotServed) -> None:
-        dropped = self._objects.mark_not_served(self.kind)
+        dropped = self._objects.mark_not_served(self.kind, self.namespace)
         logger.debug("Kind %s is not served: %s", self.kind.plural, error.message)
         self._resource_version, self._is_served, self._completed_list = _EXPIRED, False, self._requested_list
         self._had_objects = self._had_objects or bool(dropped)
@@ -184,7 +193,8 @@ class Informer:
         refs: list[Ref] = []
         continue_token, number = "", self._requested_list
         while True:
-            page = await self._client.send(requests.list_page(self.kind, continue_token=continue_token))
+            request = requests.list_page(self.kind, self.namespace, continue_token=continue_token)
+            page = await self._client.send(request)
             self.health.attempt()
             for item in page["items"] or ():  # null, for an empty list of metadata
                 if not len(refs) % _YIELD_EVERY:
@@ -195,11 +205,12 @@ class Informer:
             if not continue_token:
                 break
         self._resource_version, self._completed_list = page["metadata"]["resourceVersion"], number
-        self._handle_deleted(self._objects.complete_list(self.kind, refs, int(self._resource_version)))
+        version = int(self._resource_version)
+        self._handle_deleted(self._objects.complete_list(self.kind, refs, version, self.namespace))
         if not self._is_served:
             self._is_served, self._had_objects = True, False
             self._failed_discoveries = 0
-            self._objects.mark_served(self.kind)
+            self._objects.mark_served(self.kind, self.namespace)
             self._handler.on_update(self._requiring())
         self.health.synced()
 
@@ -208,7 +219,7 @@ class Informer:
         self._handler.on_update(deleted.dependents)
 
     def _requiring(self) -> Keys:
-        return self._appstacks.requiring(self.kind.api_version, self.kind.kind)
+        return self._appstacks.requiring(self.kind.api_version, self.kind.kind, self.namespace)
 
     def _store(self, manifest: Manifest) -> Keys:
         """Store an object. Of one that we cannot read, its identity is stored: one tenant's object stops no watch."""
@@ -222,15 +233,16 @@ class Informer:
             return self._objects.update(self.kind, _minimal_metadata(manifest))
 
     async def _watch(self) -> None:
+        seconds = random.randint(240, 480)
         request = requests.watch(
-            self.kind, resource_version=self._resource_version, timeout_seconds=random.randint(240, 480)
+            self.kind, self.namespace, resource_version=self._resource_version, timeout_seconds=seconds
         )
         try:
             async with asyncio.timeout(None) as self._open_watch, aclosing(self._client.lines(request)) as lines:
                 async for line in lines:
                     self._handle(decode_watch_event(line))
         except TimeoutError:
-            logger.debug("Watch of %s ended for a relist", self.kind.plural)
+            logger.debug("Watch of %s ended for a relist", self.health)
         finally:
             self._open_watch = None
 
@@ -243,7 +255,7 @@ class Informer:
             self._handle_deleted(self._objects.delete(self.kind, event.object))
         elif event.type != "BOOKMARK":
             self._handler.on_update(self._store(event.object))
-        self._objects.set_version(self.kind, int(event.resource_version))
+        self._objects.set_version(self.kind, int(event.resource_version), self.namespace)
         self._resource_version = event.resource_version
         self._backoff.progress()
         self.health.heartbeat()

@@ -38,17 +38,21 @@ class NamespaceTracker(NamespaceFilter, Protocol):
 
 
 class ObjectStore:
-    """Owned objects, pods and revisions of the selected namespaces. Changes return the affected AppStacks."""
+    """Owned objects, pods and revisions of the selected namespaces. Changes return the affected AppStacks.
 
-    def __init__(self, namespaces: NamespaceTracker) -> None:
+    Disabled kinds have no informer and count as not served.
+    """
+
+    def __init__(self, namespaces: NamespaceTracker, *, disabled: Iterable[Kind] = ()) -> None:
         self._namespaces = namespaces
+        self._disabled = frozenset((kind.api_version, kind.kind) for kind in disabled)
         self._objects: dict[Ref, Child] = {}
         self._by_stack: dict[Key, dict[Ref, Child]] = {}
         self._namespace_uids: dict[str, str] = {}
         self._terminating: set[str] = set()  # uids of namespaces
-        self._versions: dict[Kind, int] = {}  # up to which the informer of a kind has shown everything
+        self._versions: dict[tuple[Kind, str], int] = {}  # up to which an informer has shown everything, by namespace
         self._ended: dict[Key, dict[Ref, Child]] = {}  # deleted Jobs and Pods that had ended
-        self._not_served: set[Kind] = set()
+        self._not_served = {(kind, "") for kind in disabled}  # by the namespace of the informer, empty for all
         self._waiters: list[_Waiter] = []
 
     def observed(self, key: Key) -> Observed:
@@ -63,7 +67,12 @@ class ObjectStore:
             pods=tuple(roles[ResourceRole.POD].values()),
             namespace_uid=self._namespace_uids.get(key.namespace, ""),
             ended={ref: expand(child) for ref, child in self._ended.get(key, {}).items()},
-            not_served=frozenset((kind.api_version, kind.kind) for kind in self._not_served),
+            not_served=frozenset(
+                (kind.api_version, kind.kind)
+                for kind, namespace in self._not_served
+                if namespace in ("", key.namespace)
+            ),
+            disabled=self._disabled,
         )
 
     def is_terminating(self, namespace: str) -> bool:
@@ -92,20 +101,21 @@ class ObjectStore:
         stored = self._objects.get(ref)
         return self._drop_deleted([] if stored is None or int(stored.resource_version) > version else [stored])
 
-    def complete_list(self, kind: Kind, refs: Iterable[Ref], version: int) -> Deleted:
-        """Drop the objects that a complete list lacks: they were deleted while no watch was open."""
+    def complete_list(self, kind: Kind, refs: Iterable[Ref], version: int, namespace: str = "") -> Deleted:
+        """Drop the objects that a complete list lacks, of a namespace or of all: no watch has shown their deletion."""
         listed = set(refs)
         deleted = [
             child
             for ref, child in self._objects.items()
             if kind_of(ref) is kind and ref not in listed and int(child.resource_version) <= version
+            if not namespace or ref.namespace == namespace
         ]
         if kind.role is ResourceRole.NAMESPACE:
             for name in self._namespace_uids.keys() - {ref.name for ref in listed}:
                 del self._namespace_uids[name]
                 self._namespaces.delete(name)
             self._terminating &= set(self._namespace_uids.values())
-        self.set_version(kind, version)
+        self.set_version(kind, version, namespace)
         return self._drop_deleted(deleted)
 
     def drop_namespace(self, namespace: str) -> None:
@@ -115,24 +125,25 @@ class ObjectStore:
         for key in [key for key in self._ended if key.namespace == namespace]:
             del self._ended[key]
 
-    def mark_not_served(self, kind: Kind) -> Keys:
-        """Note that the cluster does not serve a kind, and drop its objects."""
-        if kind in self._not_served:
+    def mark_not_served(self, kind: Kind, namespace: str = "") -> Keys:
+        """Note that an informer, of a namespace or of all, has found that a kind is not served; drop its objects."""
+        if (kind, namespace) in self._not_served:
             return _NONE
-        self._not_served.add(kind)
-        dropped = [child for ref, child in self._objects.items() if kind_of(ref) is kind]
+        self._not_served.add((kind, namespace))
+        of_kind = [(ref, child) for ref, child in self._objects.items() if kind_of(ref) is kind]
+        dropped = [child for ref, child in of_kind if not namespace or ref.namespace == namespace]
         return frozenset[Key]().union(*(self._drop(child) for child in dropped))
 
-    def mark_served(self, kind: Kind) -> None:
-        """Note that the cluster serves a kind."""
-        self._not_served.discard(kind)
+    def mark_served(self, kind: Kind, namespace: str = "") -> None:
+        """Note that an informer has found that a kind is served."""
+        self._not_served.discard((kind, namespace))
 
     def not_served(self, manifests: Iterable[Manifest]) -> frozenset[Kind]:
         """Return the kinds of these manifests that the cluster does not serve."""
         if not self._not_served:
             return frozenset()
-        kinds = (kind_of(Ref.of(manifest)) for manifest in manifests)
-        return frozenset(kind for kind in kinds if kind in self._not_served)
+        found = ((kind_of(ref), ref.namespace) for ref in map(Ref.of, manifests))
+        return frozenset(kind for kind, namespace in found if self._not_served & {(kind, ""), (kind, namespace)})
 
     def record_write(self, kind: Kind, manifest: Manifest) -> Child:
         """Store the answer to a write of our own, unless the watch is ahead of it; return the object."""
@@ -140,7 +151,7 @@ class ObjectStore:
         stored = self._objects.get(child.ref)
         if stored is not None and stored.uid == child.uid:  # the answer has metadata only
             child = replace(child, spec=stored.spec, status=stored.status, ended=stored.ended)
-        if int(child.resource_version) > self._versions.get(kind, 0) and child.stack:
+        if int(child.resource_version) > self._shown(kind, child.ref.namespace) and child.stack:
             self._store(child)
         return child
 
@@ -155,20 +166,25 @@ class ObjectStore:
         stored = self._objects.get(ref)
         return int(stored.resource_version) if stored is not None else 0
 
-    def set_version(self, kind: Kind, version: int) -> None:
-        """Note that the informer of a kind has shown everything up to a version."""
-        if version <= self._versions.get(kind, 0):
+    def set_version(self, kind: Kind, version: int, namespace: str = "") -> None:
+        """Note that the informer of a kind, in a namespace or in all, has shown everything up to a version."""
+        if version <= self._versions.get((kind, namespace), 0):
             return
-        self._versions[kind] = version
-        for waiter in [waiter for waiter in self._waiters if waiter.kind is kind and waiter.version <= version]:
+        self._versions[kind, namespace] = version
+        shown = [waiter for waiter in self._waiters if waiter.kind is kind and waiter.version <= version]
+        for waiter in [waiter for waiter in shown if namespace in ("", waiter.namespace)]:
             self._waiters.remove(waiter)
             waiter.release()
 
-    async def wait_for(self, kind: Kind, version: int) -> None:
-        """Wait until the informer of a kind has shown a version."""
-        if version <= self._versions.get(kind, 0):
+    def _shown(self, kind: Kind, namespace: str) -> int:
+        """Return the version up to which the informer of a kind has shown the objects of a namespace."""
+        return self._versions.get((kind, namespace), 0) or self._versions.get((kind, ""), 0)
+
+    async def wait_for(self, kind: Kind, version: int, namespace: str) -> None:
+        """Wait until the informer of a kind has shown a version of the objects of a namespace."""
+        if version <= self._shown(kind, namespace):
             return
-        waiter = _Waiter(kind, version, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(kind, version, namespace, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         try:
             await waiter.future
@@ -224,6 +240,7 @@ def _drop_oldest(entries: dict[Any, Any], *, limit: int) -> None:
 class _Waiter:
     kind: Kind
     version: int
+    namespace: str
     future: asyncio.Future[None]
 
     def release(self) -> None:

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from appstack.telemetry import metrics
-
 logger = logging.getLogger(__name__)
 
 STALE_SECONDS: Final = 150.0
@@ -17,6 +15,11 @@ STALE_SECONDS: Final = 150.0
 
 STABLE_SECONDS: Final = 15.0
 """Time without a failure after which a watch counts as stable: a relist that a failure made necessary is over."""
+
+FORBIDDEN_STATUS: Final = 403
+FORBIDDEN_RETRY_SECONDS: Final = 30.0
+"""Seconds between the attempts to watch a namespace without permission. Its own users may have removed the RoleBinding,
+or have deleted the namespace with it."""
 
 _REPORTED_FAILURES: Final = 2  # in a row: a single broken connection is no news
 _LASTING_SECONDS: Final = 10.0  # a watch that lasted this long reconnects at once
@@ -26,14 +29,19 @@ _MAX_RETRY_AFTER_SECONDS: Final = 60.0
 class WatchHealth:
     """Heartbeats, attempts and failures of one watch, for /livez, /readyz and metrics."""
 
-    def __init__(self, resource: str, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, resource: str, namespace: str = "", *, now: Callable[[], float] = time.monotonic) -> None:
         self.resource = resource
+        self.namespace = namespace  # empty: a watch of all namespaces
+        self.is_forbidden = False  # since the last heartbeat; only of a watch of one namespace
         self._now = now
         self._last_heartbeat = float("-inf")
         self._last_attempt = float("inf")  # a watch that has yet to begin is not stuck
         self._failures = 0  # in a row
         self._last_failure = float("-inf")
-        metrics.WATCH_AGE.labels(resource).set_function(lambda: self.age)
+
+    def __str__(self) -> str:
+        """Return the resource, and the namespace if it is a watch of one."""
+        return f"{self.resource} in {self.namespace}" if self.namespace else self.resource
 
     @property
     def age(self) -> float:
@@ -62,20 +70,22 @@ class WatchHealth:
     def synced(self) -> None:
         """Record a complete list. The watch that follows may still fail, so failures still count."""
         self._last_heartbeat = self._last_attempt = self._now()
+        self.is_forbidden = False
 
     def heartbeat(self) -> None:
         """Record a sign of life of a watch, and log the recovery from reported failures."""
         self.synced()
         if self._failures >= _REPORTED_FAILURES:
-            logger.info("Watch of %s re-established", self.resource)
+            logger.info("Watch of %s re-established", self)
         self._failures = 0
 
-    def failure(self, cause: str) -> None:
-        """Record a failure, and log it once where it lasts."""
+    def failure(self, cause: str, *, status: int = 0) -> None:
+        """Record a failure with the status code of the response, if there was one, and log it once where it lasts."""
+        self.is_forbidden = status == FORBIDDEN_STATUS and bool(self.namespace)
         self._failures += 1
         self._last_failure = self._now()
         level = logging.WARNING if self._failures == _REPORTED_FAILURES else logging.DEBUG
-        logger.log(level, "Watch of %s failed: %s", self.resource, cause)
+        logger.log(level, "Watch of %s failed: %s", self, cause)
 
 
 class ReconnectBackoff:

@@ -68,4 +68,5 @@ class Observed:
     pods: tuple[Child, ...] = ()  # a bare Pod of the stack is among the children, too
     ended: Mapping[Ref, Child] = field(default_factory=dict)  # Jobs and Pods that finished and no longer exist
     not_served: frozenset[tuple[str, str]] = frozenset()  # apiVersion and kind, where the cluster does not serve it
+    disabled: frozenset[tuple[str, str]] = frozenset()  # those of them that the settings disable
     namespace_uid: str = ""

@@ -15,12 +15,14 @@ class AppStackEventHandler:
 
     def __init__(
         self,
+        namespace: str = "",
         *,
         namespaces: NamespaceFilter,
         appstacks: AppStackStore,
         queue: WorkQueue[Key],
         relist: RelistTracker,
     ) -> None:
+        self._namespace = namespace  # the only one that kopf delivers; empty: all
         self._namespaces = namespaces
         self._appstacks = appstacks
         self._queue = queue
@@ -50,5 +52,5 @@ class AppStackEventHandler:
 
     def enqueue_all(self) -> None:
         """Enqueue every stored AppStack, as this process has become the leader."""
-        for key in self._appstacks:
+        for key in self._appstacks.keys(self._namespace):
             self.enqueue(key, listed=True)

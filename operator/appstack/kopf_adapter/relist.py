@@ -26,10 +26,10 @@ class RelistTracker:
     """Knows whether kopf is listing, and which AppStacks its list has brought so far."""
 
     def __init__(
-        self, clock: Clock, *, known: Iterable[Key], handler: StaleHandler, resume: Callable[[Key], None]
+        self, clock: Clock, *, known: Callable[[], Iterable[Key]], handler: StaleHandler, resume: Callable[[Key], None]
     ) -> None:
         self._clock = clock
-        self._known = known  # the AppStacks that are stored at the time of the iteration
+        self._known = known  # returns the stored AppStacks
         self._handler = handler
         self._resume = resume
         self._deferred: dict[Key, None] = {}
@@ -100,7 +100,7 @@ class RelistTracker:
             self._quiet_timer = None
 
     def _finish_list(self) -> None:
-        missing = frozenset(self._known).difference(self._listed or ())
+        missing = frozenset(self._known()).difference(self._listed or ())
         self._listed = self._quiet_timer = None
         self._has_finished_list = True
         if missing:

@@ -19,7 +19,7 @@ from appstack.client.client import Client, describe
 from appstack.client.resource_kinds import APPSTACKS
 from appstack.client.responses import retry_after
 from appstack.errors import ApiRejected, OperatorError
-from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
+from appstack.informers.watch_health import FORBIDDEN_RETRY_SECONDS, ReconnectBackoff, WatchHealth
 from appstack.k8s.lenient_json import sanitize
 from appstack.k8s.metadata import API_VERSION, GROUP, PLURAL, VERSION, Manifest
 from appstack.kopf_adapter import settings
@@ -35,7 +35,11 @@ _ERROR: Final = b'{"type":"ERROR"'
 
 
 class KopfSource:
-    """Runs kopf's watch of AppStacks. kopf exits on any unhandled error, so it is restarted."""
+    """Runs kopf's watch of AppStacks in one namespace or, if the health has none, in all.
+
+    kopf exits on any unhandled error, so it is restarted. Each namespace has a kopf of its own: an error in one,
+    such as a missing permission, does not interrupt the others.
+    """
 
     def __init__(
         self,
@@ -52,30 +56,35 @@ class KopfSource:
         self._relist = relist
         self._backoffs = {"kopf": ReconnectBackoff(), "list": ReconnectBackoff(), "watch": ReconnectBackoff()}
         self._retry_after = float("-inf")  # the server has asked for no request before this time
+        self._last_status = 0  # of a response to kopf
         self._events = metrics.WATCH_EVENTS.labels(APPSTACKS.plural)
 
     async def run(self, stop: asyncio.Event, *, on_start: Callable[[], None]) -> None:
         """Watch until `stop` is set; call `on_start` each time that kopf has replaced the signal handlers."""
         while not stop.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._backoffs["kopf"].next_delay())
+                pause = FORBIDDEN_RETRY_SECONDS if self._health.is_forbidden else 0.0
+                await asyncio.wait_for(stop.wait(), self._backoffs["kopf"].next_delay(at_least=pause))
                 return
             self._health.attempt()
             try:
                 await check_appstacks_served(self._client)
+                await check_appstacks_permitted(self._client, self._health.namespace)
                 await self._run_kopf(stop, on_start)
             except Exception as error:
                 if stop.is_set():
                     logger.debug("Error in kopf during shutdown: %s", error)  # its own tasks use what it closes
                 else:
-                    self._health.failure(f"kopf exited and is restarted: {describe(error)}")
+                    status = error.status if isinstance(error, ApiRejected) else self._last_status
+                    self._health.failure(f"kopf exited and is restarted: {describe(error)}", status=status)
 
     async def _run_kopf(self, stop: asyncio.Event, on_start: Callable[[], None]) -> None:
         """Run kopf until it fails or is stopped, and cancel its root tasks then."""
         tasks = await kopf.spawn_tasks(
             registry=_registry(self._on_event, self._session, server=self._client.server),
             settings=settings.settings(),
-            clusterwide=True,
+            clusterwide=not self._health.namespace,
+            namespaces=[self._health.namespace] if self._health.namespace else [],
             standalone=True,
             stop_flag=stop,
         )
@@ -106,7 +115,7 @@ class KopfSource:
         code, started = "none", time.monotonic()
         try:
             response = await handler(request)
-            code = str(response.status)
+            code, self._last_status = str(response.status), response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             self._health.failure(f"{self._client.server}: {describe(error)}")
             raise
@@ -124,7 +133,7 @@ class KopfSource:
         return response
 
     def _handle_error(self, response: ClientResponse) -> None:
-        self._health.failure(f"{self._client.server}: {response.status} {response.reason}")
+        self._health.failure(f"{self._client.server}: {response.status} {response.reason}", status=response.status)
         if response.status in (429, 503):
             self._retry_after = time.monotonic() + (retry_after(response.headers) or 0.0)
         if response.status == 429:  # kopf would sleep for as long as the server says
@@ -181,7 +190,7 @@ def _registry(on_event: OnEvent, session: Callable[[], aiohttp.ClientSession], *
 
 
 async def check_appstacks_served(client: Client) -> None:
-    """Raise OperatorError if the cluster does not serve AppStacks, ApiRejected if this user may not list them."""
+    """Raise OperatorError if the cluster does not serve AppStacks."""
     try:
         served = await client.send(requests.discover())
     except ApiRejected as error:
@@ -193,7 +202,11 @@ async def check_appstacks_served(client: Client) -> None:
             f"The cluster at {client.server} does not serve AppStacks ({API_VERSION})",
             "Run `appstack crd | kubectl apply --server-side -f -`, or install the Helm chart",
         )
-    await client.send(requests.list_page(APPSTACKS, limit=1))
+
+
+async def check_appstacks_permitted(client: Client, namespace: str) -> None:
+    """Raise ApiRejected if this user may not list the AppStacks of a namespace or, if it is empty, of all."""
+    await client.send(requests.list_page(APPSTACKS, namespace, limit=1))
 
 
 def _verb(request: ClientRequest) -> str:

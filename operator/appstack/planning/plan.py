@@ -90,9 +90,10 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class NotServed:
-    """Write nothing: the cluster does not serve the kind."""
+    """Write nothing: the cluster does not serve the kind, or it is disabled in the settings."""
 
     ref: Ref
+    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def plan(
 def _step(owner: Owner, manifest: Manifest, observed: Observed, last_applied: Applied | None) -> Step:
     ref = Ref.of(manifest)
     if (ref.api_version, ref.kind) in observed.not_served:
-        return NotServed(ref)
+        return NotServed(ref, disabled=(ref.api_version, ref.kind) in observed.disabled)
     child, ended = observed.children.get(ref), observed.ended.get(ref)
     if child is None and ended is not None and last_applied is not None and ended.owner_uid == owner.uid:
         last_applied = replace(last_applied, ended=ended.ended)  # it was deleted before a status recorded its end
