@@ -20,9 +20,11 @@ def settings_schema() -> dict[str, Any]:
 
 
 def values_schema() -> str:
-    """Return the content of values.schema.json: written by hand except for `settings`."""
+    """Return the content of values.schema.json: written by hand except for `settings` and its definitions."""
     schema = json.loads(SCHEMA.read_text())
-    schema["properties"]["settings"] = settings_schema()
+    settings = settings_schema()
+    schema["$defs"] = settings.pop("$defs")  # references start at the root of the document
+    schema["properties"]["settings"] = settings
     return json.dumps(schema, indent=2) + "\n"
 
 

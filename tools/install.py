@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-import yaml
+from typing import Any
 
 from tools.cluster import state
 
@@ -16,7 +16,6 @@ REPOSITORY, TAG = "appstack.dev/appstack-operator", "dev"
 OWNED = ("demo*", "e2e-*")  # disjoint from api-*, the namespaces of the API tests' operator
 PROXY_IMAGE = "nginx:1.22.1"  # a registry has it, and a machine without one can build it
 CHART = "deploy/appstack"
-HOST_PATHS = "examples/11-cadvisor/settings.yaml"  # the host paths that this example needs
 
 
 def sources() -> str:
@@ -30,15 +29,19 @@ def sources() -> str:
     return digest.hexdigest()[:16]
 
 
-def command(helm: Path | str, release: str = RELEASE, namespaces: Iterable[str] = OWNED, **settings: str) -> list[str]:
-    """Return the Helm command, which runs in the project's folder."""
-    prefixes = yaml.safe_load((state.ROOT / HOST_PATHS).read_text())["hostPathPrefixes"]
+def command(
+    helm: Path | str,
+    release: str = RELEASE,
+    namespaces: Iterable[str] = OWNED,
+    policy: Mapping[str, Any] | None = None,
+    **settings: str,
+) -> list[str]:
+    """Return the Helm command, which runs in the project's folder; without a policy, the default one applies."""
     values = {
         "image.tag": TAG,
         "podAnnotations.build": sources(),
         "settings.namespaces": f"{{{','.join(namespaces)}}}",
         "settings.proxyImage": PROXY_IMAGE,
-        "settings.hostPathPrefixes": f"{{{','.join(prefixes)}}}",
         **{f"settings.{name}": value for name, value in settings.items()},
     }
     install = [str(helm), "upgrade", "--install", release, CHART]
@@ -50,4 +53,5 @@ def command(helm: Path | str, release: str = RELEASE, namespaces: Iterable[str] 
         *target,
         *adopt,
         *(option for key, value in values.items() for option in ("--set", f"{key}={value}")),
+        *(("--set-json", f"settings.policy={json.dumps(policy)}") if policy else ()),
     ]

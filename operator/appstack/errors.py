@@ -40,6 +40,7 @@ class ValidationIssue:
     message: str
     hint: str = ""
     severity: Severity = Severity.ERROR
+    policy: str = ""  # the field of the administrator's policy that the spec violates, such as hostPorts
 
     def __str__(self) -> str:
         """Return one line with field, message and hint."""
@@ -79,7 +80,8 @@ def limit_issues(issues: Iterable[ValidationIssue]) -> Iterator[ValidationIssue]
     kept, omitted = first_of_each_kind(issues, attrgetter("severity"))
     for issue in kept:
         yield issue if len(issue.message) <= MAX_MESSAGE else replace(issue, message=truncate(issue.message))
-    yield from (more_issue(first.field, count, severity=first.severity) for first, count in omitted)
+    for first, count in omitted:
+        yield replace(more_issue(first.field, count, severity=first.severity), policy=first.policy)
 
 
 def more_issue(field: str, count: int, *, severity: Severity = Severity.ERROR) -> ValidationIssue:

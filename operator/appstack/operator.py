@@ -24,6 +24,7 @@ from appstack.informers.object_store import ObjectStore
 from appstack.k8s.metadata import Key
 from appstack.kopf_adapter.watches import Watches, disabled_kinds, enabled_kinds
 from appstack.leaderelection.lease import Lease
+from appstack.policy.effective import PolicySource
 from appstack.settings import Settings
 from appstack.telemetry import logs, metrics
 from appstack.telemetry.health import HealthChecks, HealthServer
@@ -73,7 +74,8 @@ class Operator:
         namespaces = LabelledNamespaceFilter(settings, loop, handler=self)
         fence = Fence()
         self._client = Client(credentials, in_flight=settings.requests, fence=fence, namespaces=namespaces)
-        objects = ObjectStore(namespaces, disabled=disabled_kinds(settings))
+        policies = PolicySource(settings.policy, settings.namespace_policies)
+        objects = ObjectStore(namespaces, disabled=disabled_kinds(settings), label_keys=policies.label_keys)
         self._watches = Watches(
             settings,
             client=self._client,
@@ -120,6 +122,7 @@ class Operator:
         metrics.QUEUE_DEPTH.set_function(lambda: sum(len(queue) for queue in queues))
         metrics.QUEUE_AGE.set_function(lambda: max(self._queue.longest_wait(), self._status_writer.longest_wait()))
         metrics.STACKS.set_function(lambda: (stack.conditions for stack in self._appstacks.values()))
+        metrics.VIOLATIONS.set_function(lambda: (stack.state.violations for stack in self._appstacks.values()))
         metrics.LEADER.set_function(lambda: float(self._lease.is_leader()))
 
     def liveness_error(self) -> str:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic.alias_generators import to_camel
 
 from appstack.k8s import selectors
+from appstack.policy.model import NamespacePolicy, Policy
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 MAX_NAMESPACE_PATTERNS: Final = 100
@@ -20,6 +21,10 @@ MAX_SELECTOR_LENGTH: Final = 1024
 """Characters of a label selector."""
 MAX_WATCHED_NAMESPACES: Final = 20
 """Names of namespaces up to which each is watched by itself, with the permissions of a Role; the chart has the same."""
+MAX_NAMESPACE_POLICIES: Final = 100
+"""Entries of `namespacePolicies`: a reconcile compares the labels of the namespace with each of them."""
+REPLACED_SETTINGS: Final = {"hostPathPrefixes": "policy.hostPaths, for example [{pathPrefix: /sys}]"}
+"""Settings of former versions, each with its replacement."""
 MAX_LEASE_SECONDS: Final = 300
 """The longest duration of a Lease, in seconds."""
 Patterns = Annotated[
@@ -58,8 +63,6 @@ class Settings(BaseModel):
     """Image of AppStack's own init containers; it must contain `chown` and `chmod`."""
     cache_root: AbsolutePath = "/var/lib/appstack/cache"
     """Directory on each node that holds the node caches."""
-    host_path_prefixes: tuple[AbsolutePath, ...] = ()
-    """Directories of a node that a stack may mount with `hostPath`; none by default."""
     image_volumes: bool = False
     """Serve `static … from` from an image volume; the container runtime of every node must support image volumes."""
     ipv6: bool = False
@@ -100,6 +103,10 @@ class Settings(BaseModel):
     """Format of log lines."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level that is logged."""
+    policy: Policy = Policy()
+    """Limits of the AppStacks in all namespaces."""
+    namespace_policies: Annotated[tuple[NamespacePolicy, ...], Field(max_length=MAX_NAMESPACE_POLICIES)] = ()
+    """Changes of `policy` for some namespaces, in order: the first entry that selects a namespace applies."""
 
     @field_validator("namespace_selector")
     @classmethod

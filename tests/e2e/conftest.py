@@ -6,9 +6,12 @@ import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from appstack.policy.model import ServiceType
 from tests.e2e.namespace import MEASUREMENT, Example, Namespace, name_of, temporary_namespace, wait_for_client
 from tools import install
 from tools.cluster import programs, shell, state
@@ -24,6 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
 
 
+def policy() -> dict[str, Any]:
+    """Return the default policy with the needs of the example cadvisor and of test_service.py."""
+    settings = yaml.safe_load((state.ROOT / "examples/11-cadvisor/settings.yaml").read_text())
+    return {**settings["policy"], "services": {"types": [service_type.value for service_type in ServiceType]}}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def operator(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Install the operator once for all parallel test processes."""
@@ -36,7 +45,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> None:
         if lock.read() == run:
             return
         shell.run(
-            [*install.command(programs.path("helm")), "--timeout", "5m"],  # the last --timeout counts
+            [*install.command(programs.path("helm"), policy=policy()), "--timeout", "5m"],  # the last --timeout counts
             cwd=state.ROOT,
             env={"KUBECONFIG": str(state.KUBECONFIG)},
         )

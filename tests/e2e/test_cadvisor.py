@@ -62,7 +62,7 @@ def test_host_paths_are_mounted_read_only(deployed: Namespace) -> None:
     assert "Read-only file system" in result.err
 
 
-def test_host_path_without_an_allowed_prefix_is_refused(deployed: Namespace) -> None:
+def test_host_path_that_the_policy_does_not_allow_is_refused(deployed: Namespace) -> None:
     stack = EXAMPLE.stack
     stack["metadata"]["name"] = "refused"
     stack["spec"]["backend"]["ports"][0].pop("hostPort")
@@ -72,7 +72,7 @@ def test_host_path_without_an_allowed_prefix_is_refused(deployed: Namespace) -> 
     message = deployed.wait_until_stalled("refused")
 
     assert "spec.volumes[1].hostPath.path" in message
-    assert "hostPathPrefixes" in message
+    assert "allowed by policy.hostPaths: /sys/fs/cgroup (read-only), /usr/lib/os-release (read-only)" in message
     assert deployed.find("daemonset", "refused") is None
 
 

@@ -69,13 +69,15 @@ def status_of(
     issues: tuple[ValidationIssue, ...] = (),
     unrecorded: tuple[Applied, ...] = (),
     drift_problems: tuple[Problem, ...] = (),
+    *,
+    status_logs: bool = True,
 ) -> dict[str, Any]:
     """Return the status of an AppStack, by default of one whose Deployment is available; the CRD's model accepts it."""
     manifest = appstack() if manifest is None else manifest
     is_invalid = any(issue.severity is Severity.ERROR for issue in issues)
     status = build_status(
         manifest,
-        desired=DesiredState(None if is_invalid else parse(manifest), issues),
+        desired=DesiredState(None if is_invalid else parse(manifest), issues, status_logs=status_logs),
         observed=observed_deployment() if observed is None else observed,
         changes=changes,
         drift_problems=drift_problems,

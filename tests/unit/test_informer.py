@@ -8,11 +8,12 @@ import pytest
 
 from appstack.client.client import Client
 from appstack.client.resource_kinds import Kind
+from appstack.controller.namespace_filter import LabelledNamespaceFilter
 from appstack.errors import ApiUnavailable
 from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.informer import Informer
 from appstack.informers.object_store import ObjectStore
-from appstack.k8s.metadata import Manifest, Ref
+from appstack.k8s.metadata import API_VERSION, KIND, Manifest, Ref
 from tests.unit.api_server import FakeApiServer
 from tests.unit.background import eventually, running
 from tests.unit.clock import ManualClock
@@ -33,7 +34,8 @@ class Informed:
     def __init__(self, kind: Kind, client: Client, objects: ObjectStore) -> None:
         self.objects = objects
         self.handler = RecordingObjectHandler()
-        self.informer = Informer(kind, client=client, objects=objects, appstacks=AppStackStore(), handler=self.handler)
+        self.appstacks = AppStackStore()
+        self.informer = Informer(kind, client=client, objects=objects, appstacks=self.appstacks, handler=self.handler)
 
     def children(self) -> set[Ref]:
         """Return the stored children of the AppStack."""
@@ -221,3 +223,20 @@ async def test_object_that_cannot_be_read_stops_no_watch_and_belongs_to_its_apps
     observed = objects.observed(SHOP)
     assert ["c1"] == [child.uid for child in (*observed.children.values(), *observed.pods)]
     assert f"Unhandled error in reading {kind.kind} team/x" in caplog.text
+
+
+async def test_namespace_concerns_its_appstacks_when_labels_of_its_policy_change(
+    watch_clock: ManualClock, api_server: FakeApiServer, client: Client, namespaces: LabelledNamespaceFilter
+) -> None:
+    informed = Informed(KINDS["Namespace"], client, ObjectStore(namespaces, label_keys={"level"}))
+    stack = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "shop", "namespace": "team"}}
+    informed.appstacks.update(api_server.add(stack | {"spec": {}}))
+
+    async with running(informed.informer.run()):
+        await eventually(lambda: api_server.watched() == {"namespaces"})
+        for labels in ({"level": "a"}, {"level": "a", "other": "x"}, {"other": "y", "level": "b"}, {"other": "y"}):
+            api_server.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team", "labels": labels}})
+        await eventually(lambda: len(informed.handler.updated) == 3)
+
+        assert [{SHOP}] * 3 == informed.handler.updated
+        assert {} == informed.objects.observed(SHOP).namespace_labels

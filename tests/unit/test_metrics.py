@@ -31,7 +31,7 @@ def test_labels_have_a_bounded_number_of_values(family: Metric) -> None:
     labels = {label for sample in family.samples for label in sample.labels}
 
     known = {"verb", "resource", "code", "result", "action", "kind", "condition", "status", "le"}
-    assert labels <= known | {"version", "python_version"}
+    assert labels <= known | {"version", "python_version", "field", "enforcement"}
 
 
 def conditions(**statuses: str) -> metrics.Conditions:

@@ -19,7 +19,7 @@ from appstack.validation.kind_support import KINDS, SUPPORT_TABLE, FieldSupport,
 from appstack.validation.workload import CHECKS_BY_KIND
 from tests.unit.stacks import VALID_SPEC, stack
 
-SETTINGS = Settings(host_path_prefixes=("/sys",))
+SETTINGS = Settings()
 
 
 def mounted(source: str) -> str:

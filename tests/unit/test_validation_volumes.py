@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from appstack.settings import Settings
 from tests.unit.stacks import issue_messages, parametrize_cases
 
 
@@ -46,12 +45,9 @@ VOLUMES = {
         mounted("claim: {}"),
         ["spec.volumes[0].claim.resources.requests.storage: is required (for example 10Gi)"],
     ),
-    "hostPath outside the allowed prefixes": (
-        mounted("hostPath: {path: /sys}"),
-        [
-            "spec.volumes[0].hostPath.path: '/sys' is not under a prefix that the administrator allows "
-            "(the operator's setting hostPathPrefixes: none are allowed; for a cache use nodeCache)"
-        ],
+    "hostPath with ..": (
+        mounted("hostPath: {path: /sys/../etc}"),
+        ["spec.volumes[0].hostPath.path: '/sys/../etc' contains '..' (use a path without '..')"],
     ),
     "unknown and empty access modes": (
         mounted(f"claim: {{{STORAGE}, accessModes: [RWO, ReadWriteMany]}}", f"claim: {{{STORAGE}, accessModes: []}}"),
@@ -168,8 +164,3 @@ CLAIMS = {
 @parametrize_cases(VOLUMES | CLAIMS)
 def test_volumes(text: str, lines: Iterable[str]) -> None:
     assert issue_messages(text) == lines
-
-
-def test_host_path_under_an_allowed_prefix_is_valid() -> None:
-    allowed = Settings.model_validate({"hostPathPrefixes": ["/sys"]})
-    assert issue_messages(mounted("hostPath: {path: /sys/fs}"), settings=allowed) == []

@@ -133,7 +133,7 @@ class Claim(KubernetesModel, kube.PersistentVolumeClaimSpec):
 
 @dataclass(frozen=True, slots=True)
 class HostPath:
-    """A directory of the node, below a prefix that the administrator allows."""
+    """A directory of the node."""
 
     source: dict[str, Any]
 
@@ -146,22 +146,9 @@ class HostPath:
         return ()
 
     def issues(self, path: str, settings: Settings) -> Iterator[ValidationIssue]:
-        """Yield an issue if the path is outside the allowed prefixes, or overlaps the node caches."""
-        directory = PurePosixPath(self.source["path"])
-        cache = PurePosixPath(settings.cache_root)
-        if ".." in directory.parts:
-            yield ValidationIssue(f"{path}.path", f"{str(directory)!r} contains '..'", "use a path without '..'")
-        elif directory.is_relative_to(cache) or cache.is_relative_to(directory):
-            yield ValidationIssue(
-                f"{path}.path", f"{str(directory)!r} would expose node caches of other AppStacks", "use nodeCache"
-            )
-        elif not any(directory.is_relative_to(prefix) for prefix in settings.host_path_prefixes):
-            allowed = ", ".join(settings.host_path_prefixes) or "none are allowed"
-            yield ValidationIssue(
-                f"{path}.path",
-                f"{str(directory)!r} is not under a prefix that the administrator allows",
-                f"the operator's setting hostPathPrefixes: {allowed}; for a cache use nodeCache",
-            )
+        """Yield an issue for a path that Kubernetes rejects. The policy decides which directories are allowed."""
+        if ".." in PurePosixPath(self.source["path"]).parts:
+            yield ValidationIssue(f"{path}.path", f"{self.source['path']!r} contains '..'", "use a path without '..'")
 
 
 @dataclass(frozen=True, slots=True)

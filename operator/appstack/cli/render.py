@@ -41,7 +41,7 @@ def _uid(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Print the objects as YAML. Print issues on standard error; return 1 without objects if an AppStack is invalid."""
-    operator_settings = settings.load(args.settings)
+    operator_settings = settings.load(args.settings) if args.settings else settings.without_warnings()
     results = stacks.validate_file(args.filename, settings=operator_settings, namespace=args.namespace)
     for result in results:
         for line in validate.lines(result):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from appstack.api import AppStack, parse
 from appstack.api.parsing import parse_lenient
@@ -13,6 +14,7 @@ from appstack.cli import documents
 from appstack.errors import InvalidSpec, OperatorError, Severity, ValidationIssue
 from appstack.k8s.metadata import GROUP, KIND
 from appstack.planning.desired import compute_desired_state
+from appstack.policy.effective import NAMESPACE_NAME_LABEL, PolicySource
 from appstack.settings import Settings
 from appstack.validation import validate
 from appstack.validation.unknown_fields import UNKNOWN_FIELD, unknown_fields
@@ -39,22 +41,48 @@ def validate_file(path: str, *, settings: Settings, namespace: str | None = None
 
     Raise OperatorError if there is no AppStack. A namespace replaces the namespace of every AppStack.
     """
-    appstacks = list(_appstacks(path))
+    loaded = documents.load(path)
+    appstacks = list(_appstacks(loaded, path))
     if not appstacks:
         raise OperatorError(f"{documents.display_name(path)} contains no AppStack", documents.ADD_APPSTACK_HINT)
     only = len(appstacks) == 1
-    return [
-        _validate(document, source=_source(path, document, only=only), settings=settings, namespace=namespace)
+    validator = Validator(settings, labels=_namespace_labels(loaded))
+    results = [
+        validator.validate(_placed(document, namespace), source=_source(path, document, only=only))
         for document in appstacks
     ]
+    for line in validator.assumptions():
+        print(f"{documents.display_name(path)}: {line}", file=sys.stderr)
+    return results
 
 
-def _appstacks(path: str) -> Iterator[documents.Document]:
-    for document in documents.load(path):
+def _placed(document: documents.Document, namespace: str | None) -> documents.Document:
+    if not namespace or not isinstance(document.get("metadata"), dict):
+        return document
+    return {**document, "metadata": {**document["metadata"], "namespace": namespace}}
+
+
+def _namespace_labels(loaded: Iterable[documents.Document]) -> dict[str, Mapping[str, str]]:
+    """Return the labels of the Namespaces among the objects."""
+    labels: dict[str, Mapping[str, str]] = {}
+    for document in loaded:
+        metadata = document.get("metadata")
+        if _is_namespace(document) and isinstance(metadata, dict):
+            own = metadata.get("labels")
+            labels[str(metadata.get("name", ""))] = {**own} if isinstance(own, dict) else {}
+    return labels
+
+
+def _is_namespace(document: documents.Document) -> bool:
+    return (document.get("apiVersion"), document.get("kind")) == ("v1", "Namespace")
+
+
+def _appstacks(loaded: Iterable[documents.Document], path: str) -> Iterator[documents.Document]:
+    for document in loaded:
         group = str(document.get("apiVersion", "")).partition("/")[0]
         if (document.get("kind") == KIND and group in (GROUP, "")) or _is_misspelt(document, group):
             yield document
-        else:
+        elif not _is_namespace(document):
             kind = f"{document.get('apiVersion', 'no apiVersion')} {document.get('kind', 'no kind')}"
             line = f"{documents.display_name(path)}: skipped {kind} {_name(document)}"
             print(line.rstrip(), file=sys.stderr)
@@ -75,18 +103,40 @@ def _name(document: documents.Document) -> str:
     return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
 
 
-def _validate(
-    document: documents.Document, *, source: str, settings: Settings, namespace: str | None
-) -> ValidationResult:
-    if namespace and isinstance(document.get("metadata"), dict):
-        document = {**document, "metadata": {**document["metadata"], "namespace": namespace}}
-    unknown = unknown_fields(document)
-    try:
-        stack = parse(document)
-    except InvalidSpec as error:
-        further = _further_issues(parse_lenient(document), error.issues, settings)
-        return ValidationResult(source, None, _merge(unknown, (*error.issues, *further)))
-    return ValidationResult(source, stack, _merge(unknown, compute_desired_state(stack, settings=settings).issues))
+class Validator:
+    """Validates AppStacks with the operator's settings, and the labels of their namespaces as far as they are known."""
+
+    def __init__(self, settings: Settings, labels: Mapping[str, Mapping[str, str]]) -> None:
+        self._settings = settings
+        self._policies = PolicySource(settings.policy, settings.namespace_policies)
+        self._labels = labels
+        self._assumed: dict[str, None] = {}  # namespaces with unknown labels on which a result depends
+
+    def validate(self, document: documents.Document, *, source: str) -> ValidationResult:
+        """Return the result for an AppStack as it is written."""
+        unknown = unknown_fields(document)
+        try:
+            stack = parse(document)
+        except InvalidSpec as error:
+            further = _further_issues(parse_lenient(document), error.issues, self._settings)
+            return ValidationResult(source, None, _merge(unknown, (*error.issues, *further)))
+        issues = self._issues(stack, document["spec"])
+        return ValidationResult(source, stack, _merge(unknown, issues))
+
+    def assumptions(self) -> Iterator[str]:
+        """Yield a line for each namespace with unknown labels that the results depend on."""
+        for namespace in self._assumed:
+            yield f"assumed that the namespace {namespace} has no labels; add the Namespace to the file if it has"
+
+    def _issues(self, stack: AppStack, spec: Mapping[str, Any]) -> tuple[ValidationIssue, ...]:
+        namespace = stack.metadata.namespace
+        labels = {NAMESPACE_NAME_LABEL: namespace} | dict(self._labels.get(namespace, {}))
+        policy = self._policies.find(labels)
+        issues = compute_desired_state(stack, settings=self._settings, policy=policy, spec=spec).issues
+        is_violated = any(issue.policy and issue.severity is Severity.ERROR for issue in issues)
+        if namespace not in self._labels and (is_violated or self._settings.namespace_policies):
+            self._assumed[namespace] = None
+        return issues
 
 
 def _further_issues(

@@ -85,7 +85,7 @@ class Reconciler:
         changes = await self._apply(snapshot, desired)
         cache_is_current = await self._applier.wait_for_cache(changes)
         after = self._objects.observed(key)
-        self._update_state(snapshot, after, changes)
+        self._update_state(snapshot, desired, after, changes)
         status = self._build_status(snapshot, desired, after, _as_observed(changes) if cache_is_current else changes)
         result = self._result(snapshot, after, changes, cache_is_current=cache_is_current)
         return await self._status_writer.submit(key, snapshot.stack, status, result)
@@ -121,8 +121,11 @@ class Reconciler:
 
     async def _desire(self, snapshot: Snapshot) -> tuple[Snapshot, DesiredState]:
         """Return the desired state, and the snapshot again after discovery of the kinds that it needs."""
-        uid = snapshot.observed.namespace_uid
-        desired = self._desired_states.get(snapshot.manifest, namespace_uid=uid)
+        desired = self._desired_states.get(
+            snapshot.manifest,
+            namespace_uid=snapshot.observed.namespace_uid,
+            namespace_labels=snapshot.observed.namespace_labels,
+        )
         not_served = self._objects.not_served(desired.manifests)
         if not_served:
             await self._discover(not_served, snapshot.key.namespace)
@@ -153,9 +156,12 @@ class Reconciler:
         await self._status_writer.record_events(snapshot.manifest, replacement_events(changes))
         return changes
 
-    def _update_state(self, snapshot: Snapshot, after: Observed, changes: Sequence[Change]) -> None:
+    def _update_state(
+        self, snapshot: Snapshot, desired: DesiredState, after: Observed, changes: Sequence[Change]
+    ) -> None:
         """Update the ReconcileState of the AppStack."""
         stack, state = snapshot.stack, snapshot.stack.state
+        state.violations = desired.violations
         written = [change for change in changes if change.action in WRITTEN]
         state.record_applied({change.ref: change.applied for change in written if change.applied})
         if any(isinstance(change.error, ApiUnavailable) for change in changes):

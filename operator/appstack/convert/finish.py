@@ -47,17 +47,17 @@ def finish(draft: Draft, settings: Settings) -> Result:
     _note_untaken(draft)
     document = draft.document()
     _drop_unknown(draft, document)
-    permissive = _with_host_paths(draft, settings)
+    _note_host_paths(draft)
     try:
         stack = parse(deepcopy(document))
-        errors = [each for each in validate(stack, permissive) if each.severity is Severity.ERROR]
+        errors = [each for each in validate(stack, settings) if each.severity is Severity.ERROR]
     except InvalidSpec as error:
         _note_refused(draft, error.issues)
         return Result(document, tuple(draft.notes), None)
     if errors:
         _note_refused(draft, errors)
         return Result(document, tuple(draft.notes), None)
-    comparison = compare(draft, render(stack, settings=permissive))
+    comparison = compare(draft, render(stack, settings=settings))
     for field in dict.fromkeys(added_field(each) for each in comparison.additions):
         draft.note(NoteKind.ADDED, field, "", "a default of AppStack")
     return Result(document, tuple(draft.notes), comparison)
@@ -105,8 +105,8 @@ def _removed(document: Manifest, path: str) -> Any:
     return removed
 
 
-def _with_host_paths(draft: Draft, settings: Settings) -> Settings:
-    """Return settings that allow the host paths of the draft, with a note: only an administrator can allow them."""
+def _note_host_paths(draft: Draft) -> None:
+    """Add a note for each host path: only the administrator's policy can allow it."""
     paths = [
         str(volume["hostPath"].get("path"))
         for volume in draft.spec.get("volumes", [])
@@ -115,7 +115,6 @@ def _with_host_paths(draft: Draft, settings: Settings) -> Settings:
     for path in paths:
         message = f"the administrator has to allow the hostPath {path}"
         draft.note(NoteKind.REQUIRED, str(draft.group.workload), "spec.volumes", message)
-    return settings.model_copy(update={"host_path_prefixes": (*settings.host_path_prefixes, *paths)})
 
 
 def _note_refused(draft: Draft, issues: Iterable[ValidationIssue]) -> None:

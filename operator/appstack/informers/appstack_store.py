@@ -109,6 +109,10 @@ class AppStackStore:
         now = self._stored.get(key)
         return now is not None and (now.uid, now.version, now.stale) == (since.uid, since.version, since.stale)
 
+    def in_namespace(self, namespace: str) -> Keys:
+        """Return the AppStacks in a namespace."""
+        return frozenset(key for key in self._stored if key.namespace == namespace)
+
     def requiring(self, api_version: str, kind: str, namespace: str = "") -> Keys:
         """Return the AppStacks of a namespace, or of all, that wait for a kind that the cluster does not serve."""
         return frozenset(

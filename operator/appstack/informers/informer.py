@@ -223,14 +223,22 @@ class Informer:
 
     def _store(self, manifest: Manifest) -> Keys:
         """Store an object. Of one that we cannot read, its identity is stored: one tenant's object stops no watch."""
+        if self.kind.role is ResourceRole.NAMESPACE:
+            return self._store_namespace(manifest)
         try:
             return self._objects.update(self.kind, manifest)
         except Exception:
-            if self.kind.role is ResourceRole.NAMESPACE:
-                raise  # its labels decide about all objects in it
             ref = self.kind.ref(manifest)
             logger.exception("Unhandled error in reading %s", ref, extra=logs.fields(ref))
             return self._objects.update(self.kind, _minimal_metadata(manifest))
+
+    def _store_namespace(self, manifest: Manifest) -> Keys:
+        """Store a namespace; return its AppStacks if labels changed that their policy depends on."""
+        name = manifest["metadata"]["name"]
+        labels = self._objects.namespace_labels(name)
+        self._objects.update(self.kind, manifest)
+        changed = self._objects.namespace_labels(name) != labels
+        return self._appstacks.in_namespace(name) if changed else frozenset()
 
     async def _watch(self) -> None:
         seconds = random.randint(240, 480)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -40,15 +40,19 @@ class NamespaceTracker(NamespaceFilter, Protocol):
 class ObjectStore:
     """Owned objects, pods and revisions of the selected namespaces. Changes return the affected AppStacks.
 
-    Disabled kinds have no informer and count as not served.
+    Disabled kinds have no informer and count as not served. `label_keys` are the labels of namespaces that are kept.
     """
 
-    def __init__(self, namespaces: NamespaceTracker, *, disabled: Iterable[Kind] = ()) -> None:
+    def __init__(
+        self, namespaces: NamespaceTracker, *, disabled: Iterable[Kind] = (), label_keys: Set[str] = frozenset()
+    ) -> None:
         self._namespaces = namespaces
+        self._label_keys = label_keys
         self._disabled = frozenset((kind.api_version, kind.kind) for kind in disabled)
         self._objects: dict[Ref, Child] = {}
         self._by_stack: dict[Key, dict[Ref, Child]] = {}
         self._namespace_uids: dict[str, str] = {}
+        self._namespace_labels: dict[str, Mapping[str, str]] = {}  # of namespaces that have some of those labels
         self._terminating: set[str] = set()  # uids of namespaces
         self._versions: dict[tuple[Kind, str], int] = {}  # up to which an informer has shown everything, by namespace
         self._ended: dict[Key, dict[Ref, Child]] = {}  # deleted Jobs and Pods that had ended
@@ -66,6 +70,7 @@ class ObjectStore:
             revisions=tuple(roles[ResourceRole.REVISION].values()),
             pods=tuple(roles[ResourceRole.POD].values()),
             namespace_uid=self._namespace_uids.get(key.namespace, ""),
+            namespace_labels=self.namespace_labels(key.namespace),
             ended={ref: expand(child) for ref, child in self._ended.get(key, {}).items()},
             not_served=frozenset(
                 (kind.api_version, kind.kind)
@@ -75,6 +80,10 @@ class ObjectStore:
             disabled=self._disabled,
         )
 
+    def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        """Return the labels of a namespace that its policy depends on."""
+        return self._namespace_labels.get(namespace, {})
+
     def is_terminating(self, namespace: str) -> bool:
         """Return whether a namespace is being deleted, with everything in it."""
         return self._namespace_uids.get(namespace) in self._terminating
@@ -82,9 +91,7 @@ class ObjectStore:
     def update(self, kind: Kind, manifest: Manifest) -> Keys:
         """Store an object from a list or watch."""
         if kind.role is ResourceRole.NAMESPACE:
-            self._namespace_uids[manifest["metadata"]["name"]] = manifest["metadata"]["uid"]
-            if "deletionTimestamp" in manifest["metadata"]:
-                self._terminating.add(manifest["metadata"]["uid"])
+            self._update_namespace(manifest["metadata"])
             self._namespaces.update(manifest)
         namespace = manifest["metadata"].get("namespace", "")
         if not namespace or not self._namespaces.selects(namespace):
@@ -92,11 +99,24 @@ class ObjectStore:
         stored = self._objects.get(kind.ref(manifest))
         return self._store(child_of(kind, manifest) if stored is None else refreshed(stored, kind, manifest))
 
+    def _update_namespace(self, metadata: Manifest) -> None:
+        name = metadata["name"]
+        self._namespace_uids[name] = metadata["uid"]
+        if "deletionTimestamp" in metadata:
+            self._terminating.add(metadata["uid"])
+        labels = metadata.get("labels") or {}
+        kept = {key: labels[key] for key in self._label_keys & labels.keys()}
+        if kept:
+            self._namespace_labels[name] = kept
+        else:
+            self._namespace_labels.pop(name, None)
+
     def delete(self, kind: Kind, manifest: Manifest) -> Deleted:
         """Drop an object that was deleted or lost our label."""
         ref, version = kind.ref(manifest), int(manifest["metadata"]["resourceVersion"])
         if kind.role is ResourceRole.NAMESPACE and self._namespace_uids.get(ref.name) == manifest["metadata"]["uid"]:
             self._terminating.discard(self._namespace_uids.pop(ref.name))
+            self._namespace_labels.pop(ref.name, None)
             self._namespaces.delete(ref.name)
         stored = self._objects.get(ref)
         return self._drop_deleted([] if stored is None or int(stored.resource_version) > version else [stored])
@@ -113,6 +133,7 @@ class ObjectStore:
         if kind.role is ResourceRole.NAMESPACE:
             for name in self._namespace_uids.keys() - {ref.name for ref in listed}:
                 del self._namespace_uids[name]
+                self._namespace_labels.pop(name, None)
                 self._namespaces.delete(name)
             self._terminating &= set(self._namespace_uids.values())
         self.set_version(kind, version, namespace)

@@ -70,3 +70,4 @@ class Observed:
     not_served: frozenset[tuple[str, str]] = frozenset()  # apiVersion and kind, where the cluster does not serve it
     disabled: frozenset[tuple[str, str]] = frozenset()  # those of them that the settings disable
     namespace_uid: str = ""
+    namespace_labels: Mapping[str, str] = field(default_factory=dict)  # those that its policy depends on

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from pydantic_core import to_json
 
@@ -15,6 +16,8 @@ from appstack.errors import InvalidSpec, Severity, ValidationIssue
 from appstack.k8s.metadata import Manifest
 from appstack.k8s.observed import Observed
 from appstack.planning.bounded_cache import BoundedCache
+from appstack.planning.policy_issues import Violations, policy_issues, violations
+from appstack.policy.effective import EffectivePolicy, PolicyKey, PolicySource
 from appstack.render import render
 from appstack.settings import Settings
 from appstack.validation import validate
@@ -39,6 +42,7 @@ class DesiredState:
     issues: tuple[ValidationIssue, ...]
     manifests: tuple[Manifest, ...] = ()
     size_bytes: int = 0  # as JSON
+    status_logs: bool = True  # whether the policy permits the output of containers in the status
 
     @property
     def invalid(self) -> bool:
@@ -49,6 +53,11 @@ class DesiredState:
     def paused(self) -> bool:
         """Whether the spec suspends all writes."""
         return self.stack is not None and self.stack.spec.paused
+
+    @property
+    def violations(self) -> Violations:
+        """The fields of the policy that the AppStack violates."""
+        return violations(self.issues)
 
     def with_live_checks(self, observed: Observed) -> DesiredState:
         """Return this state with the issues that depend on existing objects, for example immutable fields."""
@@ -65,7 +74,7 @@ class _Refusal:
 
 
 class DesiredStateCache:
-    """Least recently used cache of desired states, keyed by uid, generation and namespace uid.
+    """Least recently used cache of desired states, keyed by uid, generation, namespace uid and policy.
 
     The issues of a refused spec are also kept by the hash of the spec: they are small, so a tenant with many specs that
     are expensive to validate neither evicts them nor makes the operator validate the same spec again.
@@ -73,37 +82,48 @@ class DesiredStateCache:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._states = BoundedCache[tuple[str, int, str], DesiredState](MAX_CACHED_STATES, max_bytes=_MAX_CACHE_BYTES)
+        self._policies = PolicySource(settings.policy, settings.namespace_policies)
+        self._states = BoundedCache[tuple[str, int, str, PolicyKey], DesiredState](
+            MAX_CACHED_STATES, max_bytes=_MAX_CACHE_BYTES
+        )
         self._refusals = BoundedCache[bytes, _Refusal](_MAX_REFUSALS, max_bytes=_MAX_REFUSAL_BYTES)
 
     def __len__(self) -> int:
         """Return the number of cached states."""
         return len(self._states)
 
-    def get(self, manifest: Manifest, *, namespace_uid: str) -> DesiredState:
-        """Return the desired state of an AppStack; compute it if it is not cached."""
-        key = (manifest["metadata"]["uid"], manifest["metadata"]["generation"], namespace_uid)
+    def get(
+        self, manifest: Manifest, *, namespace_uid: str, namespace_labels: Mapping[str, str] = MappingProxyType({})
+    ) -> DesiredState:
+        """Return the desired state of an AppStack under the policy of its namespace; compute it if it is not cached."""
+        policy = self._policies.find(namespace_labels)
+        key = (manifest["metadata"]["uid"], manifest["metadata"]["generation"], namespace_uid, policy.key)
         desired = self._states.get(key)
         if desired is None:
             spec = to_json(manifest.get("spec"))
-            desired = self._compute(manifest, spec, namespace_uid)
+            desired = self._compute(manifest, spec, namespace_uid, policy)
             size_bytes = desired.size_bytes + _issue_bytes(desired.issues)
             if desired.stack is not None:
                 size_bytes += len(spec) + _VALUE_BYTES * count_values(manifest["spec"])
-            desired = replace(desired, size_bytes=size_bytes)
+            desired = replace(desired, size_bytes=size_bytes, status_logs=policy.policy.status_logs)
             self._states.put(key, desired, size_bytes=size_bytes)
         return desired
 
-    def _compute(self, manifest: Manifest, spec: bytes, namespace_uid: str) -> DesiredState:
-        head = to_json(
-            [manifest["metadata"]["name"], manifest["metadata"].get("namespace")]
-        )  # some issues depend on them
+    def _compute(self, manifest: Manifest, spec: bytes, namespace_uid: str, policy: EffectivePolicy) -> DesiredState:
+        metadata = manifest["metadata"]
+        head = to_json([metadata["name"], metadata.get("namespace"), policy.key])  # issues depend on them
         digest = hashlib.sha256(head + spec).digest()
         refusal = self._refusals.get(digest)
         if refusal is not None:
             return DesiredState(parse(manifest) if refusal.is_parsed else None, refusal.issues)
         try:
-            desired = compute_desired_state(parse(manifest), settings=self._settings, namespace_uid=namespace_uid)
+            desired = compute_desired_state(
+                parse(manifest),
+                settings=self._settings,
+                policy=policy,
+                spec=manifest["spec"],
+                namespace_uid=namespace_uid,
+            )
         except InvalidSpec as error:
             desired = DesiredState(None, error.issues)
         if desired.invalid:
@@ -116,8 +136,19 @@ def _issue_bytes(issues: Iterable[ValidationIssue]) -> int:
     return sum(_ISSUE_BYTES + len(issue.field) + len(issue.message) + len(issue.hint) for issue in issues)
 
 
-def compute_desired_state(stack: AppStack, *, settings: Settings, namespace_uid: str | None = None) -> DesiredState:
-    """Return the issues of an AppStack and, if it is valid, its manifests; `size_bytes` counts only the manifests."""
+def compute_desired_state(
+    stack: AppStack,
+    *,
+    settings: Settings,
+    namespace_uid: str | None = None,
+    policy: EffectivePolicy | None = None,
+    spec: Mapping[str, Any] = MappingProxyType({}),
+) -> DesiredState:
+    """Return the issues of an AppStack and, if it has no error, its manifests; `size_bytes` counts only the manifests.
+
+    `policy` is that of its namespace; None applies no policy. `spec` is the spec as it is written, without defaults:
+    the issues of the policy name its fields.
+    """
     desired = DesiredState(stack, validate(stack, settings))
     if desired.invalid:
         return desired
@@ -128,4 +159,7 @@ def compute_desired_state(stack: AppStack, *, settings: Settings, namespace_uid:
         message = f"is rendered to {size_bytes} bytes of objects, more than the maximum of {_MAX_OBJECTS_BYTES}"
         hint = "containers without an image inherit the fields of the backend: move long texts to spec.files"
         return replace(desired, issues=(*desired.issues, ValidationIssue("spec", message, hint)))
-    return replace(desired, manifests=manifests, size_bytes=size_bytes)
+    if policy is not None:
+        issues = policy_issues(stack, manifests, policy=policy, settings=settings, spec=spec)
+        desired = replace(desired, issues=(*desired.issues, *issues))
+    return desired if desired.invalid else replace(desired, manifests=manifests, size_bytes=size_bytes)

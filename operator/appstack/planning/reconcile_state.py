@@ -9,6 +9,7 @@ from typing import Final
 from appstack.k8s.metadata import Ref
 from appstack.planning.changes import Applied
 from appstack.planning.drift import NO_DRIFT, DriftBackoff
+from appstack.planning.policy_issues import Violations
 
 NEVER: Final = float("-inf")
 """The time of an event that has not happened; times here are seconds of a monotonic clock."""
@@ -57,6 +58,10 @@ class ReconcileState:
 
     drift: DriftBackoff = NO_DRIFT
     """Recent repairs of each child, for the back-off against another writer. A restart resets it."""
+
+    violations: Violations = ()
+    """Fields of the policy that the AppStack violates, for the metric. The first reconcile after a restart finds them
+    again."""
 
     def record_applied(self, applied: Mapping[Ref, Applied]) -> None:
         """Remember applied children until a status records them."""

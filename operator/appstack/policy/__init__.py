@@ -1,1 +1,1 @@
-"""Rules for the pods of AppStacks."""
+"""The administrator's policy: limits of the AppStacks in a namespace."""

@@ -15,7 +15,7 @@ from appstack.planning.changes import WRITTEN, Action, Applied, Change
 from appstack.planning.desired import DesiredState
 from appstack.status import conditions
 from appstack.status.conditions import ConditionSeverity, ReadyResult
-from appstack.status.diagnostics import diagnose
+from appstack.status.diagnostics import diagnose, without_output
 from appstack.status.endpoints import endpoints
 from appstack.status.job_history import job_history, last_failure
 from appstack.status.readiness import READINESS, REPLICA_COUNTS, ReplicaCount
@@ -57,10 +57,7 @@ def build_status(
     owner = Owner(name=name, uid=manifest["metadata"]["uid"])
     runs = job_history(observed, kind=kind, owner=owner, previous=previous.get("runs") or (), now=now)
     failed_run = last_failure(runs, kind=kind)
-    problems = diagnose(spec, observed.pods, now=now, failed=failed_run.uid if failed_run else "")
-    if failed_run and not problems:  # the pods of a failed Job are deleted, so keep their recorded problems
-        recorded = previous.get("problems") or ()
-        problems = tuple(Problem.model_validate(one) for one in recorded if not one.get("resource"))
+    problems = _problems(manifest, desired=desired, observed=observed, failed_run=failed_run, now=now)
     if failed_run and not problems and kind == "CronJob":  # its conditions stay Ready and do not report the failure
         problems = (_run_problem(failed_run),)
     result = _result(workload, changes=changes, issues=issues, problems=problems, ended=ended)
@@ -90,6 +87,24 @@ def build_status(
         images=_images(observed.pods),
         problems=(*drift_problems, *problems)[:MAX_PROBLEMS],
     ).dump()
+
+
+def _problems(
+    manifest: Mapping[str, Any], *, desired: DesiredState, observed: Observed, failed_run: Run | None, now: str
+) -> tuple[Problem, ...]:
+    """Return the problems of the pods. A failed Job keeps those that were recorded before its pods were deleted."""
+    problems = diagnose(
+        manifest.get("spec") or {},
+        observed.pods,
+        now=now,
+        failed=failed_run.uid if failed_run else "",
+        has_output=desired.status_logs,
+    )
+    if problems or not failed_run:
+        return problems
+    recorded = (manifest.get("status") or {}).get("problems") or ()
+    former = tuple(Problem.model_validate(one) for one in recorded if not one.get("resource"))
+    return former if desired.status_logs else tuple(map(without_output, former))
 
 
 def _run_problem(run: Run) -> Problem:

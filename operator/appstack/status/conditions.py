@@ -15,6 +15,7 @@ from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed, Ownershi
 from appstack.k8s.metadata import Ref
 from appstack.k8s.text import join_messages, truncate
 from appstack.planning.drift import DRIFT_REASON
+from appstack.policy.evaluation import WARN_SETTING
 
 
 class ConditionSeverity(IntEnum):
@@ -87,7 +88,7 @@ def deadline_exceeded(message: str) -> ReadyResult:
 
 
 def invalid_spec(issues: Iterable[ValidationIssue]) -> ReadyResult:
-    """Return the result for a spec that cannot be rendered."""
+    """Return the result for a spec that cannot be rendered, or that the administrator's policy refuses."""
     return ReadyResult(ConditionSeverity.STALLED, "InvalidSpec", join_messages([str(issue) for issue in issues]))
 
 
@@ -123,8 +124,15 @@ def most_severe(results: Sequence[ReadyResult]) -> ReadyResult:
 
 
 def with_warnings(result: ReadyResult, issues: Iterable[ValidationIssue]) -> ReadyResult:
-    """Return the result with the warnings among the issues appended to its message."""
-    warnings = [str(issue) for issue in issues if issue.severity is Severity.WARNING]
+    """Return the result with the warnings among the issues appended to its message.
+
+    Those of the level `podSecurity.warn`, which most AppStacks have, are left out of the message of a problem.
+    """
+    warnings = [
+        str(issue)
+        for issue in issues
+        if issue.severity is Severity.WARNING and (result.reason == "Ready" or issue.policy != WARN_SETTING)
+    ]
     if not warnings:
         return result
     return replace(result, message=truncate(f"{result.message}. Warning: {join_messages(warnings)}"))

@@ -12,6 +12,7 @@ from appstack.k8s.observed import Child
 from appstack.k8s.text import truncate
 from appstack.render.source_map import container_field_path, container_field_paths
 
+_HANDLER_REASONS: Final = ("PostStartHookError", "PreStartHookError")
 _STATUS_FIELDS: Final = ("initContainerStatuses", "containerStatuses")
 
 RESTART_STABLE_SECONDS: Final = 10.0
@@ -57,11 +58,14 @@ class ContainerState:
         )
 
 
-def container_states(spec: Mapping[str, Any], pod: Child, *, now: str) -> Iterable[ContainerState]:
-    """Yield the states of a pod's containers in the order in which they start."""
+def container_states(
+    spec: Mapping[str, Any], pod: Child, *, now: str, has_output: bool = True
+) -> Iterable[ContainerState]:
+    """Yield the states of a pod's containers in the order in which they start, with or without their output."""
     field_paths = container_field_paths(spec)
     for key in _STATUS_FIELDS:
-        for status in pod.status.get(key) or ():
+        statuses: Iterable[Mapping[str, Any]] = pod.status.get(key) or ()
+        for status in statuses if has_output else map(without_output, statuses):
             name = status["name"]
             long_running = name in field_paths and not field_paths[name].startswith("spec.initContainers")
             yield _container_state(
@@ -95,6 +99,21 @@ def _container_state(
         restarting=waiting.get("reason") == "CrashLoopBackOff"
         or (restarted and (long_running or terminated["exitCode"] != 0)),
     )
+
+
+def without_output(status: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a container status without the messages that can contain the output of the container."""
+    return {**status, "state": _without_messages(status), "lastState": _without_messages(status, "lastState")}
+
+
+def _without_messages(status: Mapping[str, Any], name: str = "state") -> dict[str, Any]:
+    """Return a state of a container: a termination message, and that of a failed lifecycle handler, are output."""
+    state = dict(status.get(name) or {})
+    if "terminated" in state:
+        state["terminated"] = {key: value for key, value in state["terminated"].items() if key != "message"}
+    if (state.get("waiting") or {}).get("reason") in _HANDLER_REASONS:
+        state["waiting"] = {"reason": state["waiting"]["reason"]}
+    return state
 
 
 def is_restarting(pods: Iterable[Child], *, now: str) -> bool:

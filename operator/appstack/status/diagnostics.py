@@ -170,16 +170,25 @@ DETECTORS: Final[tuple[Detector, ...]] = (
 """All detectors, the likeliest cause first; a container has the problem of the first detector that finds one."""
 
 
-def diagnose(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str, failed: str = "") -> tuple[Problem, ...]:
+_REASONS_WITHOUT_OUTPUT: Final = frozenset(
+    {"CrashLoopBackOff", "Error", CrashLoop.OUT_OF_MEMORY, "Unschedulable", "JobFailed", *ImagePullFailed.HINTS}
+)
+"""Reasons of problems with messages that never repeat the output of a container."""
+
+
+def diagnose(
+    spec: Mapping[str, Any], pods: Iterable[Child], *, now: str, failed: str = "", has_output: bool = True
+) -> tuple[Problem, ...]:
     """Return the problems of pods, the likeliest cause first; a problem that several pods share is returned once.
 
-    A failed pod counts only if it belongs to the failed Job or Pod with the uid `failed`. `now` is a timestamp.
+    A failed pod counts only if it belongs to the failed Job or Pod with the uid `failed`. `now` is a timestamp. Without
+    `has_output`, no problem contains text that a container has written.
     """
     found: dict[tuple[object, ...], tuple[int, int, Problem]] = {}
     for pod in sorted(pods, key=lambda pod: pod.ref.name):
         if pod.deleting or _is_finished(pod, failed):
             continue
-        results = [_detect(state) for state in container_states(spec, pod, now=now)]
+        results = [_detect(state) for state in container_states(spec, pod, now=now, has_output=has_output)]
         for position, result in enumerate([*results, _unschedulable(pod)]):
             if result is not None:
                 rank, problem = result
@@ -187,6 +196,12 @@ def diagnose(spec: Mapping[str, Any], pods: Iterable[Child], *, now: str, failed
                 found.setdefault(identity, (rank, position, problem))
     ordered = sorted(found.values(), key=lambda entry: (entry[0], entry[1], entry[2].pod))
     return tuple(problem for _, _, problem in ordered[:MAX_PROBLEMS])
+
+
+def without_output(problem: Problem) -> Problem:
+    """Return a recorded problem without text that a container may have written."""
+    message = problem.message if problem.reason in _REASONS_WITHOUT_OUTPUT else "The container failed"
+    return problem.model_copy(update={"log": "", "message": message})
 
 
 def _is_finished(pod: Child, failed: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Final
@@ -20,6 +21,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from appstack import __version__
+from appstack.policy.evaluation import SETTINGS
+from appstack.policy.model import Enforcement
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # `_created` series double the number of series
 
@@ -143,8 +146,40 @@ class AppStackCollector(Collector):
         return GaugeMetricFamily("appstack_stacks", documentation, labels=self._labelnames)
 
 
+class ViolationCollector(Collector):
+    """Counts the AppStacks by violated field of the policy at each scrape. Every combination is a series."""
+
+    _labelnames = ("field", "enforcement")
+
+    def __init__(self) -> None:
+        self._violations: Callable[[], Iterable[Iterable[tuple[str, str]]]] = tuple
+
+    def set_function(self, violations: Callable[[], Iterable[Iterable[tuple[str, str]]]]) -> None:
+        """Set the function that returns the violations of every AppStack: fields with their enforcement."""
+        self._violations = violations
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the metric family without samples."""
+        yield self._family()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the metric family with a sample for each field and enforcement."""
+        counts = Counts(labels for violations in self._violations() for labels in violations)
+        family = self._family()
+        for field in SETTINGS:
+            for enforcement in Enforcement:
+                family.add_metric((field, enforcement.value), counts[field, enforcement.value])
+        yield family
+
+    def _family(self) -> GaugeMetricFamily:
+        documentation = "AppStacks that violate a field of the policy, by enforcement: Enforce (refused), Warn."
+        return GaugeMetricFamily("appstack_policy_violations", documentation, labels=self._labelnames)
+
+
 STACKS: Final = AppStackCollector()
+VIOLATIONS: Final = ViolationCollector()
 REGISTRY.register(STACKS)
+REGISTRY.register(VIOLATIONS)
 ProcessCollector(registry=REGISTRY)
 BUILD.labels(__version__, platform.python_version()).set(1)
 for _result in RESULTS:

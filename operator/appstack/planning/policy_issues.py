@@ -1,0 +1,64 @@
+"""Violations of the administrator's policy as validation issues, which name the author's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from appstack.api import AppStack
+from appstack.errors import Severity, ValidationIssue, limit_issues
+from appstack.k8s.metadata import Manifest
+from appstack.policy.effective import EffectivePolicy
+from appstack.policy.evaluation import CHECKS, WARNING_CHECKS
+from appstack.policy.model import Enforcement
+from appstack.policy.violation import PolicyViolation, Subject
+from appstack.render.source_map import author_field
+from appstack.settings import Settings
+
+Violations = tuple[tuple[str, str], ...]
+"""Fields of the policy that an AppStack violates, each with the enforcement of the violation, sorted."""
+
+
+def policy_issues(
+    stack: AppStack,
+    manifests: tuple[Manifest, ...],
+    *,
+    policy: EffectivePolicy,
+    settings: Settings,
+    spec: Mapping[str, Any],
+) -> Iterator[ValidationIssue]:
+    """Yield the violations of the rendered objects: errors, or warnings where the policy only warns.
+
+    `spec` is the spec as it is written, without defaults.
+    """
+    subject = Subject(
+        manifests=manifests,
+        namespace=stack.metadata.namespace,
+        effective=policy,
+        node_caches=frozenset(volume.name for volume in stack.spec.volumes if volume.node_cache is not None),
+        cache_root=settings.cache_root,
+    )
+    enforced = policy.policy.enforcement is Enforcement.ENFORCE
+    severity = Severity.ERROR if enforced else Severity.WARNING
+    checks = [*((check, severity) for check in CHECKS), *((check, Severity.WARNING) for check in WARNING_CHECKS)]
+    for check, severity in checks:
+        issues = (_issue(violation, spec, severity) for violation in check(subject))
+        yield from limit_issues(dict.fromkeys(issues))  # containers that inherit a field of the backend violate it too
+
+
+def _issue(violation: PolicyViolation, spec: Mapping[str, Any], severity: Severity) -> ValidationIssue:
+    field = author_field(violation.field, violation.manifest, spec) or "spec"
+    return ValidationIssue(field, violation.message, violation.hint, severity, violation.setting)
+
+
+@lru_cache(maxsize=1000)
+def _interned(violations: Violations) -> Violations:
+    """Return one value for all that are equal: few differ among thousands of AppStacks."""
+    return violations
+
+
+def violations(issues: Iterable[ValidationIssue]) -> Violations:
+    """Return the fields of the policy that are violated."""
+    enforcement = {Severity.ERROR: Enforcement.ENFORCE.value, Severity.WARNING: Enforcement.WARN.value}
+    return _interned(tuple(sorted({(issue.policy, enforcement[issue.severity]) for issue in issues if issue.policy})))

@@ -1,0 +1,157 @@
+"""A violation of the policy, and the rendered objects in which violations are searched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from appstack.k8s.metadata import GROUP, Manifest
+from appstack.policy import pod_security
+from appstack.policy.effective import ENFORCE_LABEL, EffectivePolicy
+from appstack.policy.pod_security import Level, Violation
+
+_MAX_LISTED: Final = 20
+_TEMPLATES: Final = {
+    "Deployment": "spec.template.",
+    "StatefulSet": "spec.template.",
+    "DaemonSet": "spec.template.",
+    "Job": "spec.template.",
+    "CronJob": "spec.jobTemplate.spec.template.",
+    "Pod": "",
+}
+"""Path of the pod template by kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyViolation:
+    """A field of a rendered object that the policy forbids."""
+
+    manifest: Manifest = field(repr=False)
+    field: str  # path in the manifest
+    setting: str  # field of the policy, such as hostPaths
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class PodTemplate:
+    """The pod template of a workload, or a Pod."""
+
+    manifest: Manifest
+    path: str  # of the template in the manifest: spec.template.
+    pod: Manifest
+    _by_level: dict[Level, list[Violation]] = field(default_factory=dict, compare=False, repr=False)
+
+    def violations(self, level: Level) -> list[Violation]:
+        """Return the violations of a Pod Security level, computed once."""
+        if level not in self._by_level:
+            self._by_level[level] = list(pod_security.violations(self.pod, level))
+        return self._by_level[level]
+
+    @property
+    def spec(self) -> Manifest:
+        """The spec of the pod."""
+        spec: Manifest = self.pod["spec"]
+        return spec
+
+    @cached_property
+    def containers(self) -> Sequence[tuple[str, Manifest]]:
+        """All containers, each with its path in the pod."""
+        return [
+            (f"spec.{name}[{index}]", container)
+            for name in ("initContainers", "containers")
+            for index, container in enumerate(self.spec.get(name) or ())
+        ]
+
+    def violation(self, path: str, setting: str, message: str, hint: str) -> PolicyViolation:
+        """Return a violation at a path in the pod."""
+        return PolicyViolation(self.manifest, f"{self.path}{path}", setting, message, hint)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The rendered objects of an AppStack, and the policy of its namespace."""
+
+    manifests: Sequence[Manifest]
+    namespace: str
+    effective: EffectivePolicy
+    node_caches: frozenset[str] = frozenset()  # names of the volumes that are node caches
+    cache_root: str = "/"
+
+    @cached_property
+    def pods(self) -> Sequence[PodTemplate]:
+        """The pod templates."""
+        return [_pod_template(one, _TEMPLATES[one["kind"]]) for one in self.manifests if one["kind"] in _TEMPLATES]
+
+    def of_kind(self, *kinds: str) -> Iterator[Manifest]:
+        """Yield the objects of these kinds."""
+        return (manifest for manifest in self.manifests if manifest["kind"] in kinds)
+
+    def allowed(self, path: str, values: Iterable[str]) -> str:
+        """Return the hint at a list of the policy, with its values and the labels of namespaces with other values."""
+        listed = list(values)
+        more = f" and {len(listed) - _MAX_LISTED} more" if len(listed) > _MAX_LISTED else ""
+        names = ", ".join(listed[:_MAX_LISTED]) + more if listed else "none"
+        return f"allowed by {self.effective.setting(path)}: {names}{self._of_others(path)}"
+
+    def allowed_on_node(self, path: str, values: Iterable[str]) -> str:
+        """Return the hint at a list that adds to the Pod Security level."""
+        return f"{self.allowed(path, values)}{self._label_hint(Level.PRIVILEGED)}"
+
+    def set_by(self, path: str) -> str:
+        """Return the hint at a field of the policy."""
+        return f"set by {self.effective.setting(path)}{self._of_others(path)}"
+
+    def level_hint(self, level: Level) -> str:
+        """Return the hint at the level `podSecurity.enforce`; `level` is the one that allows the field."""
+        path = "podSecurity.enforce"
+        decides = self.effective.enforce_label or self.effective.setting(path)
+        return (
+            f"Pod Security level {self.effective.enforce} of {decides}{self._of_others(path)}{self._label_hint(level)}"
+        )
+
+    def warn_hint(self) -> str:
+        """Return the hint at the level `podSecurity.warn`."""
+        return f"warned of by {self.effective.warn_label or self.effective.setting('podSecurity.warn')}"
+
+    def _of_others(self, path: str) -> str:
+        labels = self.effective.labels_of_others(path)
+        return f"; it differs for namespaces with {labels}" if labels else ""
+
+    def _label_hint(self, level: Level) -> str:
+        if not self.effective.policy.pod_security.from_namespace_labels:
+            return ""
+        return f"; the namespace label {ENFORCE_LABEL}={level} allows it"
+
+
+@dataclass(frozen=True)
+class KeyPatterns:
+    """Patterns of annotation keys: whole keys, `prefix/*`, or `*`."""
+
+    patterns: Sequence[str]
+
+    def match(self, key: str) -> bool:
+        """Return whether a pattern matches the key."""
+        return key in self._whole or key.startswith(self._prefixes)
+
+    @cached_property
+    def _whole(self) -> frozenset[str]:
+        return frozenset(self.patterns)
+
+    @cached_property
+    def _prefixes(self) -> tuple[str, ...]:
+        return tuple(pattern.removesuffix("*") for pattern in self.patterns if pattern.endswith("*"))
+
+
+def authored_annotations(metadata: Manifest) -> Iterator[str]:
+    """Yield the keys of the annotations that AppStack itself does not add."""
+    return (key for key in metadata.get("annotations") or () if not key.startswith(f"{GROUP}/"))
+
+
+def _pod_template(manifest: Manifest, path: str) -> PodTemplate:
+    pod = manifest
+    for name in path.split(".")[:-1]:
+        pod = pod[name]
+    return PodTemplate(manifest, path, pod)
