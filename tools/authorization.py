@@ -20,6 +20,7 @@ from appstack.client.resource_kinds import WATCHED_KINDS
 NOT_IN_PODS: Final = (
     "replicas",
     "paused",
+    "dependsOn",
     "service",
     "services",
     "ingress",

@@ -70,7 +70,7 @@ class Operator:
         self._settings = settings
         self._stop = asyncio.Event()
         self._queue: WorkQueue[Key] = WorkQueue(loop, tenant=lambda key: key.namespace, workers=settings.workers)
-        self._appstacks = AppStackStore()
+        self._appstacks = AppStackStore(enqueue=self._queue.add)
         namespaces = LabelledNamespaceFilter(settings, loop, handler=self)
         fence = Fence()
         self._client = Client(credentials, in_flight=settings.requests, fence=fence, namespaces=namespaces)

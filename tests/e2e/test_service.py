@@ -80,6 +80,22 @@ def test_load_balancer_is_ready_without_an_address(served: Namespace) -> None:
     assert condition_status(served.appstack("balanced"), "Ready") == "True"
 
 
+def test_further_services_reach_the_pods_of_the_same_stack(served: Namespace) -> None:
+    admin = {"name": "plain-admin", "ports": [{"port": 81, "targetPort": "http"}]}
+    peers = {"name": "plain-peers", "clusterIP": "None"}
+    pods = {uid_of(pod) for pod in served.pods("plain")}
+
+    served.apply(public_backend("plain", replicas=2, services=[admin, peers]))
+    served.wait_for("it is served", lambda: served.find("service", "plain-peers"))
+
+    names = {f"{pod['metadata']['name']}," for pod in served.pods("plain")}
+    served.wait_for("every pod responds", lambda: responding_pods(served, "http://plain-admin:81/") == names)
+    served.wait_for("the own Service responds", lambda: responding_pods(served, "http://plain:8000/") == names)
+    output = served.exec("client", "client", "nslookup", f"plain-peers.{served.name}.svc.cluster.local")
+    assert all(pod["status"]["podIP"] in output for pod in served.pods("plain"))
+    assert {uid_of(pod) for pod in served.pods("plain")} == pods
+
+
 def test_disabled_service_is_absent_and_the_pods_respond(served: Namespace) -> None:
     assert served.find("service", "none") is None
     assert served.page(f"http://{served.pods('none')[0]['status']['podIP']}:8000/").startswith("Hello from none-")

@@ -43,7 +43,7 @@ def test_fields_outside_the_pods_have_a_rule_or_need_none() -> None:
     fields = {field.alias or name for name, field in AppStackSpec.model_fields.items()}
 
     assert {*NOT_IN_PODS} <= fields
-    assert {*NOT_IN_PODS} - {rule.field for rule in RULES} == {"replicas", "paused"}
+    assert {*NOT_IN_PODS} - {rule.field for rule in RULES} == {"replicas", "paused", "dependsOn"}
 
 
 def test_expression_has_at_most_one_authorizer_check() -> None:

@@ -102,24 +102,24 @@ def test_spec_that_is_shown_after_a_later_status_write_needs_a_reconcile(appstac
     answer = appstack(7, generation=2)
     appstacks.record_status_write(KEY, answer, status={"a": 1}, covers=(), at=1.0)
 
-    assert appstacks.update(answer | {"spec": "new", "status": {"a": 1}})
+    assert appstacks.update(answer | {"spec": {"paused": True}, "status": {"a": 1}})
 
 
 def test_event_that_is_older_than_a_status_write_keeps_the_written_status(appstacks: AppStackStore) -> None:
     appstacks.record_status_write(KEY, appstack(9, generation=2), status={"a": 1}, covers=(), at=1.0)
 
     for version, status, expected in ((7, {"a": 0}, 1), (8, {}, 1), (9, {"a": 1}, 1), (10, {"a": 2}, 2)):
-        assert appstacks.update(appstack(version, generation=2, status=status, spec="new"))
+        assert appstacks.update(appstack(version, generation=2, status=status, spec={"paused": True}))
 
         manifest = stored(appstacks).manifest
-        assert ("new", {"a": expected}) == (manifest["spec"], manifest["status"])
+        assert ({"paused": True}, {"a": expected}) == (manifest["spec"], manifest["status"])
 
 
 def test_answer_to_a_status_write_does_not_replace_a_later_event(appstacks: AppStackStore) -> None:
-    appstacks.update(appstack(9, status={"a": 1}, spec="newer"))
+    appstacks.update(appstack(9, status={"a": 1}, spec={"paused": False}))
     appstacks.record_status_write(KEY, appstack(7), status={"a": 1}, covers=(), at=1.0)
 
-    assert (9, "newer") == (stored(appstacks).version, stored(appstacks).manifest["spec"])
+    assert (9, {"paused": False}) == (stored(appstacks).version, stored(appstacks).manifest["spec"])
     assert 1.0 == stored(appstacks).state.last_status_write
 
 

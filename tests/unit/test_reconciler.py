@@ -56,8 +56,8 @@ class Reconciling:
         loop = asyncio.get_running_loop()
         self.api_server = api_server
         self.objects = objects
-        self.appstacks = AppStackStore()
         self.queue: WorkQueue[Key] = WorkQueue(loop, tenant=lambda key: key.namespace, workers=4)
+        self.appstacks = AppStackStore(enqueue=self.queue.add)
         self.appstack_watch = WatchHealth(APPSTACKS.plural)
         handler = ObjectEventHandler(queue=self.queue, appstacks=self.appstacks, appstack_watch=self.appstack_watch)
         self.informers = [
@@ -449,3 +449,45 @@ async def test_child_that_is_no_longer_desired_is_pruned(reconciling: Reconcilin
     await reconciling.reconcile()
 
     assert ("delete", "networkpolicies") == reconciling.writes()[-1]
+
+
+def database(version: int, *, ready: bool) -> Manifest:
+    """Return the AppStack `db` as its watch shows it."""
+    metadata = {"name": "db", "namespace": "team", "uid": "u-db", "resourceVersion": str(version), "generation": 1}
+    condition = {"type": "Ready", "status": str(ready)}
+    return {"metadata": metadata, "spec": {}, "status": {"observedGeneration": 1, "conditions": [condition]}}
+
+
+async def test_workload_waits_for_its_dependencies_and_later_changes_do_not(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND, dependsOn=[{"name": "db"}])
+    await reconciling.reconcile()
+    assert [("apply", "services")] == reconciling.writes()
+    assert "DependencyNotReady" == reconciling.ready_reason()
+    assert {"Service"} == reconciling.resources()
+    assert reconciling.stored().state.awaits_dependencies
+
+    reconciling.appstacks.update(database(1000, ready=True))
+    await reconciling.reconcile()
+    await eventually(lambda: reconciling.resources() == {"Service", "Deployment"})
+    assert not reconciling.stored().state.awaits_dependencies
+
+    reconciling.appstacks.update(database(1001, ready=False))
+    reconciling.add(backend=BACKEND | {"image": "shop:2"}, dependsOn=[{"name": "db"}])
+    await reconciling.reconcile()
+    assert [("apply", "services"), ("apply", "deployments"), ("apply", "deployments")] == reconciling.writes()
+
+
+async def test_dependency_that_becomes_ready_during_a_reconcile_repeats_it(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND, dependsOn=[{"name": "db"}])
+    reconciling.queue.open()
+    reconciling.queue.add(SHOP)
+    assert SHOP == await reconciling.queue.get()
+    gate = reconciling.api_server.hold("apply", "services")
+    reconcile = asyncio.create_task(reconciling.reconcile())
+    await eventually(lambda: reconciling.api_server.received("apply", "services"))
+
+    reconciling.appstacks.update(database(1000, ready=True))
+    gate.open()
+    reconciling.queue.done(SHOP, await reconcile)
+
+    assert SHOP in reconciling.queue

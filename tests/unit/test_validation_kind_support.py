@@ -98,12 +98,13 @@ EXAMPLES = {
         pod: {topologySpreadConstraints: [{topologyKey: zone, whenUnsatisfiable: ScheduleAnyway, maxSkew: 1}]}
         """,
     "pod.terminationGracePeriodSeconds": "pod: {terminationGracePeriodSeconds: 60}",
+    "dependsOn": "dependsOn: [{name: db}]",
     "paused": "paused: true",
 }
 """For each row of the table, a spec that uses the field."""
 
 NOT_RENDERED = {
-    *(f"paused on {kind}" for kind in KINDS),  # the operator itself reads it
+    *(f"{field} on {kind}" for field in ("dependsOn", "paused") for kind in KINDS),  # the operator itself reads it
     *(f"pod.restartPolicy: OnFailure on {kind}" for kind in ("Job", "CronJob")),  # the default of these kinds
 }
 """Supported fields that do not change the rendered objects; every other supported field does."""

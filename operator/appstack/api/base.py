@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from appstack.api.bounds import MAX_LENGTH, MAX_PROPERTIES
 from appstack.api.size import MAX_SPEC_BYTES
-from appstack.k8s.metadata import Manifest
+from appstack.k8s.metadata import MAX_NAME_LENGTH, Manifest
 
 MODEL_CONFIG = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, use_attribute_docstrings=True)
 
@@ -22,6 +22,7 @@ ATOMIC_LIST: Final[dict[str, Any]] = {"x-kubernetes-list-type": "atomic"}
 SET_LIST: Final[dict[str, Any]] = {"x-kubernetes-list-type": "set"}
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
+StackName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=MAX_NAME_LENGTH)]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 ShortText = Annotated[str, Field(max_length=MAX_LENGTH)]
 FreeText = Annotated[str, Field(max_length=MAX_SPEC_BYTES)]

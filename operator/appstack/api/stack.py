@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from appstack.api.base import Model
+from appstack.api.base import Model, StackName
 from appstack.api.containers import Backend, Container, InitContainer, Proxy, Sidecar
 from appstack.api.files import File
 from appstack.api.network import HTTPRoute, Ingress, NetworkPolicy
@@ -16,7 +16,13 @@ from appstack.api.scaling import Autoscaling, PodDisruptionBudget
 from appstack.api.service import FurtherService, Service, ServiceAccount
 from appstack.api.volumes import Volumes
 from appstack.api.workloads import Replicas, Workload
-from appstack.k8s import metadata as meta
+
+
+class Dependency(Model):
+    """Another AppStack of the namespace."""
+
+    name: StackName
+    """Name of the AppStack."""
 
 
 class AppStackSpec(Model):
@@ -59,6 +65,8 @@ class AppStackSpec(Model):
     no value: `runAsNonRoot`, the seccomp profile `RuntimeDefault`, no privilege escalation, no capabilities."""
     pod: Pod = Pod()
     """Other PodSpec fields of the pods, for example `nodeSelector`, `tolerations` and `securityContext`."""
+    depends_on: Annotated[tuple[Dependency, ...], Field(max_length=16)] = ()
+    """AppStacks that must be Ready before the workload is first created. Later changes do not wait for them."""
     paused: bool = False
     """True suspends all writes to the AppStack's objects. The status is still updated."""
 
@@ -80,7 +88,7 @@ class Metadata(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel)
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=meta.MAX_NAME_LENGTH)]
+    name: StackName
     namespace: str = "default"
     uid: str | None = None  # None when the document was read from a file
     generation: int = 0

@@ -25,6 +25,7 @@ LIST_MAP_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "static": ("path",),
     "files": ("container", "path"),
     "services": ("name",),
+    "dependsOn": ("name",),
 }
 """Merge keys of the lists that AppStack defines, by field name. A list that is not here sets its own list type."""
 

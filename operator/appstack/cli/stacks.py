@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from appstack.api import AppStack, parse
 from appstack.api.parsing import parse_lenient
 from appstack.cli import documents
 from appstack.errors import InvalidSpec, OperatorError, Severity, ValidationIssue
-from appstack.k8s.metadata import GROUP, KIND
+from appstack.k8s.metadata import GROUP, KIND, Key
+from appstack.k8s.observed import Dependencies, Dependency
+from appstack.planning.dependencies import DependencyGraph
 from appstack.planning.desired import compute_desired_state
 from appstack.policy.effective import NAMESPACE_NAME_LABEL, PolicySource
 from appstack.settings import Settings
 from appstack.validation import validate
+from appstack.validation.dependencies import dependency_issues
 from appstack.validation.unknown_fields import UNKNOWN_FIELD, unknown_fields
 
 _LIST_ITEM = re.compile(r"spec\.\w+\[\d+\]")  # one volume, one sidecar
@@ -53,7 +56,7 @@ def validate_file(path: str, *, settings: Settings, namespace: str | None = None
     ]
     for line in validator.assumptions():
         print(f"{documents.display_name(path)}: {line}", file=sys.stderr)
-    return results
+    return _with_dependency_issues(results)
 
 
 def _placed(document: documents.Document, namespace: str | None) -> documents.Document:
@@ -155,3 +158,21 @@ def _merge(unknown: tuple[ValidationIssue, ...], issues: tuple[ValidationIssue, 
     kept = [issue for issue in unknown if issue.field not in explained]
     unknown_paths = {issue.field for issue in kept}
     return (*kept, *(issue for issue in issues if issue.field not in unknown_paths))
+
+
+def _with_dependency_issues(results: list[ValidationResult]) -> list[ValidationResult]:
+    """Return the results with the issues of dependencies between the AppStacks."""
+    stacks = {
+        Key(each.metadata.namespace, each.metadata.name): each for each in filter(None, (r.stack for r in results))
+    }
+    graph = DependencyGraph()
+    for key, stack in stacks.items():
+        graph.set(key, tuple(each.name for each in stack.spec.depends_on))
+
+    def issues(stack: AppStack) -> Iterator[ValidationIssue]:
+        namespace, name = stack.metadata.namespace, stack.metadata.name
+        keys = [Key(namespace, each.name) for each in stack.spec.depends_on]
+        listed = [Dependency(key.name, workload_kind=stacks[key].spec.workload.kind) for key in keys if key in stacks]
+        return dependency_issues(stack, Dependencies(tuple(listed), cycle=graph.cycle(Key(namespace, name))))
+
+    return [replace(each, issues=(*each.issues, *issues(each.stack))) if each.stack else each for each in results]

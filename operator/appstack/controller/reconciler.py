@@ -17,9 +17,10 @@ from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
 from appstack.informers.appstack_store import AppStackStore, StoredAppStack
 from appstack.informers.object_store import ObjectStore
 from appstack.k8s.metadata import Key, Manifest, Ref
-from appstack.k8s.observed import Observed, Owner
+from appstack.k8s.observed import NO_DEPENDENCIES, Dependencies, Observed, Owner
 from appstack.k8s.text import timestamp
-from appstack.planning.changes import WRITTEN, Action, Change, only_own_writes, recorded_children
+from appstack.planning.changes import WRITTEN, Action, Applied, Change, only_own_writes, recorded_children
+from appstack.planning.dependencies import awaited_dependencies
 from appstack.planning.desired import DesiredState, DesiredStateCache
 from appstack.planning.drift import drift_problems, requeue_after
 from appstack.planning.plan import plan
@@ -45,11 +46,18 @@ class Snapshot:
     stack: StoredAppStack
     manifest: Manifest
     observed: Observed
+    dependencies: Dependencies = NO_DEPENDENCIES
 
     @property
     def owner(self) -> Owner:
         """The AppStack as its children refer to it."""
         return Owner(name=self.key.name, uid=self.stack.uid, spec=self.manifest["spec"])
+
+    @property
+    def recorded(self) -> dict[Ref, Applied]:
+        """The last apply of each child, which the status records, or will record."""
+        status = self.manifest.get("status") or {}
+        return recorded_children(status, self.key.namespace) | {one.ref: one for one in self.stack.state.unrecorded}
 
 
 class Reconciler:
@@ -132,7 +140,8 @@ class Reconciler:
             snapshot = replace(snapshot, observed=self._objects.observed(snapshot.key))
         still_not_served = self._objects.not_served(desired.manifests)
         snapshot.stack.state.not_served = frozenset((kind.api_version, kind.kind) for kind in still_not_served)
-        return snapshot, desired.with_live_checks(snapshot.observed)
+        snapshot = replace(snapshot, dependencies=self._appstacks.dependencies(snapshot.key))
+        return snapshot, _with_dependencies(desired.with_live_checks(snapshot.observed), snapshot)
 
     async def _apply(self, snapshot: Snapshot, desired: DesiredState) -> tuple[Change, ...]:
         """Apply the plan, unless the spec is invalid or paused; return the change of each child."""
@@ -140,12 +149,11 @@ class Reconciler:
             return ()
         state, now = snapshot.stack.state, time.time()
         drift = state.drift.persistent(generation=snapshot.stack.generation, now=now)
-        recorded = recorded_children(snapshot.manifest.get("status") or {}, snapshot.key.namespace)
         steps = plan(
             snapshot.owner,
             desired=desired.manifests,
             observed=snapshot.observed,
-            recorded=recorded | {one.ref: one for one in state.unrecorded},
+            recorded=snapshot.recorded,
             backing_off={ref for ref, record in drift.items() if record.is_backing_off(now)},
         )
         if desired.paused:
@@ -173,7 +181,11 @@ class Reconciler:
             state.drift = state.drift.with_repairs(causes, generation=stack.generation, now=time.time())
             if not any(change.error for change in changes):
                 state.last_status_write = time.monotonic()  # a repair that settles within the debounce needs no status
-        if self._appstacks.is_unchanged(snapshot.key, stack) and only_own_writes(snapshot.observed, after, changes):
+        is_unchanged = (
+            self._appstacks.is_unchanged(snapshot.key, stack)
+            and self._appstacks.dependencies(snapshot.key) == snapshot.dependencies
+        )
+        if is_unchanged and only_own_writes(snapshot.observed, after, changes):
             self._queue.clear_dirty(snapshot.key)
 
     def _build_status(
@@ -210,6 +222,21 @@ class Reconciler:
         if not cache_is_current or is_restarting(after.pods, now=timestamp(now)):
             delays.append(RESTART_STABLE_SECONDS)
         return Result(requeue_after=min(delays)) if delays else DONE
+
+
+def _with_dependencies(desired: DesiredState, snapshot: Snapshot) -> DesiredState:
+    """Return the desired state without the workload while it waits for other AppStacks, and note whether it does.
+
+    Nothing is awaited here between the look-up of the dependencies and the note: a dependency that becomes ready after
+    the look-up enqueues the AppStack.
+    """
+    dependencies = snapshot.dependencies
+    if dependencies is NO_DEPENDENCIES:
+        snapshot.stack.state.awaits_dependencies = False
+        return desired
+    awaited = awaited_dependencies(dependencies, snapshot.owner, observed=snapshot.observed, recorded=snapshot.recorded)
+    snapshot.stack.state.awaits_dependencies = bool(awaited)
+    return desired.with_dependencies(dependencies, awaited=awaited)
 
 
 def _is_known_not_served(change: Change, observed: Observed) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from sys import intern
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
 from appstack.k8s.metadata import Key, Keys, Manifest
+from appstack.k8s.observed import NO_DEPENDENCIES, Dependencies, Dependency
 from appstack.planning.changes import Applied
+from appstack.planning.dependencies import DependencyGraph
 from appstack.planning.reconcile_state import ReconcileState
 
 _METADATA: Final = ("name", "namespace", "uid", "generation", "resourceVersion", "deletionTimestamp")
@@ -31,6 +34,8 @@ class StoredAppStack:
     deleting: bool
     status_is_current: bool  # its status reports on its current generation
     conditions: Conditions
+    workload_kind: str
+    depends_on: tuple[str, ...] = ()  # names of other AppStacks
     state: ReconcileState = field(default_factory=ReconcileState, compare=False)
     stale: bool = False  # missing from a relist: it may be deleted
     status_version: int = 0  # resourceVersion of our last status write, until the watch has shown the spec before it
@@ -41,12 +46,23 @@ class StoredAppStack:
         manifest: Manifest = from_json(self.text)
         return manifest
 
+    def as_dependency(self, name: str) -> Dependency:
+        """Return what an AppStack that depends on this one needs to know of it."""
+        is_ready = self.status_is_current and ("Ready", "True") in self.conditions and not self.deleting
+        return Dependency(name, exists=True, is_ready=is_ready, workload_kind=self.workload_kind)
+
 
 class AppStackStore:
-    """Every AppStack that this operator selects."""
+    """Every AppStack that this operator selects, and the dependencies between them.
 
-    def __init__(self) -> None:
+    `enqueue` is called with each AppStack that another one affects: its dependency became ready or was deleted, or a
+    cycle was closed or broken.
+    """
+
+    def __init__(self, *, enqueue: Callable[[Key], None] = lambda _: None) -> None:
         self._stored: dict[Key, StoredAppStack] = {}
+        self._dependencies = DependencyGraph()
+        self._enqueue = enqueue
         self._writing: dict[Key, Mapping[str, Any]] = {}  # statuses whose write is in flight
 
     def __len__(self) -> int:
@@ -77,14 +93,15 @@ class AppStackStore:
         if stored is None or stored.uid != manifest["metadata"]["uid"]:
             if stored is not None and version < stored.version:
                 return False  # an earlier one of this name: kopf orders the events of each uid only
-            self._stored[key] = _parse(manifest)
+            self._put(key, _parse(manifest))
             return True
         if version <= stored.version:
             self._stored[key] = replace(stored, stale=False)
             return False
         if version < stored.status_version:
             manifest = {**manifest, "status": stored.manifest["status"]}  # this event is older than our status write
-        self._stored[key] = updated = _updated(replace(stored, stale=False), manifest)
+        updated = _updated(replace(stored, stale=False), manifest)
+        self._put(key, updated)
         echo = key in self._writing and self._writing[key] == manifest.get("status")
         return not echo or updated.generation != stored.generation or updated.deleting != stored.deleting
 
@@ -92,11 +109,12 @@ class AppStackStore:
         """Drop a deleted AppStack and its state, unless a later one has its name."""
         stored = self._stored.get(key)
         if stored is not None and stored.uid == uid:
-            del self._stored[key]
+            self._put(key, None)
 
     def drop_namespace(self, namespace: str) -> None:
         """Drop the AppStacks of a namespace that this operator no longer selects, and their state."""
         self._stored = {key: stored for key, stored in self._stored.items() if key.namespace != namespace}
+        self._dependencies.drop_namespace(namespace)
 
     def mark_stale(self, key: Key) -> None:
         """Note that an AppStack may be deleted: the next reconcile reads it from the API server."""
@@ -145,8 +163,36 @@ class AppStackStore:
             else:  # keep this status when the event of a newer spec arrives: it precedes the write
                 stored = replace(stored, status_version=int(metadata["resourceVersion"]))
             stored = _updated(stored, manifest)
-        self._stored[key] = stored
+        self._put(key, stored)
         stored.state.record_status(covers, at=at)
+
+    def dependencies(self, key: Key) -> Dependencies:
+        """Return the AppStacks on which an AppStack depends."""
+        stored = self._stored.get(key)
+        if stored is None or not stored.depends_on:
+            return NO_DEPENDENCIES
+        listed = tuple(self._as_dependency(Key(key.namespace, name)) for name in stored.depends_on)
+        return Dependencies(listed, cycle=self._dependencies.cycle(key))
+
+    def _as_dependency(self, key: Key) -> Dependency:
+        stored = self._stored.get(key)
+        return Dependency(key.name) if stored is None else stored.as_dependency(key.name)
+
+    def _put(self, key: Key, stored: StoredAppStack | None) -> None:
+        """Store or drop an AppStack, and enqueue those that it affects; one that does not wait needs no reconcile."""
+        before = self._as_dependency(key)
+        if stored is None:
+            del self._stored[key]
+        else:
+            self._stored[key] = stored
+        for other in self._dependencies.set(key, stored.depends_on if stored else ()):
+            self._enqueue(other)
+        after = self._as_dependency(key)
+        if after == before:
+            return
+        for dependent in self._dependencies.dependents(key):
+            if self._stored[dependent].state.awaits_dependencies or after.workload_kind != before.workload_kind:
+                self._enqueue(dependent)
 
 
 def key_of(manifest: Mapping[str, Any]) -> Key:
@@ -156,7 +202,7 @@ def key_of(manifest: Mapping[str, Any]) -> Key:
 
 def _parse(manifest: Mapping[str, Any]) -> StoredAppStack:
     metadata = {key: manifest["metadata"][key] for key in _METADATA if key in manifest["metadata"]}
-    status = manifest.get("status") or {}
+    status, spec = manifest.get("status") or {}, manifest.get("spec") or {}
     return StoredAppStack(
         text=to_json({**manifest, "metadata": metadata}),
         uid=metadata["uid"],
@@ -165,6 +211,8 @@ def _parse(manifest: Mapping[str, Any]) -> StoredAppStack:
         deleting="deletionTimestamp" in metadata,
         status_is_current=status.get("observedGeneration") == metadata["generation"],
         conditions=_interned(tuple((one["type"], one["status"]) for one in status.get("conditions") or ())),
+        workload_kind=intern((spec.get("workload") or {}).get("kind") or "Deployment"),
+        depends_on=tuple(dict.fromkeys(intern(one["name"]) for one in spec.get("dependsOn") or ())),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from appstack.k8s.managed_fields import FieldPath
 from appstack.k8s.metadata import Ref
@@ -57,6 +57,27 @@ class Owner:
     name: str
     uid: str
     spec: Mapping[str, Any] = field(default_factory=dict, compare=False)  # as in the AppStack, without defaults
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """An AppStack on which another one depends, as far as it is known."""
+
+    name: str
+    exists: bool = False
+    is_ready: bool = False
+    workload_kind: str = ""  # empty if it does not exist
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """The AppStacks on which one AppStack depends."""
+
+    listed: tuple[Dependency, ...] = ()
+    cycle: tuple[str, ...] = ()  # names along a cycle, from the AppStack back to itself; empty if there is none
+
+
+NO_DEPENDENCIES: Final = Dependencies()
 
 
 @dataclass(frozen=True, slots=True)

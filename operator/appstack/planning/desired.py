@@ -14,13 +14,15 @@ from appstack.api import AppStack, parse
 from appstack.api.size import count_values
 from appstack.errors import InvalidSpec, Severity, ValidationIssue
 from appstack.k8s.metadata import Manifest
-from appstack.k8s.observed import Observed
+from appstack.k8s.observed import Dependencies, Dependency, Observed
 from appstack.planning.bounded_cache import BoundedCache
+from appstack.planning.dependencies import without_workload
 from appstack.planning.policy_issues import Violations, policy_issues, violations
 from appstack.policy.effective import EffectivePolicy, PolicyKey, PolicySource
 from appstack.render import render
 from appstack.settings import Settings
 from appstack.validation import validate
+from appstack.validation.dependencies import dependency_issues
 from appstack.validation.immutable import immutable_field_issues
 from appstack.validation.pod_security import pod_security_issues
 
@@ -41,6 +43,7 @@ class DesiredState:
     stack: AppStack | None
     issues: tuple[ValidationIssue, ...]
     manifests: tuple[Manifest, ...] = ()
+    awaited: tuple[Dependency, ...] = ()  # dependencies for which the workload waits; it is not among the manifests
     size_bytes: int = 0  # as JSON
     status_logs: bool = True  # whether the policy permits the output of containers in the status
 
@@ -63,6 +66,12 @@ class DesiredState:
         """Return this state with the issues that depend on existing objects, for example immutable fields."""
         issues = immutable_field_issues(self.stack, observed) if self.stack else ()
         return replace(self, issues=(*self.issues, *issues)) if issues else self
+
+    def with_dependencies(self, dependencies: Dependencies, *, awaited: tuple[Dependency, ...]) -> DesiredState:
+        """Return this state with the issues of dependencies, and without the workload while it waits for some."""
+        issues = dependency_issues(self.stack, dependencies) if self.stack else ()
+        manifests = without_workload(self.manifests) if awaited else self.manifests
+        return replace(self, issues=(*self.issues, *issues), manifests=manifests, awaited=awaited)
 
 
 @dataclass(frozen=True, slots=True)

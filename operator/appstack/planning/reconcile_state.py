@@ -56,6 +56,10 @@ class ReconcileState:
     """apiVersion and kind of desired children that the cluster did not serve: the informer of such a kind retries
     discovery while an AppStack wants it, and enqueues that AppStack when it succeeds."""
 
+    awaits_dependencies: bool = False
+    """Whether the last reconcile held back the workload: an AppStack that becomes ready enqueues those that wait for
+    it. After a restart, every AppStack is reconciled anyway."""
+
     drift: DriftBackoff = NO_DRIFT
     """Recent repairs of each child, for the back-off against another writer. A restart resets it."""
 

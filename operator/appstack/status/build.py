@@ -60,7 +60,8 @@ def build_status(
     problems = _problems(manifest, desired=desired, observed=observed, failed_run=failed_run, now=now)
     if failed_run and not problems and kind == "CronJob":  # its conditions stay Ready and do not report the failure
         problems = (_run_problem(failed_run),)
-    result = _result(workload, changes=changes, issues=issues, problems=problems, ended=ended)
+    waiting = _waiting_result(desired, previous=previous.get("conditions") or (), now=now)
+    result = _result(workload, changes=changes, issues=issues, problems=problems, ended=ended, waiting=waiting)
     if any(change.action is Action.BACKING_OFF for change in changes):
         drift = conditions.drift_backoff(join_messages([one.message for one in drift_problems]))
         result = conditions.most_severe([drift, result])
@@ -127,15 +128,23 @@ def _result(
     issues: Iterable[ValidationIssue],
     problems: tuple[Problem, ...],
     ended: TerminalState | None,
+    waiting: ReadyResult | None,
 ) -> ReadyResult:
     """Return the result for an invalid spec, else the most severe one of failed changes and of the workload."""
     errors = [issue for issue in issues if issue.severity is Severity.ERROR]
     if errors:
         return conditions.invalid_spec(errors)
     failures = [_error_result(change.error) for change in changes if change.error is not None]
-    return conditions.most_severe(
-        [*failures, _workload_result(workload, changes=changes, problems=problems, ended=ended)]
-    )
+    result = waiting or _workload_result(workload, changes=changes, problems=problems, ended=ended)
+    return conditions.most_severe([*failures, result])
+
+
+def _waiting_result(desired: DesiredState, *, previous: Iterable[Mapping[str, Any]], now: str) -> ReadyResult | None:
+    """Return the result for a workload that waits for other AppStacks; None if it does not."""
+    if not desired.awaited:
+        return None
+    since = conditions.since("Reconciling", previous=previous, now=now)
+    return conditions.dependency_not_ready(desired.awaited, since=since)
 
 
 def _error_result(error: Exception) -> ReadyResult:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from appstack.api.status import Condition
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed, OwnershipConflict, Severity, ValidationIssue
 from appstack.k8s.metadata import Ref
+from appstack.k8s.observed import Dependency
 from appstack.k8s.text import join_messages, truncate
 from appstack.planning.drift import DRIFT_REASON
 from appstack.policy.evaluation import WARN_SETTING
@@ -55,6 +56,13 @@ def progressing(message: str) -> ReadyResult:
 def replacing(message: str) -> ReadyResult:
     """Return the result for a Job or Pod that is deleted and then recreated."""
     return ReadyResult(ConditionSeverity.RECONCILING, "Replaced", message)
+
+
+def dependency_not_ready(awaited: Iterable[Dependency], *, since: str) -> ReadyResult:
+    """Return the result for a workload that is created when other AppStacks are ready."""
+    states = [f"{each.name}, which {'is not ready' if each.exists else 'does not exist'}" for each in awaited]
+    message = f"The workload waits since {since} for AppStack {join_messages(states)}"
+    return ReadyResult(ConditionSeverity.RECONCILING, "DependencyNotReady", message)
 
 
 def kind_not_served(error: KindNotServed) -> ReadyResult:
@@ -163,6 +171,12 @@ def build_conditions(
         )
         for condition_type, status in statuses.items()
     )
+
+
+def since(condition_type: str, *, previous: Iterable[Mapping[str, Any]], now: str) -> str:
+    """Return the time since which a condition of the previous status is True; `now` if it is not."""
+    found = next((condition for condition in previous if condition.get("type") == condition_type), None)
+    return _transition_time(found, "True", now)
 
 
 def _transition_time(previous: Mapping[str, Any] | None, status: str, now: str) -> str:

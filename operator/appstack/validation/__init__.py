@@ -15,6 +15,7 @@ from appstack.errors import Severity, ValidationIssue, limit_issues
 from appstack.settings import Settings
 from appstack.validation import (
     containers,
+    dependencies,
     files,
     kind_support,
     metadata,
@@ -52,6 +53,7 @@ CHECKS: Final[tuple[Callable[[ValidationContext], Iterator[ValidationIssue]], ..
     *metadata.CHECKS,
     *kind_support.CHECKS,
     *workload.CHECKS,
+    *dependencies.CHECKS,
 )
 
 _FIELD_ORDER: Final = {

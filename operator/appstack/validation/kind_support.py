@@ -191,7 +191,7 @@ SUPPORT_TABLE: Final[tuple[FieldSupport, ...]] = (
     FieldSupport("pod.subdomain", unsupported_on=_FIXED_SUBDOMAIN),
     *_supported_everywhere("pod.hostNetwork", "pod.nodeSelector", "pod.tolerations", "pod.affinity"),
     *_supported_everywhere("pod.securityContext", "pod.topologySpreadConstraints"),
-    *_supported_everywhere("pod.terminationGracePeriodSeconds", "podSecurity", "paused"),
+    *_supported_everywhere("pod.terminationGracePeriodSeconds", "podSecurity", "dependsOn", "paused"),
 )
 """Fields without a row, such as the rest of a Container or a PodSpec, are passed on unchanged on every kind."""
 
