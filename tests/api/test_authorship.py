@@ -35,6 +35,8 @@ from tools.cluster import programs
 ATTACKS: dict[str, tuple[Manifest, str]] = {
     "root on a node": ({"pod": {"hostPID": True}}, "pods"),
     "token of another account": ({"serviceAccount": {"create": False, "name": "admin"}}, "pods"),
+    "Secret": ({"backend": {"image": "i", "envFrom": [{"secretRef": {"name": "db-password"}}]}}, "pods"),
+    "files of a node": ({"volumes": [{"name": "v", "hostPath": {"path": "/etc/kubernetes"}}]}, "pods"),
     "account of a cloud role": ({"serviceAccount": {"metadata": {"annotations": {"role": "x"}}}}, "serviceaccounts"),
     "traffic by external IPs": ({"service": {"externalIPs": ["192.0.2.1"]}}, "services"),
     "second Service": ({"services": [{"name": "lb", "type": "LoadBalancer", "ports": [{"port": 80}]}]}, "services"),
