@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appstack.cli import documents, settings
-from appstack.errors import AppStackError
+from appstack.cli import compose_files, documents, settings
+from appstack.errors import AppStackError, OperatorError
 
 if TYPE_CHECKING:
     from appstack.convert import Conversion, Result
+    from appstack.settings import Settings
 
 EXAMPLES = """\
 examples:
   appstack convert -f manifests.yaml
   kustomize build . | appstack convert -f - -o stacks/
   helm template shop ./chart | appstack convert -f - --check
+  appstack convert -f compose.yaml
+  appstack convert --from-compose compose.yaml --profile debug
 
 Prints the AppStacks, and on standard error one line for each field that is changed, added, omitted or not converted.
 The exit code is 1 if AppStack refuses a result. With --check it is 0 if the AppStacks render the same objects, and 2 if
@@ -29,8 +33,13 @@ EXIT_FAILED, EXIT_DIFFERENT = 1, 2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the command."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "-f", "--filename", metavar="FILE", action="append", help="YAML file, or - for standard input; may be repeated"
+    )
+    source.add_argument("--from-compose", metavar="FILE", help="compose file; -f recognizes compose files, too")
     parser.add_argument(
-        "-f", "--filename", metavar="FILE", action="append", required=True, help="YAML file, or - for standard input"
+        "--profile", metavar="NAME", action="append", default=[], help="active profile of the compose file; * for all"
     )
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="write one file for each AppStack")
     parser.add_argument("--check", action="store_true", help="compare the rendered objects with the source")
@@ -39,12 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the AppStacks and the notes, or the differences with `--check`."""
-    from appstack.convert import convert  # noqa: PLC0415  # loads the whole model
-
     try:
-        operator_settings = settings.load(args.settings)
-        objects = [document for path in args.filename for document in documents.load(path)]
-        conversion = convert(objects, settings=operator_settings)
+        conversion = _conversion(args)
         _print_notes(conversion)
         if not args.check:
             _write(conversion.results, args.output)
@@ -52,6 +57,37 @@ def run(args: argparse.Namespace) -> int:
         print(f"appstack: {error}", file=sys.stderr)
         return EXIT_FAILED
     return _exit_code(conversion, check=args.check)
+
+
+def _conversion(args: argparse.Namespace) -> Conversion:
+    from appstack.convert import convert  # noqa: PLC0415  # loads the whole model
+
+    operator_settings = settings.load(args.settings)
+    if args.from_compose:
+        return _from_compose(args.from_compose, args, operator_settings)
+    objects: list[documents.Document] = []
+    for path in args.filename:
+        name = documents.display_name(path)
+        loaded = documents.parse(documents.read_text(path), name)
+        if len(args.filename) == len(loaded) == 1 and compose_files.is_compose(loaded[0]) and path != "-":
+            return _from_compose(path, args, operator_settings)
+        objects.extend(documents.objects(loaded, name))
+    return convert(objects, settings=operator_settings)
+
+
+def _from_compose(path: str, args: argparse.Namespace, operator_settings: Settings) -> Conversion:
+    from appstack.convert.compose import convert_project  # noqa: PLC0415  # loads the whole model
+
+    if args.check:
+        raise OperatorError("--check compares Kubernetes objects", "Leave it out for a compose file")
+    active = {*args.profile, *filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))}
+    return convert_project(
+        Path(path).name,
+        compose_files.ProjectDirectory(Path(path).parent),
+        environment=os.environ,
+        profiles=frozenset(active),
+        settings=operator_settings,
+    )
 
 
 def _print_notes(conversion: Conversion) -> None:
@@ -79,7 +115,7 @@ def _file_names(results: list[Result]) -> Iterator[tuple[str, Result]]:
 
 
 def _exit_code(conversion: Conversion, *, check: bool) -> int:
-    refused = [result for result in conversion.results if result.comparison is None]
+    refused = [result for result in conversion.results if result.stack is None]
     different = 0
     for result in conversion.results if check else ():
         differences = result.comparison.differences if result.comparison else ()

@@ -28,16 +28,25 @@ def load(path: str) -> list[Document]:
 
     Raise OperatorError with the line of the error.
     """
-    text, name = _read_text(path), display_name(path)
+    name = display_name(path)
+    return objects(parse(read_text(path), name), name)
+
+
+def parse(text: str, name: str, loader: type[Loader] | None = None) -> list[Any]:
+    """Return the YAML documents in a text, without empty ones. Raise OperatorError with the line of the error."""
     try:
-        loaded = [document for document in yaml.load_all(text, _Loader) if document is not None]
+        return [document for document in yaml.load_all(text, loader or Loader) if document is not None]
     except yaml.MarkedYAMLError as error:
         raise OperatorError(f"{name}: {_describe(error)}", "Correct the YAML at this line") from None
     except yaml.YAMLError as error:
         raise OperatorError(f"{name}: {' '.join(str(error).split())}", "Correct the YAML") from None
     except RecursionError:
         raise OperatorError(f"{name} is nested too deeply", "Remove levels that no Kubernetes object has") from None
-    return [document for one in loaded for document in _objects(one, name)]
+
+
+def objects(documents: Iterable[Any], name: str) -> list[Document]:
+    """Return Kubernetes objects with Lists split. Raise OperatorError for anything else."""
+    return [each for one in documents for each in _objects(one, name)]
 
 
 def dump(documents: Iterable[Mapping[str, Any]]) -> str:
@@ -53,7 +62,8 @@ def display_name(path: str) -> str:
     return "standard input" if path == "-" else path
 
 
-def _read_text(path: str) -> str:
+def read_text(path: str) -> str:
+    """Return the text of a file, or of standard input for `-`. Raise OperatorError if it cannot be read."""
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         return data.decode("utf-8-sig")
@@ -85,7 +95,7 @@ def _describe(error: yaml.MarkedYAMLError) -> str:
     return f"{line}{' '.join(parts)}"
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML as kubectl reads it: no dates, no sexagesimal numbers, `0o440` is octal, duplicate keys are refused."""
 
     def construct_document(self, node: yaml.Node) -> Any:
@@ -143,7 +153,7 @@ _ADDED_RESOLVERS: Final = (
 _REMOVED_RESOLVERS: Final = frozenset({"tag:yaml.org,2002:timestamp", _INT})
 
 
-def _resolve_as_kubectl(cls: type[_Loader | _Dumper]) -> None:
+def _resolve_as_kubectl(cls: type[Loader | _Dumper]) -> None:
     cls.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REMOVED_RESOLVERS]
         for first, resolvers in cls.yaml_implicit_resolvers.items()
@@ -161,9 +171,9 @@ def _construct_bool(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> bool:
     return node.value in "yY" if len(node.value) == 1 else bool(loader.construct_yaml_bool(node))
 
 
-_resolve_as_kubectl(_Loader)
-_Loader.add_constructor(_INT, _construct_int)
-_Loader.add_constructor(_BOOL, _construct_bool)
+_resolve_as_kubectl(Loader)
+Loader.add_constructor(_INT, _construct_int)
+Loader.add_constructor(_BOOL, _construct_bool)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -7,31 +7,23 @@ written by the cluster, or has a note.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from appstack.convert.draft import Draft
 from appstack.convert.exposure import convert_routes, convert_services
-from appstack.convert.finish import Result, finish
+from appstack.convert.finish import finish
 from appstack.convert.grouping import assign
 from appstack.convert.labels import choose_omitted, used_keys
 from appstack.convert.naming import stack_names
 from appstack.convert.notes import Note
 from appstack.convert.pod import convert_pod
 from appstack.convert.policies import convert_account, convert_policies
+from appstack.convert.result import Conversion, Result
 from appstack.convert.source import Source
 from appstack.convert.workload import convert_workload
 from appstack.settings import Settings
 
 __all__ = ["Conversion", "Note", "Result", "convert"]
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """The AppStacks of an input, and notes on the objects that are part of none."""
-
-    results: tuple[Result, ...]
-    notes: tuple[Note, ...]
 
 
 def convert(documents: Iterable[Mapping[str, Any]], *, settings: Settings) -> Conversion:

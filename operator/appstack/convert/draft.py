@@ -51,13 +51,4 @@ class Draft:
         metadata: Manifest = {"name": self.name}
         if self.group.workload.namespace:
             metadata["namespace"] = self.group.workload.namespace
-        ordered = {key: self.spec[key] for key in _FIELDS if key in self.spec}
-        return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {**ordered, **self.spec}}
-
-
-_FIELDS = (
-    *("dependsOn", "podSecurity", "workload", "replicas", "backend", "proxy", "initContainers", "sidecars", "files"),
-    *("volumes", "service", "services", "serviceMonitor", "serviceAccount", "ingress", "httpRoute", "autoscaling"),
-    *("podDisruptionBudget", "networkPolicy", "pod"),
-)
-"""The fields of a spec in the order in which they are written."""
+        return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": self.spec}
