@@ -31,7 +31,7 @@ $(STAMP): requirements-dev.lock
 .PHONY: lock
 lock: setup ## update both lock files, after a change of pyproject.toml or to newer releases
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade pyproject.toml --output-file requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --extra dev --extra bench pyproject.toml --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --upgrade --extra dev --extra bench --extra cli pyproject.toml --output-file requirements-dev.lock
 
 # --- generated files --------------------------------------------------------------------------------------------------
 

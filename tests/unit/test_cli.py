@@ -391,3 +391,15 @@ def test_usage_error_exits_with_64(arguments: list[str]) -> None:
         main(arguments)
 
     assert exit_info.value.code == 64
+
+
+@pytest.mark.parametrize("flag", ["-f", "--from-compose"])
+def test_compose_file_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str) -> None:
+    (tmp_path / "f").write_text("services: {web: {image: 'shop:${TAG}'}, debug: {image: x, profiles: [debug]}}")
+    (tmp_path / ".env").write_text("TAG=7")
+
+    assert main(["convert", flag, str(tmp_path / "f")]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["spec"]["backend"] == {"image": "shop:7"}
+    assert main(["convert", flag, str(tmp_path / "f"), "--profile", "debug", "-o", str(tmp_path / "out")]) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"web.yaml", "debug.yaml"}
+    assert main(["convert", flag, str(tmp_path / "f"), "--check"]) == 1

@@ -30,6 +30,7 @@ class ProjectDirectory:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self.name = re.sub(r"[^a-z0-9_-]", "", directory.resolve().name.lower()).lstrip("_-")
 
     def load(self, path: str) -> dict[str, Any]:
         """Return the content of a compose file. Raise OperatorError if it cannot be read."""
@@ -63,7 +64,7 @@ class ProjectDirectory:
 
 def is_compose(document: Any) -> bool:
     """Return whether a YAML document is a compose file: it has services and is no Kubernetes object."""
-    return isinstance(document, dict) and isinstance(document.get("services"), dict) and "kind" not in document
+    return isinstance(document, dict) and bool({"services", "include"} & document.keys()) and "kind" not in document
 
 
 def parse(text: str, name: str) -> dict[str, Any]:

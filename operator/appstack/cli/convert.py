@@ -80,12 +80,11 @@ def _from_compose(path: str, args: argparse.Namespace, operator_settings: Settin
 
     if args.check:
         raise OperatorError("--check compares Kubernetes objects", "Leave it out for a compose file")
-    active = {*args.profile, *filter(None, os.environ.get("COMPOSE_PROFILES", "").split(","))}
     return convert_project(
         Path(path).name,
         compose_files.ProjectDirectory(Path(path).parent),
         environment=os.environ,
-        profiles=frozenset(active),
+        profiles=frozenset(args.profile),
         settings=operator_settings,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from appstack.convert.comparison import added_field, compare
 from appstack.convert.draft import Draft
 from appstack.convert.notes import NoteKind, short_value
-from appstack.convert.result import Result, checked, with_host_paths
+from appstack.convert.result import Result, checked
 from appstack.convert.source import Source
 from appstack.render import render
 from appstack.settings import Settings
@@ -21,8 +21,7 @@ def finish(draft: Draft, settings: Settings) -> Result:
     draft.notes.extend(result.notes)
     if result.stack is None:
         return replace(result, notes=tuple(draft.notes))
-    permissive = with_host_paths(result.document, settings)
-    comparison = compare(draft, render(result.stack, settings=permissive))
+    comparison = compare(draft, render(result.stack, settings=settings))
     for field in dict.fromkeys(added_field(each) for each in comparison.additions):
         draft.note(NoteKind.ADDED, field, "", "a default of AppStack")
     return replace(result, notes=tuple(draft.notes), comparison=comparison)

@@ -57,30 +57,19 @@ class Conversion:
 def checked(document: Manifest, source: str, settings: Settings) -> Result:
     """Return the result of a conversion: without unknown fields, validated, with the fields of the spec in order.
 
-    Host paths are valid here: only the administrator can allow them.
+    The administrator's policy is not checked here.
     """
     document = deepcopy(document)
     spec = document["spec"]
     document["spec"] = {key: spec[key] for key in (*_FIELDS, *spec) if key in spec}
     notes = list(_without_unknown(document, source))
-    permissive = with_host_paths(document, settings)
     try:
         stack = parse(deepcopy(document))
-        errors = [each for each in validate(stack, permissive) if each.severity is Severity.ERROR]
+        errors = [each for each in validate(stack, settings) if each.severity is Severity.ERROR]
     except InvalidSpec as error:
         return Result(document, (*notes, *_refused(document, source, error.issues)), None)
     notes.extend(_refused(document, source, errors))
     return Result(document, tuple(notes), None if errors else stack)
-
-
-def with_host_paths(document: Manifest, settings: Settings) -> Settings:
-    """Return settings that allow the host paths of a document."""
-    paths = [
-        str(volume["hostPath"].get("path"))
-        for volume in document["spec"].get("volumes", [])
-        if isinstance(volume.get("hostPath"), dict)
-    ]
-    return settings.model_copy(update={"host_path_prefixes": (*settings.host_path_prefixes, *paths)})
 
 
 def _refused(document: Manifest, source: str, issues: Iterable[ValidationIssue]) -> Iterator[Note]:

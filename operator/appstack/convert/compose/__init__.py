@@ -34,6 +34,7 @@ def convert_project(
         Note(NoteKind.REQUIRED, path, "", f"the variable {name} is not set and has no default; it is empty here")
         for name in loader.unset
     ]
+    profiles |= {each for each in loader.variables.get("COMPOSE_PROFILES", "").split(",") if each}
     inactive = list(closed_profiles(project, profiles))
     for key in inactive:
         text = f"its profiles are not active: {', '.join(project.services[key].profiles)}"
@@ -43,7 +44,7 @@ def convert_project(
     notes.extend(_resource_notes(project))
     names = {key: valid_name(key) for key in active}
     results = [
-        _converted(ServiceDraft(key, names[key], service, project, files, environment, names), settings)
+        _converted(ServiceDraft(key, names[key], service, project, files, loader.variables, names), settings)
         for key, service in active.items()
     ]
     return Conversion(tuple(results), tuple(notes))

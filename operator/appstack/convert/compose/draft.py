@@ -45,7 +45,7 @@ class ServiceDraft:
 
     def set(self, path: str, value: Any) -> None:
         """Set a field of the spec, unless the value is empty or false."""
-        if not value and value != 0 or value is False:
+        if (not value and value != 0) or value is False:
             return
         *outer, last = path.split(".")
         target = self.spec

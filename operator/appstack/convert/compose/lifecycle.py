@@ -65,9 +65,17 @@ def _kind(draft: ServiceDraft) -> None:
         draft.unsupported("deploy.mode", "Kubernetes has no job on every node")
     else:
         draft.set("replicas", replicas)
+        _strategy(draft)
     written = "restart" in service.model_fields_set or service.deploy.restart_policy
     if written and policy in ("no", "none", "on-failure"):
         draft.changed("restart", "spec.workload", f"{policy!r}: a {mode} service is restarted whenever it ends")
+
+
+def _strategy(draft: ServiceDraft) -> None:
+    """Stop the old pod before the new one starts where a claim can be mounted on one node only, as compose does."""
+    claims = [volume["claim"] for volume in draft.spec.get("volumes", []) if "claim" in volume]
+    if any("accessModes" not in claim for claim in claims):
+        draft.set("workload.deployment.strategy", {"type": "Recreate"})
 
 
 def _dependencies(draft: ServiceDraft) -> None:

@@ -203,6 +203,9 @@ class Service(ComposeModel):
     def _set_aside(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
+        links: dict[str, Any] = {str(each).partition(":")[0]: {} for each in value.get("links") or []}
+        if links:
+            value = {**value, "depends_on": {**links, **values.names(value.get("depends_on") or {})}}
         aside = {key: value[key] for key in NOT_CONVERTED if value.get(key) is not None}
         return {**{key: inner for key, inner in value.items() if key not in NOT_CONVERTED}, "not_converted": aside}
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from appstack.convert.compose.draft import ServiceDraft
 from appstack.convert.compose.model import Port
+from appstack.convert.naming import valid_name
 from appstack.k8s.metadata import Manifest
 
 _IMAGE_NAME: Final = re.compile(r"(?:.*/)?([^:@/]+)")
@@ -114,7 +115,10 @@ def _networks(draft: ServiceDraft) -> None:
     ports = draft.spec["backend"].get("ports", [])
     for key, options in service.networks.items():
         for alias in options.get("aliases") or []:
-            if alias in (draft.key, draft.name) or not ports:
+            if alias in (draft.key, draft.name):
+                continue
+            if not ports or valid_name(alias) != alias:
+                draft.unsupported(f"networks.{key}.aliases", f"{alias} cannot be the name of a Service")
                 continue
             entries = [_service_port(port) for port in ports]
             if alias not in [each["name"] for each in draft.spec.get("services", [])]:

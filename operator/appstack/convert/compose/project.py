@@ -23,6 +23,9 @@ _MAX_FILES: Final = 100  # included and extended files of a project
 class ProjectFiles(Protocol):
     """The files of a project, by their path relative to the directory of the compose file."""
 
+    name: str
+    """The name of the directory, which is the default name of the project."""
+
     def load(self, path: str) -> Document:
         """Return the content of a YAML file. Raise OperatorError if it cannot be read."""
 
@@ -43,11 +46,15 @@ class Loader:
     files: ProjectFiles
     environment: Mapping[str, str]
     unset: dict[str, None] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    """The variables of the project: those of the environment, and under them those of the file `.env`."""
     loaded: int = 0
 
     def project(self, path: str) -> Project:
         """Return the project of a compose file. Raise OperatorError with the field of the error."""
-        document = self._document(path, {})
+        dot_env = _set(self.files.variables(posixpath.join(posixpath.dirname(path), ".env")) or {})
+        self.variables = {"COMPOSE_PROJECT_NAME": self.files.name, **dot_env, **self.environment}
+        document = self._document(path, self.variables)
         try:
             return Project.model_validate(document)
         except pydantic.ValidationError as error:
@@ -60,9 +67,9 @@ class Loader:
         """Return a compose file with its includes, and with every service extended."""
         directory = posixpath.dirname(path)
         own = self.files.variables(posixpath.join(directory, ".env")) or {}
-        variables = {**_set(own), **defaults, **self.environment}
+        variables = {**_set(own), **defaults}
         document = self._interpolated(path, variables)
-        services = _mapping(document, "services", path)
+        services = _mapping(document, "services", path) if "services" in document or "include" not in document else {}
         document["services"] = {name: self._extended(path, services, name, variables, seen=()) for name in services}
         for include in document.pop("include", None) or []:
             self._include(document, include, directory, variables)

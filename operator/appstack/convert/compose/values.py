@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
+from decimal import Decimal
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator
@@ -17,7 +19,19 @@ _PORT: Final = re.compile(
 
 
 def _text(value: Any) -> str:
+    """Return a scalar as docker compose writes it: booleans in lower case, numbers in their shortest form."""
+    if isinstance(value, float) and math.isfinite(value):
+        return _number(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _number(value: float) -> str:
+    number = Decimal(repr(value)).normalize()
+    exponent = number.adjusted()
+    if -4 <= exponent < 6:
+        return format(number, "f")
+    mantissa = number.scaleb(-exponent)
+    return f"{mantissa}e{exponent:+03d}"
 
 
 def pairs(value: Any) -> Any:
