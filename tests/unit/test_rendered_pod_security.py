@@ -10,9 +10,9 @@ import yaml
 
 from appstack.api import parse
 from appstack.k8s.metadata import Manifest
-from appstack.k8s.pod_template import pod_template
 from appstack.planning.desired import compute_desired_state
 from appstack.policy.pod_security import Level, violations
+from appstack.policy.violation import pod_templates
 from appstack.settings import Settings
 from tests.unit.stacks import stack
 
@@ -53,7 +53,7 @@ def rendered_pod(*texts: str, settings: Settings | None = None) -> Manifest:
     """Return the pod template of the AppStack that `stack` returns."""
     desired = compute_desired_state(stack(*texts), settings=settings or Settings())
     assert not desired.invalid, desired.issues
-    return next(template.pod for template in map(pod_template, desired.manifests) if template)
+    return pod_templates(desired.manifests)[0].pod
 
 
 def containers(pod: Manifest) -> dict[str, tuple[str, Manifest]]:
@@ -125,7 +125,7 @@ def test_own_containers_of_examples_are_restricted(path: Path) -> None:
     for document in yaml.safe_load_all(path.read_text()):
         if document["kind"] == "AppStack":
             desired = compute_desired_state(parse(document), settings=settings)
-            template = next(template for template in map(pod_template, desired.manifests) if template)
+            (template,) = pod_templates(desired.manifests)
             assert_own_containers_are_restricted(template.pod, backend_is_root=False)
 
 

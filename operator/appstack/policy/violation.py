@@ -83,7 +83,7 @@ class Subject:
     @cached_property
     def pods(self) -> Sequence[PodTemplate]:
         """The pod templates."""
-        return [_pod_template(one, _TEMPLATES[one["kind"]]) for one in self.manifests if one["kind"] in _TEMPLATES]
+        return pod_templates(self.manifests)
 
     def of_kind(self, *kinds: str) -> Iterator[Manifest]:
         """Yield the objects of these kinds."""
@@ -148,6 +148,11 @@ class KeyPatterns:
 def authored_annotations(metadata: Manifest) -> Iterator[str]:
     """Yield the keys of the annotations that AppStack itself does not add."""
     return (key for key in metadata.get("annotations") or () if not key.startswith(f"{GROUP}/"))
+
+
+def pod_templates(manifests: Iterable[Manifest]) -> list[PodTemplate]:
+    """Return the pod templates of workloads, and the Pods."""
+    return [_pod_template(one, _TEMPLATES[one["kind"]]) for one in manifests if one["kind"] in _TEMPLATES]
 
 
 def _pod_template(manifest: Manifest, path: str) -> PodTemplate:

@@ -8,9 +8,9 @@ from typing import Any
 from appstack.api import AppStack
 from appstack.errors import Severity, ValidationIssue, first_of_each_kind, more_issue
 from appstack.k8s.metadata import RESERVED_PREFIX, Manifest
-from appstack.k8s.pod_template import PodTemplate, pod_template
 from appstack.k8s.text import truncate
-from appstack.policy.pod_security import Level, Violation, violations
+from appstack.policy.pod_security import Level, Violation
+from appstack.policy.violation import PodTemplate, pod_templates
 from appstack.render.source_map import author_field
 
 
@@ -20,7 +20,7 @@ def pod_security_issues(stack: AppStack, manifests: Iterable[Manifest]) -> tuple
         return ()
     level, spec = Level(stack.spec.pod_security), stack.spec.dump()
     issues: dict[ValidationIssue, None] = {}  # containers that inherit a value have the same issue
-    for template in filter(None, map(pod_template, manifests)):
+    for template in pod_templates(manifests):
         kept, omitted = first_of_each_kind(_violations(template, level), lambda _: level)
         issues |= dict.fromkeys(_issue(violation, template, spec, level) for violation in kept)
         for first, count in omitted:
@@ -32,10 +32,10 @@ def _violations(template: PodTemplate, level: Level) -> Iterator[Violation]:
     """Yield the violations outside of AppStack's containers: their users and volumes are those of the spec."""
     own = tuple(
         f"spec.initContainers[{index}]."
-        for index, container in enumerate(template.pod["spec"].get("initContainers", ()))
+        for index, container in enumerate(template.spec.get("initContainers", ()))
         if container["name"].startswith(RESERVED_PREFIX)
     )
-    return (each for each in violations(template.pod, level) if not each.field.startswith(own))
+    return (each for each in template.violations(level) if not each.field.startswith(own))
 
 
 def _issue(violation: Violation, template: PodTemplate, spec: Mapping[str, Any], level: Level) -> ValidationIssue:
