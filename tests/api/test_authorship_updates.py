@@ -170,6 +170,28 @@ def test_removal_from_the_pods_needs_the_right_to_create_pods(
     )
 
 
+@pytest.mark.parametrize(
+    ("patch", "field"),
+    [
+        ({"backend": {"securityContext": None}}, "backend"),
+        ({"pod": {"securityContext": None}}, "pod"),
+        ({"podSecurity": None}, "podSecurity"),
+    ],
+    ids=["backend", "pod", "podSecurity"],
+)
+def test_removed_hardening_needs_the_right_to_create_pods(
+    protected: Namespace, tenant: User, patch: Manifest, field: str
+) -> None:
+    context = {"securityContext": {"runAsNonRoot": True}}
+    backend = FULL_SPEC["backend"] | context
+    spec = FULL_SPEC | {"backend": backend, "pod": context, "podSecurity": "restricted"}
+    protected.create(appstack(f"hardened-{field.lower()}") | {"spec": spec})
+
+    denied = update_denial(tenant, protected, f"hardened-{field.lower()}", {"spec": patch})
+
+    assert denied == f'user "tenant" may not create pods in namespace "{protected.name}" (spec.{field})'
+
+
 def test_removed_files_and_claims_need_no_right_of_their_own(protected: Namespace, users: dict[str, User]) -> None:
     second = {"path": "/etc/app/more.toml", "content": "x"}
     volumes = [*FULL_SPEC["volumes"], {"name": "more", "claim": CLAIM}]

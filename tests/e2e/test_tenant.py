@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.manifests import appstack
-from tests.e2e.namespace import Manifest, Namespace
+from tests.e2e.namespace import Manifest, Namespace, temporary_namespace
 from tools import install
 
 TENANT = "tenant"
@@ -57,17 +57,23 @@ def protected(namespace: Namespace) -> Namespace:
     return namespace
 
 
+def wait_for_log(namespace: Namespace, text: str) -> None:
+    """Wait until the status of the AppStack `attack` has a log with the text."""
+
+    def found() -> bool:
+        problems = namespace.appstack("attack").get("status", {}).get("problems", [])
+        return any(text in problem.get("log", "") for problem in problems)
+
+    namespace.wait_for(f"the status contains {text}", found)
+
+
 @pytest.mark.parametrize(("stack", "secret"), ATTACKS.values(), ids=ATTACKS)
 def test_author_with_the_right_to_create_pods_reads_the_secret_in_the_status(
     protected: Namespace, stack: Manifest, secret: str
 ) -> None:
     protected.apply(stack)
 
-    def logs() -> str:
-        problems = protected.appstack("attack").get("status", {}).get("problems", [])
-        return "".join(problem.get("log", "") for problem in problems)
-
-    protected.wait_for("the status contains the secret", lambda: secret in logs())
+    wait_for_log(protected, secret)
     protected.kubectl("delete", "appstack", "attack")
     protected.wait_until_deleted("appstack", "attack")
 
@@ -80,3 +86,16 @@ def test_author_without_that_right_is_refused(protected: Namespace, stack: Manif
     assert not result.ok
     assert f'user "{TENANT}" may not create pods in namespace "{protected.name}" (spec.backend)' in result.err
     assert protected.find("appstack", "attack") is None
+
+
+def test_policy_refuses_root_on_a_node_until_the_namespace_permits_it(operator: None) -> None:
+    stack, secret = ATTACKS["root on a node"]
+    with temporary_namespace("tenant-unlabelled") as namespace:
+        namespace.apply(stack)
+        message = namespace.wait_until_stalled("attack")
+        assert "spec.pod.hostPID" in message
+        assert PRIVILEGED in message
+        assert not namespace.pods("attack")
+
+        namespace.kubectl("label", "namespace", namespace.name, PRIVILEGED)
+        wait_for_log(namespace, secret)
