@@ -19,9 +19,10 @@ def pods(namespace: Namespace) -> list[Manifest]:
     return [pod for pod in every_pod if "deletionTimestamp" not in pod["metadata"]]
 
 
-def finish_pod(namespace: Namespace, name: str, phase: str, *, exit_code: int = 0) -> None:
-    """Write the status of a pod whose container has terminated."""
-    state = {"terminated": {"exitCode": exit_code, "finishedAt": "2026-11-21T07:00:00Z", "reason": "Error"}}
+def finish_pod(namespace: Namespace, name: str, phase: str, *, exit_code: int = 0, message: str = "") -> None:
+    """Write the status of a pod whose container has terminated; `message` is its termination message."""
+    end = {"exitCode": exit_code, "finishedAt": "2026-11-21T07:00:00Z", "reason": "Error", "message": message}
+    state = {"terminated": end}
     container = {"name": "backend", "image": "i", "imageID": "", "ready": False, "restartCount": 0, "state": state}
     status = {"phase": phase, "containerStatuses": [container]}
     namespace.patch("Pod", name, {"status": status}, subresource="status")
