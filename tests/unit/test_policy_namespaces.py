@@ -139,7 +139,8 @@ def test_level_of_warnings_refuses_nothing_and_has_one_line_for_each_container()
     assert found.manifests != ()
     assert found.violations == (("podSecurity.warn", "Warn"),)
     assert [f"{issue}" for issue in found.issues if issue.policy] == [
-        f"{field}: does not meet the Pod Security level restricted: {checks} (warned of by policy.podSecurity.warn)"
+        f"{field}: does not meet the Pod Security level restricted: {checks} "
+        "(spec.podSecurity: restricted sets the missing fields; warned of by policy.podSecurity.warn)"
         for field in ("spec.sidecars[0]", "spec.backend")
     ]
 

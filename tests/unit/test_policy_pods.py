@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import yaml
 
+from appstack.api.workloads import WorkloadKindName
+from appstack.policy.violation import POD_TEMPLATES
 from tests.unit.policies import fields, issues
 
 MOUNT = "backend: {{image: x, volumeMounts: [{{name: v, mountPath: /v{0}}}]}}\nvolumes: [{{name: v, hostPath: {1}}}]"
@@ -237,6 +241,10 @@ def test_service_accounts(spec: str, policy: str, expected: list[str]) -> None:
 )
 def test_scheduling(spec: str, policy: str, expected: list[str]) -> None:
     assert fields(f"pod: {{{spec}}}", f"scheduling: {{{policy}}}") == expected
+
+
+def test_every_kind_of_workload_has_a_pod_template() -> None:
+    assert set(POD_TEMPLATES) == set(get_args(WorkloadKindName))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from appstack.policy.effective import ENFORCE_LABEL, EffectivePolicy
 from appstack.policy.pod_security import Level, Violation
 
 _MAX_LISTED: Final = 20
-_TEMPLATES: Final = {
+POD_TEMPLATES: Final = {
     "Deployment": "spec.template.",
     "StatefulSet": "spec.template.",
     "DaemonSet": "spec.template.",
@@ -114,7 +114,9 @@ class Subject:
 
     def warn_hint(self) -> str:
         """Return the hint at the level `podSecurity.warn`."""
-        return f"warned of by {self.effective.warn_label or self.effective.setting('podSecurity.warn')}"
+        decides = self.effective.warn_label or self.effective.setting("podSecurity.warn")
+        cure = "spec.podSecurity: restricted sets the missing fields; " if self.effective.warn == "restricted" else ""
+        return f"{cure}warned of by {decides}"
 
     def _of_others(self, path: str) -> str:
         labels = self.effective.labels_of_others(path)
@@ -152,7 +154,7 @@ def authored_annotations(metadata: Manifest) -> Iterator[str]:
 
 def pod_templates(manifests: Iterable[Manifest]) -> list[PodTemplate]:
     """Return the pod templates of workloads, and the Pods."""
-    return [_pod_template(one, _TEMPLATES[one["kind"]]) for one in manifests if one["kind"] in _TEMPLATES]
+    return [_pod_template(one, POD_TEMPLATES[one["kind"]]) for one in manifests if one["kind"] in POD_TEMPLATES]
 
 
 def _pod_template(manifest: Manifest, path: str) -> PodTemplate:
