@@ -51,6 +51,34 @@ def test_issue_is_a_line_with_the_file_and_the_appstack(file: Path, capsys: pyte
     assert err == f"{file}: skipped v1 Secret key\n"
 
 
+CONTROLS = r"\x1B[2J\e]0;owned\a\r\x9B1m\u202E"
+"""Escapes of YAML for characters that clear a terminal, set its title, go to the start of a line, or reverse text."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        VALID.replace("shop", f'"{CONTROLS}"').replace("image:", f'"{CONTROLS}": 1, image:'),
+        VALID + f'---\n{{apiVersion: v1, kind: "{CONTROLS}", metadata: {{name: "{CONTROLS}"}}}}\n',
+        VALID.replace('"s:1"', f'"s:1", command: ["x"], env: [{{name: "{CONTROLS}"}}]'),
+        f'"{CONTROLS}": &a [*a]',
+        f'"{CONTROLS}": [',
+    ],
+)
+@pytest.mark.parametrize("command", ["validate", "render", "convert"])
+def test_file_of_another_user_sends_nothing_to_a_terminal(
+    command: str, text: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(text)
+
+    main([command, "-f", str(file)])
+
+    out, err = capsys.readouterr()
+    printed = err if command != "validate" else out + err
+    assert {"\n"} >= {character for character in printed if not character.isprintable()}
+    assert {"\n"} >= {character for character in out if not character.isprintable()}
+
+
 def test_snake_case_field_name_is_unknown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text(VALID.replace('"s:1"', '"s:1", working_dir: /'))
 
@@ -403,3 +431,10 @@ def test_compose_file_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["convert", flag, str(tmp_path / "f"), "--profile", "debug", "-o", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"web.yaml", "debug.yaml"}
     assert main(["convert", flag, str(tmp_path / "f"), "--check"]) == 1
+
+
+def test_commands_print_escaped_lines_only() -> None:
+    modules = (ROOT / "operator/appstack/cli").glob("*.py")
+    printing = {path.name for path in modules if re.search(r"(?<![\w.])print\(", path.read_text())}
+
+    assert {"output.py", "version.py"} == printing, "use output.print_line and print_note"

@@ -269,3 +269,13 @@ def test_problems_never_exceed_the_bounds_of_the_crd() -> None:
 
     assert len(problems) == MAX_PROBLEMS
     assert {len(problem.log) for problem in problems} == {MAX_LOG_CHARACTERS}
+
+
+def test_output_of_a_container_sends_nothing_to_a_terminal() -> None:
+    output = "\x1b[31mTraceback\x1b[0m\n\tline\x9b2J" + "\x07" * 10_000
+    problem = only_problem(pod(waiting("backend", "CrashLoopBackOff", exitCode=1, reason="Error", message=output)))
+
+    assert len(problem.log) <= MAX_LOG_CHARACTERS
+    assert {"\n", "\t"} >= {character for character in problem.log if not character.isprintable()}
+    refused = only_problem(pod(waiting("backend", "CreateContainerConfigError", output[:40])))
+    assert refused.message.isprintable()

@@ -7,6 +7,7 @@ import json
 import logging
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -148,9 +149,45 @@ def test_traceback_follows_the_text_line(capsys: pytest.CaptureFixture[str]) -> 
     except ValueError:
         logger.exception("Unhandled error", extra=logs.fields(DEPLOYMENT))
 
-    first, second, *_ = capsys.readouterr().err.splitlines()
+    first, second, *rest = capsys.readouterr().err.splitlines()
     assert first.endswith("Unhandled error kind=Deployment namespace=team name=shop")
-    assert "Traceback (most recent call last):" == second
+    assert "    Traceback (most recent call last):" == second
+    assert rest[-1].startswith("    ValueError: invalid literal")
+
+
+CONTROLS = "\x1b[2J\x1b]0;title\x07\r\n\x9b1m\x7f\u2028\u202egnp.exe\u2066\ud800"
+"""Characters that clear a terminal, set its title, end a line, hide text, or cannot be encoded."""
+FORGED = f"no{CONTROLS}\n2026-01-01 00:00:00,000 INFO    Lease acquired"
+
+
+def raise_forged() -> None:
+    """Raise an error with the text of a user."""
+    raise ValueError(FORGED)
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_text_of_a_user_forges_no_line_and_sends_nothing_to_a_terminal(
+    log_format: Literal["text", "json"], capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(Settings(log_format=log_format))
+    logger.warning("Denied: %s", FORGED, extra=logs.fields(Ref("v1", "Pod", FORGED, "shop"), reason=FORGED))
+    try:
+        raise_forged()
+    except ValueError:
+        logger.exception("Unhandled error: %s", FORGED)
+
+    output = capsys.readouterr().err
+    output.encode()
+    assert [] == [line for line in output.splitlines() if line.startswith("2026-01-01")]
+    assert "\n" == "".join(sorted({character for character in output if not character.isprintable()}))
+    assert 2 == sum(not line.startswith(" ") for line in output.splitlines())
+
+
+def test_json_line_keeps_the_text_behind_its_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(Settings(log_format="json"))
+    logger.warning("Denied: %s", FORGED)
+
+    assert f"Denied: {FORGED}" == json.loads(capsys.readouterr().err)["msg"]
 
 
 def test_startup_error_is_a_json_line(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from appstack.k8s.metadata import Manifest
-from appstack.status.events import build_event, transition_events
+from appstack.status.events import EventRecord, build_event, transition_events
 
 STALLED = {"type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": "spec.backend: is required"}
 PROBLEM = {"container": "backend", "reason": "CrashLoopBackOff", "message": "it ends", "log": "boom", "hint": "fix"}
@@ -42,3 +42,11 @@ def test_event_names_the_appstack_and_the_cause() -> None:
     assert ("Warning", "CrashLoopBackOff") == (event["type"], event["reason"])
     assert "backend: it ends\nboom\nfix" == event["note"]
     assert ("shop", "u1") == (event["regarding"]["name"], event["regarding"]["uid"])
+
+
+def test_event_keeps_lines_and_escapes_other_control_characters() -> None:
+    record = EventRecord("CrashLoopBackOff", "boom\n\x1b[2Jfix" + "\x1b" * 2000)
+    event = build_event(record, manifest={"metadata": METADATA}, now="2026-01-01T00:00:00.000000Z", instance="host")
+
+    assert event["note"].startswith("boom\n\\x1b[2Jfix")
+    assert 1024 == len(event["note"])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final, NoReturn
 
-from appstack.cli import EXIT_ERROR
+from appstack.cli import EXIT_ERROR, output
 from appstack.errors import AppStackError
 
 COMMANDS: Final = {
@@ -55,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_output()
         return 0
     except AppStackError as error:
-        print(f"appstack: {error}", file=sys.stderr)
+        output.print_note(f"appstack: {error}")
         return EXIT_ERROR
     except OSError as error:
-        print(f"appstack: {_describe(error)}", file=sys.stderr)
+        output.print_note(f"appstack: {_describe(error)}")
         _discard_output()
         return EXIT_ERROR
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appstack.cli import compose_files, documents, settings
+from appstack.cli import compose_files, documents, output, settings
 from appstack.errors import AppStackError, OperatorError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.check:
             _write(conversion.results, args.output)
     except (AppStackError, OSError) as error:
-        print(f"appstack: {error}", file=sys.stderr)
+        output.print_note(f"appstack: {error}")
         return EXIT_FAILED
     return _exit_code(conversion, check=args.check)
 
@@ -92,7 +92,7 @@ def _from_compose(path: str, args: argparse.Namespace, operator_settings: Settin
 def _print_notes(conversion: Conversion) -> None:
     notes = [*conversion.notes, *(note for result in conversion.results for note in result.notes)]
     for line in dict.fromkeys(map(str, notes)):
-        print(line, file=sys.stderr)
+        output.print_note(line)
 
 
 def _write(results: Iterable[Result], directory: Path | None) -> None:
@@ -119,10 +119,10 @@ def _exit_code(conversion: Conversion, *, check: bool) -> int:
     for result in conversion.results if check else ():
         differences = result.comparison.differences if result.comparison else ()
         for difference in differences:
-            print(f"AppStack/{result.name}: {difference}")
+            output.print_line(f"AppStack/{result.name}: {difference}")
         different += bool(differences)
         if result.comparison and not differences:
-            print(f"AppStack/{result.name}: renders the same")
+            output.print_line(f"AppStack/{result.name}: renders the same")
     if refused or not conversion.results:
         return EXIT_FAILED
     return EXIT_DIFFERENT if different else 0

@@ -12,6 +12,7 @@ import yaml
 
 from appstack.errors import OperatorError
 from appstack.k8s.metadata import API_VERSION, KIND
+from appstack.k8s.text import CONTROLS
 
 Document = dict[str, Any]
 
@@ -20,6 +21,7 @@ ADD_APPSTACK_HINT: Final = f"Add an object with apiVersion: {API_VERSION} and ki
 _FIRST_KEYS: Final = ("apiVersion", "kind", "metadata", "spec")
 _FIRST_METADATA_KEYS: Final = ("name", "namespace", "labels", "annotations")
 _LINE_WIDTH: Final = 110
+_CONTROL: Final = re.compile(rf"(?![\n\t])[{CONTROLS}]")
 _MAX_VALUES: Final = 1_000_000  # of a document with its aliases expanded; the largest AppStack has 10,000
 
 
@@ -50,11 +52,15 @@ def objects(documents: Iterable[Any], name: str) -> list[Document]:
 
 
 def dump(documents: Iterable[Mapping[str, Any]]) -> str:
-    """Return objects as YAML, with apiVersion, kind and metadata first and multi-line strings as literal blocks."""
-    return "---\n".join(
+    """Return objects as YAML, with apiVersion, kind and metadata first and multi-line strings as literal blocks.
+
+    Control characters are escaped, as YAML does it: the text may be printed on a terminal.
+    """
+    text = "---\n".join(
         yaml.dump(_ordered(one), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_LINE_WIDTH)
         for one in documents
     )
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def display_name(path: str) -> str:
@@ -185,7 +191,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_str(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text else None
+    style = '"' if _CONTROL.search(text) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -7,7 +7,7 @@ import re
 import sys
 
 from appstack import render as renderer
-from appstack.cli import documents, settings, stacks, validate
+from appstack.cli import documents, output, settings, stacks, validate
 
 EXAMPLES = """\
 examples:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     results = stacks.validate_file(args.filename, settings=operator_settings, namespace=args.namespace)
     for result in results:
         for line in validate.lines(result):
-            print(line, file=sys.stderr)
+            output.print_note(line)
     valid = [result.stack for result in results if result.stack is not None and result.valid]
     if len(valid) < len(results):
         return 1

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from appstack.api import AppStack, parse
 from appstack.api.parsing import parse_lenient
-from appstack.cli import documents
+from appstack.cli import documents, output
 from appstack.errors import InvalidSpec, OperatorError, Severity, ValidationIssue
 from appstack.k8s.metadata import GROUP, KIND, Key
 from appstack.k8s.observed import Dependencies, Dependency
@@ -55,7 +54,7 @@ def validate_file(path: str, *, settings: Settings, namespace: str | None = None
         for document in appstacks
     ]
     for line in validator.assumptions():
-        print(f"{documents.display_name(path)}: {line}", file=sys.stderr)
+        output.print_note(f"{documents.display_name(path)}: {line}")
     return _with_dependency_issues(results)
 
 
@@ -88,7 +87,7 @@ def _appstacks(loaded: Iterable[documents.Document], path: str) -> Iterator[docu
         elif not _is_namespace(document):
             kind = f"{document.get('apiVersion', 'no apiVersion')} {document.get('kind', 'no kind')}"
             line = f"{documents.display_name(path)}: skipped {kind} {_name(document)}"
-            print(line.rstrip(), file=sys.stderr)
+            output.print_note(line.rstrip())
 
 
 def _is_misspelt(document: documents.Document, group: str) -> bool:

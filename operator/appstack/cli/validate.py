@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import sys
 from collections.abc import Iterator
 
-from appstack.cli import EXIT_ERROR, settings, stacks
+from appstack.cli import EXIT_ERROR, output, settings, stacks
 from appstack.errors import Severity
 from appstack.settings import Settings
 
@@ -41,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the issues. Return 1 if an AppStack is invalid, or has a warning and `--strict` is given."""
     if args.all_namespaces and args.namespace:
-        print("appstack: -A and -n exclude each other", file=sys.stderr)
+        output.print_note("appstack: -A and -n exclude each other")
         return EXIT_ERROR
     if not (args.filename or args.all_namespaces or args.namespace):
-        print("appstack: one of -f, -A and -n is required", file=sys.stderr)
+        output.print_note("appstack: one of -f, -A and -n is required")
         return EXIT_ERROR
     if not args.filename:
         if args.kubeconfig:
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     results = stacks.validate_file(args.filename, settings=operator_settings, namespace=args.namespace)
     for result in results:
         for line in lines(result):
-            print(line)
+            output.print_line(line)
     return 1 if any(_is_failed(result, strict=args.strict) for result in results) else 0
 
 
@@ -68,8 +67,8 @@ async def _run_in_cluster(operator_settings: Settings, namespace: str, *, strict
         if _is_failed(result, strict=strict):
             failed += 1
             for line in lines(result, warnings=strict):
-                print(line)
-    print(f"{failed} of {total} AppStacks have errors", file=sys.stderr)
+                output.print_line(line)
+    output.print_note(f"{failed} of {total} AppStacks have errors")
     return 1 if failed else 0
 
 

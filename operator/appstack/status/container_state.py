@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from appstack.api.status import MAX_LOG_CHARACTERS, Problem
 from appstack.k8s.observed import Child
-from appstack.k8s.text import truncate
+from appstack.k8s.text import escape_controls, truncate
 from appstack.render.source_map import container_field_path, container_field_paths
 
 _HANDLER_REASONS: Final = ("PostStartHookError", "PreStartHookError")
@@ -44,6 +44,10 @@ class ContainerState:
             return str(self.waiting.get("message") or "The command cannot be started")
         return self.termination_message if self.terminated.get("reason") in ("StartError", "ContainerCannotRun") else ""
 
+    def _log(self) -> str:
+        """Return the last lines of the container's output."""
+        return escape_controls(self.termination_message, multiline=True)[-MAX_LOG_CHARACTERS:]
+
     def problem(self, reason: str, message: str, *, hint: str, field_path: str = "") -> Problem:
         """Return a problem of this container, with texts cut to the limits of the CRD."""
         return Problem(
@@ -52,7 +56,7 @@ class ContainerState:
             reason=reason,
             exit_code=self.exit_code,
             message=truncate(message),
-            log="" if self.termination_message == message else self.termination_message[-MAX_LOG_CHARACTERS:],
+            log="" if self.termination_message == message else self._log(),
             field=field_path or self.field_path,
             hint=hint,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from appstack.k8s.metadata import API_VERSION, KIND, Manifest, digest
+from appstack.k8s.text import escape_controls
 from appstack.planning.changes import Action, Change
 
 _MAX_NOTE_CHARACTERS: Final = 1024  # the API's limit
@@ -75,7 +76,7 @@ def build_event(record: EventRecord, *, manifest: Mapping[str, Any], now: str, i
         "type": record.type,
         "reason": record.reason[:128],
         "action": "Reconcile",
-        "note": record.note[:_MAX_NOTE_CHARACTERS],
+        "note": escape_controls(record.note, multiline=True)[:_MAX_NOTE_CHARACTERS],
         "eventTime": now,
         "reportingController": _REPORTING_CONTROLLER,
         "reportingInstance": instance[:128],

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from appstack.k8s.metadata import Ref
+from appstack.k8s.text import CONTROLS, escape_controls
 from appstack.settings import Settings
 
 _FIELDS: Final = {
@@ -24,9 +25,8 @@ _FIELDS: Final = {
 }
 """Attributes of a log record that are printed as fields, and the field names. `name` is reserved on a LogRecord."""
 
-_CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)  # the last two are line breaks of Unicode
-_ESCAPES: Final = {code: repr(chr(code))[1:-1] for code in _CONTROLS}
-_NEEDS_QUOTES: Final = re.compile(r'[\s"=\x00-\x1f\x7f-\x9f]')
+_NEEDS_QUOTES: Final = re.compile(rf'[\s"={CONTROLS}]')
+_CONTROL: Final = re.compile(f"[{CONTROLS}]")
 
 _STACK: Final[ContextVar[str]] = ContextVar("appstack", default="")
 
@@ -64,7 +64,8 @@ def configure(settings: Settings) -> None:
 class _TextFormatter(logging.Formatter):
     """Time, level and message, then the fields as `key=value`.
 
-    Line breaks of messages and values are escaped: the text of another API client must not look like a line of ours.
+    Control characters are escaped, and the lines of a traceback are indented: the text of another API client must not
+    look like a line of ours.
     """
 
     def __init__(self) -> None:
@@ -72,8 +73,13 @@ class _TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line without a traceback."""
-        message = super().formatMessage(record).rstrip().translate(_ESCAPES)
+        message = escape_controls(super().formatMessage(record).rstrip())
         return " ".join([message, *(f"{key}={_quoted(value)}" for key, value in _fields_of(record).items())])
+
+    def formatException(self, ei: Any) -> str:
+        """Return the indented traceback."""
+        lines = super().formatException(ei).split("\n")
+        return "\n".join(f"    {escape_controls(line)}" for line in lines)
 
 
 class _JsonFormatter(logging.Formatter):
@@ -89,7 +95,7 @@ class _JsonFormatter(logging.Formatter):
         } | _fields_of(record)
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+        return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(entry, ensure_ascii=False))
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, str]:
@@ -103,4 +109,4 @@ def _fields_of(record: logging.LogRecord) -> dict[str, str]:
 
 def _quoted(value: str) -> str:
     """Return a value unchanged if it has no spaces, quotes or control characters, otherwise as a JSON string."""
-    return json.dumps(value, ensure_ascii=False).translate(_ESCAPES) if _NEEDS_QUOTES.search(value) else value
+    return escape_controls(json.dumps(value, ensure_ascii=False)) if _NEEDS_QUOTES.search(value) else value
