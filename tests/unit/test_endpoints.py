@@ -27,7 +27,7 @@ def pod(name: str) -> Child:
 
 def endpoint_lines(*children: Child, pods: tuple[Child, ...] = ()) -> list[str]:
     observed = Observed({child.ref: child for child in children}, pods=pods)
-    found = endpoints(observed, stack="shop", default_scheme="tcp")
+    found = endpoints(observed, stack="shop", service="shop", default_scheme="tcp")
     assert len({one.name for one in found}) == len(found), "names are the keys of the list"
     return [f"{one.scope} {one.name} {one.url}" for one in found]
 

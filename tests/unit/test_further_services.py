@@ -193,7 +193,12 @@ def test_endpoints_of_the_own_service_come_first_and_those_of_others_have_its_na
     children.append(Child(set_ref, "s", "1", "shop", spec={"serviceName": "shop-peers"}))
     pods = (Child(Ref("v1", "Pod", "team", "shop-0"), "p", "1", "shop"),)
 
-    found = endpoints(Observed({child.ref: child for child in children}, pods=pods), stack="shop", default_scheme="tcp")
+    found = endpoints(
+        Observed({child.ref: child for child in children}, pods=pods),
+        stack="shop",
+        service="shop",
+        default_scheme="tcp",
+    )
 
     assert [
         ("http", "http://shop.team.svc"),

@@ -67,6 +67,6 @@ class ObjectMetadata(Model):
     """Labels and annotations that are added to a generated object."""
 
     labels: Annotated[dict[str, ShortText] | None, Field(max_length=MAX_PROPERTIES)] = None
-    """Labels to add. AppStack's own labels cannot be replaced."""
+    """Labels to add. They replace AppStack's `app.kubernetes.io/*`; keys under `appstack.dev/` are reserved."""
     annotations: Annotated[dict[str, FreeText] | None, Field(max_length=MAX_PROPERTIES)] = None
     """Annotations to add."""

@@ -98,12 +98,12 @@ class Container(KubernetesModel, kube.Container):
 
 
 class Backend(Container):
-    """The container of the application, always named `backend`."""
+    """The container of the application."""
 
     OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"restartPolicy", "restartPolicyRules"})
 
-    name: Literal["backend"] = BACKEND
-    """Name of the container; always `backend`."""
+    name: Name = BACKEND
+    """Name of the container in the pod. Other fields of AppStack may also refer to it as `backend`."""
     image: Annotated[StrictStr, Field(min_length=1, max_length=1024)]
     """Container image, for example registry.example.com/shop:1.4."""
 
@@ -129,8 +129,8 @@ class Proxy(Container):
 
     OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"restartPolicy", "restartPolicyRules", "command", "args"})
 
-    name: Literal["proxy"] = PROXY
-    """Name of the container; always `proxy`."""
+    name: Name = PROXY
+    """Name of the container in the pod. Other fields of AppStack may also refer to it as `proxy`."""
     image: Annotated[StrictStr | None, Field(min_length=1, max_length=1024)] = None
     """Image of nginx. Default: the operator's setting `proxyImage`."""
     port: PortNumber = 8080

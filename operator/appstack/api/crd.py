@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
-from appstack.api import AppStackSpec
 from appstack.api.bounds import Schema
 from appstack.api.files import MAX_CONTENT_BYTES
+from appstack.api.normalization import spec_schema
 from appstack.api.status import Status
-from appstack.api.structural import structural_schema
+from appstack.api.structural import OWN_BLOCK, structural_schema
 from appstack.k8s import metadata as meta
 
 UNOBSERVED: Final = {"observedGeneration": -1}
@@ -81,6 +81,15 @@ def _without_default_priority(column: Schema) -> Schema:
     return {key: value for key, value in column.items() if value != 0}
 
 
+def _without_marks(schema: Any) -> Any:
+    """Return a schema without the keys that only AppStack understands."""
+    if isinstance(schema, list):
+        return [_without_marks(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _without_marks(value) for key, value in schema.items() if key != OWN_BLOCK}
+
+
 @cache
 def root_schema() -> Schema:
     """Return the structural schema of an AppStack, with metadata, spec and status."""
@@ -92,8 +101,8 @@ def root_schema() -> Schema:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": {**structural_schema(AppStackSpec), "x-kubernetes-validations": [FILE_CONTENTS_RULE]},
-            "status": {**structural_schema(Status), "default": UNOBSERVED},
+            "spec": {**_without_marks(spec_schema()), "x-kubernetes-validations": [FILE_CONTENTS_RULE]},
+            "status": {**_without_marks(structural_schema(Status)), "default": UNOBSERVED},
         },
         "x-kubernetes-validations": [
             {

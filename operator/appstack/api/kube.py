@@ -14,13 +14,21 @@ from kubernetes.client.models.v1_ip_block import V1IPBlock as IPBlock
 from kubernetes.client.models.v1_job_spec import V1JobSpec as JobSpec
 from kubernetes.client.models.v1_lifecycle import V1Lifecycle as Lifecycle
 from kubernetes.client.models.v1_lifecycle_handler import V1LifecycleHandler as LifecycleHandler
+from kubernetes.client.models.v1_network_policy_egress_rule import V1NetworkPolicyEgressRule as NetworkPolicyEgressRule
+from kubernetes.client.models.v1_network_policy_ingress_rule import (
+    V1NetworkPolicyIngressRule as NetworkPolicyIngressRule,
+)
 from kubernetes.client.models.v1_network_policy_peer import V1NetworkPolicyPeer as NetworkPolicyPeer
 from kubernetes.client.models.v1_persistent_volume_claim_spec import (
     V1PersistentVolumeClaimSpec as PersistentVolumeClaimSpec,
 )
 from kubernetes.client.models.v1_pod_disruption_budget_spec import V1PodDisruptionBudgetSpec as PodDisruptionBudgetSpec
+from kubernetes.client.models.v1_pod_failure_policy_on_exit_codes_requirement import (
+    V1PodFailurePolicyOnExitCodesRequirement as PodFailurePolicyOnExitCodesRequirement,
+)
 from kubernetes.client.models.v1_pod_spec import V1PodSpec as PodSpec
 from kubernetes.client.models.v1_probe import V1Probe as Probe
+from kubernetes.client.models.v1_resource_field_selector import V1ResourceFieldSelector as ResourceFieldSelector
 from kubernetes.client.models.v1_resource_requirements import V1ResourceRequirements as ResourceRequirements
 from kubernetes.client.models.v1_secret_key_selector import V1SecretKeySelector as SecretKeySelector
 from kubernetes.client.models.v1_service_port import V1ServicePort as ServicePort
@@ -50,11 +58,15 @@ __all__ = [
     "JobSpec",
     "Lifecycle",
     "LifecycleHandler",
+    "NetworkPolicyEgressRule",
+    "NetworkPolicyIngressRule",
     "NetworkPolicyPeer",
     "PersistentVolumeClaimSpec",
     "PodDisruptionBudgetSpec",
+    "PodFailurePolicyOnExitCodesRequirement",
     "PodSpec",
     "Probe",
+    "ResourceFieldSelector",
     "ResourceRequirements",
     "SecretKeySelector",
     "ServicePort",

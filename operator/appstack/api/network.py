@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -67,14 +67,37 @@ class HTTPRoute(Model):
 
 
 class NetworkPolicy(Model):
-    """A NetworkPolicy that allows ingress traffic only to the target ports of the Services and to host ports."""
+    """A NetworkPolicy. By default it allows ingress traffic to the target ports of the Services and to host ports."""
 
     enabled: bool = True
     """False creates no NetworkPolicy."""
     from_: Annotated[
         tuple[kube.NetworkPolicyPeer, ...], Field(alias="from", max_length=64, json_schema_extra=ATOMIC_LIST)
     ] = ()
-    """Peers that may connect, as in a Kubernetes NetworkPolicy. All sources may connect when empty."""
+    """Peers that may connect to these ports, as in a Kubernetes NetworkPolicy. All sources may connect when empty."""
+    ingress: Annotated[
+        tuple[kube.NetworkPolicyIngressRule, ...] | None, Field(max_length=64, json_schema_extra=ATOMIC_LIST)
+    ] = None
+    """Ingress rules of Kubernetes, in place of the default. No traffic is allowed when empty."""
+    egress: Annotated[
+        tuple[kube.NetworkPolicyEgressRule, ...] | None, Field(max_length=64, json_schema_extra=ATOMIC_LIST)
+    ] = None
+    """Egress rules of Kubernetes. All egress traffic is allowed when unset, none when empty."""
+    policy_types: Annotated[
+        tuple[Literal["Ingress", "Egress"], ...] | None, Field(max_length=2, json_schema_extra=ATOMIC_LIST)
+    ] = None
+    """Directions that are restricted. Default: Ingress, and Egress with `egress`. When set, as in Kubernetes no ingress
+    is allowed without `ingress` or `from`."""
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The directions that are restricted."""
+        return self.policy_types or ("Ingress", *(() if self.egress is None else ("Egress",)))
+
+    @property
+    def allows_default_ingress(self) -> bool:
+        """Whether the ports of the Services and host ports are open, from all peers or those in `from`."""
+        return self.ingress is None and (self.policy_types is None or bool(self.from_))
 
     def peers(self) -> list[dict[str, Any]]:
         """Return the allowed peers as JSON."""

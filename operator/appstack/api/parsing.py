@@ -12,13 +12,10 @@ import pydantic
 from pydantic_core import ErrorDetails
 
 from appstack.api.base import OMITTED_FIELD_ERROR
+from appstack.api.normalization import normalized
 from appstack.api.size import size_issue
 from appstack.api.stack import AppStack
 from appstack.errors import InvalidSpec, ValidationIssue, first_of_each_kind, more_issue
-
-# Kubernetes accepts a number for a quantity (`cpu: 2`); the client's models require a string.
-_QUANTITY_MAPS: Final = frozenset({"requests", "limits", "overhead"})
-_QUANTITIES: Final = frozenset({"sizeLimit", "divisor"})
 
 _SCALAR_ERRORS: Final = frozenset(
     {
@@ -53,6 +50,7 @@ _POD_HINT: Final = "the container is spec.backend, other fields of the pod are i
 _SELECTOR_HINT: Final = "remove it: AppStack sets the selector"
 _CONTAINERS_HINT: Final = "the main container is spec.backend, others are spec.sidecars"
 _SERVICE_ACCOUNT_HINT: Final = "write spec.serviceAccount: {create: false, name: …}"
+_WITH_TEMPLATE: Final = ("deployment", "statefulSet", "daemonSet", "job")
 RELOCATED_FIELDS: Final[Mapping[str, str]] = {
     "spec.template": _POD_HINT,
     "spec.selector": _SELECTOR_HINT,
@@ -65,6 +63,12 @@ RELOCATED_FIELDS: Final[Mapping[str, str]] = {
     "spec.workload.replicas": "write spec.replicas",
     "spec.workload.selector": _SELECTOR_HINT,
     "spec.workload.template": _POD_HINT,
+    **{f"spec.workload.{kind}.selector": _SELECTOR_HINT for kind in _WITH_TEMPLATE},
+    **{f"spec.workload.{kind}.template": _POD_HINT for kind in _WITH_TEMPLATE},
+    "spec.workload.deployment.replicas": "write spec.replicas",
+    "spec.workload.statefulSet.replicas": "write spec.replicas",
+    "spec.workload.statefulSet.volumeClaimTemplates": "write spec.volumes[].claim with perReplica: true",
+    "spec.workload.statefulSet.persistentVolumeClaimRetentionPolicy": "write spec.volumes[].claim.retentionPolicy",
     "spec.workload.cronJob.jobTemplate": "write spec.workload.job",
 }
 """Fields of a Deployment or CronJob that an AppStack has elsewhere or sets itself, each with a hint."""
@@ -75,7 +79,7 @@ def parse(document: Mapping[str, Any]) -> AppStack:
     if issue := size_issue(document):
         raise InvalidSpec((issue,))
     try:
-        return AppStack.model_validate(_with_quantities(document))
+        return AppStack.model_validate(normalized(document))
     except pydantic.ValidationError as error:
         raise InvalidSpec(_issues(_details(error), document)) from None
 
@@ -87,7 +91,7 @@ def parse_lenient(document: Mapping[str, Any]) -> AppStack | None:
     """
     if size_issue(document):
         return None
-    converted = _with_quantities(document)
+    converted = normalized(document)
     try:
         return AppStack.model_validate(converted)
     except pydantic.ValidationError as error:
@@ -130,29 +134,6 @@ def _corrected(value: Any, corrections: Mapping[str, int | str | None], *, path:
     paths = {key: f"{path}.{key}".removeprefix(".") for key in value}
     kept = {key: inner for key, inner in paths.items() if corrections.get(inner, inner) is not None}
     return {key: _corrected(value[key], corrections, path=inner) for key, inner in kept.items()}
-
-
-def _with_quantities(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a document in whose spec quantities that are numbers are replaced by strings."""
-    return {**document, "spec": _as_quantities(document["spec"])} if "spec" in document else document
-
-
-def _as_quantities(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_as_quantities(item) for item in value]
-    if not isinstance(value, Mapping):
-        return value
-    converted = {key: _as_quantities(item) for key, item in value.items()}
-    for key in _QUANTITIES & converted.keys():
-        converted[key] = _quantity(converted[key])
-    for key in _QUANTITY_MAPS & converted.keys():
-        if isinstance(converted[key], dict):
-            converted[key] = {name: _quantity(item) for name, item in converted[key].items()}
-    return converted
-
-
-def _quantity(value: Any) -> Any:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _issues(details: Sequence[ErrorDetails], document: Mapping[str, Any]) -> tuple[ValidationIssue, ...]:

@@ -11,14 +11,24 @@ from appstack.api.base import KubernetesModel, Model, Name, ObjectMetadata
 
 
 class Service(KubernetesModel, kube.ServiceSpec):
-    """The AppStack's Service. Default of `ports`: port 80 for the proxy, else the backend's ports."""
+    """The AppStack's Service. Default of `ports`: port 80 for the proxy, else the backend's ports.
+
+    Default of `targetPort`: the proxy, else the number of `port`.
+    """
 
     OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"selector"})
 
     enabled: bool = True
     """False creates no Service."""
+    name: Name | None = None
+    """Name of the Service. Default: the AppStack's name."""
     metadata: ObjectMetadata | None = None
     """Labels and annotations to add to the Service."""
+
+    @property
+    def is_headless(self) -> bool:
+        """Whether the Service has no address of its own, and so needs no port."""
+        return self.enabled and self.cluster_ip == "None"
 
 
 DEFAULT_SERVICE: Final = Service()

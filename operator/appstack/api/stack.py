@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from appstack.api.base import Model, StackName
-from appstack.api.containers import Backend, Container, InitContainer, Proxy, Sidecar
+from appstack.api.containers import BACKEND, PROXY, Backend, Container, InitContainer, Proxy, Sidecar
 from appstack.api.files import File
 from appstack.api.network import HTTPRoute, Ingress, NetworkPolicy
 from appstack.api.pod import Pod
@@ -78,6 +78,16 @@ class AppStackSpec(Model):
         return (self.backend, *proxy, *native_sidecars, *self.sidecars)
 
     @property
+    def files_by_role(self) -> tuple[File, ...]:
+        """The files, with `backend` and `proxy` in place of the names that their authors gave to these containers."""
+        roles = {self.proxy.name: PROXY} if self.proxy else {}
+        roles[self.backend.name] = BACKEND
+        return tuple(
+            file.model_copy(update={"container": roles[file.container]}) if file.container in roles else file
+            for file in self.files
+        )
+
+    @property
     def has_default_ports(self) -> bool:
         """Whether a Service without ports gets some: the proxy's, or those of the backend."""
         return self.proxy is not None or bool(self.backend.ports)
@@ -107,8 +117,18 @@ class AppStack(BaseModel):
     status: Annotated[dict[str, Any] | None, Field(exclude=True)] = None
 
     @property
-    def pod_service_name(self) -> str:
-        """The name of the headless Service that gives each pod of a StatefulSet a DNS name."""
+    def service_name(self) -> str:
+        """The name of the Service, which exists unless it is disabled or no container listens."""
         service = self.spec.service
-        is_headless = service is not None and service.enabled and service.cluster_ip == "None"
-        return self.metadata.name if is_headless else f"{self.metadata.name}-pods"
+        return (service and service.name) or self.metadata.name
+
+    @property
+    def pod_service_name(self) -> str:
+        """The name of the Service that gives each pod of a StatefulSet a DNS name.
+
+        It is the Service of the spec if that is headless; another name is that of a headless Service of its own.
+        """
+        options, service = self.spec.workload.stateful_set, self.spec.service
+        if options is not None and options.service_name:
+            return options.service_name
+        return self.service_name if service is not None and service.is_headless else f"{self.metadata.name}-pods"

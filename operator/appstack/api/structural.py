@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pydantic import BaseModel
@@ -37,6 +37,9 @@ Its value has the Python `name` of the type, its `fields`, and those `overridden
 
 DEFAULT_PREFIX: Final = "Default: "
 """The words before the default in a description; a description without them gets a sentence with the default."""
+
+OWN_BLOCK: Final = "x-appstack-own-block"
+"""The key of an object that AppStack defines and not Kubernetes. It is not part of the CRD."""
 
 EMPTY_OBJECT: Final[Schema] = {"maxProperties": 0, "x-kubernetes-preserve-unknown-fields": True}
 """An object without fields. Unknown fields are preserved to be refused: server-side apply would drop them silently."""
@@ -170,7 +173,9 @@ class _Converter:
             if name not in tag["fields"]:
                 properties[name] = self._own_field(name, property_, level=level + 1)
             elif name in rules.fields and property_.get("type") != "null":
-                properties[name] = self._upstream_field(rules.fields[name], property_, level=level + 1)
+                properties[name] = self._upstream_field(
+                    rules.fields[name], property_, level=level + 1, required=name in flat.get("required", ())
+                )
         required = sorted(properties.keys() & flat.get("required", ()))
         map_type = {"x-kubernetes-map-type": "atomic"} if rules.atomic else {}
         return {
@@ -183,7 +188,7 @@ class _Converter:
     def _own_field(self, name: str, property_: Schema, *, level: int) -> Schema:
         """Return the schema of a field that AppStack defines; its description names the default.
 
-        Only list map keys get a `default` of the schema: others would be written into every AppStack.
+        The schema has no `default`: it would be written into every AppStack.
         """
         node = self.node(property_, level=level)
         default = property_.get("default")
@@ -191,29 +196,25 @@ class _Converter:
         if isinstance(default, str | int) and default != "" and DEFAULT_PREFIX not in text:
             shown = default if isinstance(default, str) else json.dumps(default)
             node["description"] = f"{text} {DEFAULT_PREFIX}{shown}.".lstrip()
+        if node.get("type") == "object" and "additionalProperties" not in node:
+            node[OWN_BLOCK] = True
         if node.get("type") == "array" and "x-kubernetes-list-type" not in node:
-            keys = LIST_MAP_KEYS[name]
-            node |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
-            for key in sorted(set(keys) - set(node["items"]["required"])):
-                item = self._flat(property_["items"])["properties"][key]
-                node["items"]["properties"][key]["default"] = item["default"]
+            node |= _list_keywords("map", LIST_MAP_KEYS[name], node["items"])
         return node
 
-    def _upstream_field(self, rule: openapi.FieldRule, property_: Schema, *, level: int) -> Schema:
-        """Return the schema of a field that Kubernetes defines, with the rules of its API server."""
-        node = self.node(property_, level=level, upstream=True) | _merge_keywords(rule)
-        if rule.values:
-            (node["items"] if rule.list_type else node)["enum"] = list(rule.values)
-        if rule.list_type == "map":
-            self._default_keys(node["items"], rule, self._flat(property_))
-        return with_bounds(rule.name, _formatted(node, rule.format))
+    def _upstream_field(self, rule: openapi.FieldRule, property_: Schema, *, level: int, required: bool) -> Schema:
+        """Return the schema of a field that Kubernetes defines, with the rules of its API server.
 
-    def _default_keys(self, items: Schema, rule: openapi.FieldRule, flat: Schema) -> None:
-        """Set the defaults of optional list map keys, as the API server requires."""
-        fields = _rules(self._flat(flat["items"])[TYPE_TAG]["name"]).fields
-        for key in rule.keys:
-            if key not in items.get("required", ()):
-                items["properties"][key]["default"] = fields[key].default
+        An optional enum may be empty, which Kubernetes reads as unset.
+        """
+        node = self.node(property_, level=level, upstream=True)
+        node |= _list_keywords(rule.list_type, rule.keys, node.get("items", {}))
+        node |= {"x-kubernetes-map-type": "atomic"} if rule.atomic else {}
+        if rule.list_type:
+            node["items"] |= {"enum": list(rule.values)} if rule.values else {}
+        elif rule.values:
+            node["enum"] = list(rule.values if required else dict.fromkeys(("", *rule.values)))
+        return with_bounds(rule.name, _formatted(node, rule.format))
 
 
 def _formatted(node: Schema, name: str) -> Schema:
@@ -241,10 +242,17 @@ def _int_or_string(branches: list[Schema]) -> Schema:
     return dict(_INT_OR_STRING)
 
 
-def _merge_keywords(rule: openapi.FieldRule) -> Schema:
-    lists = {"x-kubernetes-list-type": rule.list_type} if rule.list_type else {}
-    keys = {"x-kubernetes-list-map-keys": list(rule.keys)} if rule.keys else {}
-    return {**lists, **keys, **({"x-kubernetes-map-type": "atomic"} if rule.atomic else {})}
+def _list_keywords(list_type: str, keys: Sequence[str], items: Schema) -> Schema:
+    """Return the keywords that say how a list is merged; a list with an optional key is atomic.
+
+    The API server accepts an optional key only with a default, and a default inside a list would be written into
+    every AppStack: `kubectl apply` of an unchanged file would then report a change. Validation keeps the keys unique.
+    """
+    if not list_type:
+        return {}
+    if set(keys) - set(items.get("required", ())):
+        return {"x-kubernetes-list-type": "atomic"}
+    return {"x-kubernetes-list-type": list_type, **({"x-kubernetes-list-map-keys": list(keys)} if keys else {})}
 
 
 def _description(docstring: str, *, level: int, upstream: bool) -> str:

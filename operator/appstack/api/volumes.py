@@ -80,8 +80,9 @@ class RetentionPolicy(Model):
 class Claim(KubernetesModel, kube.PersistentVolumeClaimSpec):
     """A PersistentVolumeClaim that AppStack creates."""
 
-    per_replica: bool = False
-    """True creates one PersistentVolumeClaim for each replica. Only for a StatefulSet."""
+    per_replica: bool | None = None
+    """True creates one PersistentVolumeClaim for each replica, as volumeClaimTemplates do; false one for all. Required
+    on a StatefulSet, which alone supports true."""
     retention_policy: RetentionPolicy = RetentionPolicy()
     """Whether the PersistentVolumeClaim is retained or deleted. Default: Retain."""
     metadata: ObjectMetadata | None = None
@@ -116,7 +117,7 @@ class Claim(KubernetesModel, kube.PersistentVolumeClaimSpec):
         extra = self.metadata or ObjectMetadata()
         metadata: Manifest = {
             "name": name,
-            "labels": {**(extra.labels or {}), **meta.labels(context.stack), meta.VOLUME_LABEL: name},
+            "labels": {**meta.labels(context.stack, extra.labels), meta.VOLUME_LABEL: name},
         }
         if extra.annotations:
             metadata["annotations"] = extra.annotations
@@ -171,7 +172,7 @@ class CoreVolume:
 
 
 class Volume(KubernetesModel, kube.Volume):
-    """A Kubernetes volume, or one of AppStack's `nodeCache` and `claim`. Exactly one source is required."""
+    """A Kubernetes volume, or one of AppStack's `nodeCache` and `claim`. The default source is emptyDir."""
 
     OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset()
 
@@ -184,7 +185,7 @@ class Volume(KubernetesModel, kube.Volume):
     """PersistentVolumeClaim that AppStack creates."""
 
     def sources(self) -> tuple[str, ...]:
-        """Return the API names of the sources that are set; validation requires exactly one."""
+        """Return the API names of the sources that are set; validation allows one at most."""
         return tuple(key for key in self.dump() if key != "name")
 
     @property
@@ -193,7 +194,7 @@ class Volume(KubernetesModel, kube.Volume):
         source = self.model_dump(by_alias=True, exclude_none=True, exclude={"name"})
         if "hostPath" in source:
             return HostPath(source["hostPath"])
-        return self.node_cache or self.claim or CoreVolume(source)
+        return self.node_cache or self.claim or CoreVolume(source or {"emptyDir": {}})
 
 
 Volumes = Annotated[tuple[Volume, ...], Field(max_length=64)]

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal, Protocol
 from pydantic import Field
 
 from appstack.api import kube
-from appstack.api.base import KubernetesModel, Model
+from appstack.api.base import KubernetesModel, Model, ObjectMetadata
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 
@@ -26,7 +26,7 @@ class WorkloadParts:
     stack: str
     template: Manifest  # pod template
     replicas: int | None = None  # None is not applied: an autoscaler may set the field
-    service_name: str = ""  # headless Service of a StatefulSet
+    service_name: str = ""  # Service that gives each pod of a StatefulSet a DNS name
     claim_templates: tuple[Manifest, ...] = ()  # volumeClaimTemplates of a StatefulSet
     retention: Manifest | None = None  # persistentVolumeClaimRetentionPolicy of a StatefulSet
     strategy: Manifest = field(default_factory=dict)  # default strategy of a Deployment
@@ -72,7 +72,6 @@ class StatefulSet(KubernetesModel, kube.StatefulSetSpec):
             "template",
             "selector",
             "replicas",
-            "serviceName",
             "volumeClaimTemplates",
             "persistentVolumeClaimRetentionPolicy",
         }
@@ -192,6 +191,8 @@ class Workload(Model):
 
     kind: WorkloadKindName = "Deployment"
     """Kind of the workload."""
+    metadata: ObjectMetadata | None = None
+    """Labels and annotations to add to the workload; those of its pods are in `spec.pod.metadata`."""
     deployment: Deployment | None = None
     """Options of a Deployment."""
     stateful_set: StatefulSet | None = None

@@ -74,13 +74,10 @@ def selector(stack: str) -> dict[str, str]:
     return {STACK_LABEL: stack}
 
 
-def labels(stack: str) -> dict[str, str]:
-    """Return the labels of every child."""
-    return {
-        STACK_LABEL: stack,
-        "app.kubernetes.io/name": stack,
-        "app.kubernetes.io/managed-by": "appstack",
-    }
+def labels(stack: str, own: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the labels of a child: those of the author, and AppStack's where the author sets no value."""
+    defaults = {"app.kubernetes.io/name": stack, "app.kubernetes.io/managed-by": "appstack"}
+    return {**(own or {}), STACK_LABEL: stack, **{key: defaults[key] for key in defaults if key not in (own or {})}}
 
 
 def owner_reference(*, name: str, uid: str) -> Manifest:

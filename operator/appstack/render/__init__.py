@@ -45,7 +45,7 @@ def render(stack: AppStack, *, settings: Settings, namespace_uid: str | None = N
         *exposing,
         pod_service,
         network_policy(context, *exposing, pod_service),
-        workload(context, pod_template(context, files, exposed=bool(exposing))),
+        workload(context, pod_template(context, files, exposed_by=exposing)),
         disruption_budget(context),
         autoscaler(context),
         ingress(context, main_service),

@@ -72,11 +72,11 @@ class Context:
         return self.spec.backend.port_number(proxy.upstream)
 
     def child(self, api_version: str, kind: str, *, name: str, extra: ObjectMetadata | None = None) -> Manifest:
-        """Return `apiVersion`, `kind` and `metadata` of a child object; reserved labels override those in `extra`."""
+        """Return `apiVersion`, `kind` and `metadata` of a child object; its labels override AppStack's defaults."""
         metadata: Manifest = {
             "name": name,
             "namespace": self.volume_context.namespace,
-            "labels": {**((extra and extra.labels) or {}), **meta.labels(self.name)},
+            "labels": meta.labels(self.name, extra.labels if extra else None),
         }
         if extra and extra.annotations:
             metadata["annotations"] = extra.annotations

@@ -8,7 +8,7 @@ connection to a terminating pod.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 from appstack.api.pod import DRAIN_SECONDS
 from appstack.k8s.metadata import Manifest
@@ -29,18 +29,29 @@ def _delay_fits_grace_period(context: Context) -> bool:
     return grace_period_seconds is None or grace_period_seconds > DRAIN_SECONDS
 
 
-def with_default_readiness(context: Context, fields: Manifest, *, exposed: bool) -> Manifest:
+def with_default_readiness(context: Context, fields: Manifest, services: Iterable[Manifest]) -> Manifest:
     """Return the rendered fields of the backend, with a tcpSocket readiness probe if nothing else checks the backend.
 
-    Without the probe, a Service would send requests to a backend that does not listen yet.
+    The probe asks the port to which the first Service sends requests; without it, a backend that does not listen yet
+    would receive some. A backend without a Service gets none: its protocol is unknown.
     """
-    backend = context.spec.backend
-    unchecked = context.spec.proxy is None and backend.readiness_probe is None
-    ports = [port.container_port for port in backend.ports or [] if port.protocol in (None, "TCP")]
-    if not (exposed and unchecked and ports):
+    if context.spec.proxy is not None or context.spec.backend.readiness_probe is not None:
         return fields
-    probe: dict[str, Any] = {"tcpSocket": {"port": ports[0]}, "periodSeconds": 2}
-    return {**fields, "readinessProbe": probe}
+    port = _backend_port(context, services)
+    return fields if port is None else {**fields, "readinessProbe": {"tcpSocket": {"port": port}, "periodSeconds": 2}}
+
+
+def _backend_port(context: Context, services: Iterable[Manifest]) -> int | None:
+    """Return the number of the first TCP port of a Service that leads to the backend; None if none does."""
+    others = [c for c in context.spec.concurrent_containers if c is not context.spec.backend]
+    taken = {port.container_port for container in others for port in container.ports or ()}
+    named = {port.name: port.container_port for port in context.spec.backend.ports or () if port.name}
+    for port in (port for service in services for port in service["spec"].get("ports", ())):
+        target = port["targetPort"]
+        number = named.get(target) if isinstance(target, str) else target
+        if port.get("protocol", "TCP") == "TCP" and number is not None and number not in taken:
+            return int(number)
+    return None
 
 
 def default_strategy(context: Context) -> Manifest:

@@ -24,7 +24,7 @@ FILES_VOLUME: Final = "appstack-files"
 class MountedFile:
     """A file at a path of a container: one key of a volume."""
 
-    container: str
+    container: str  # its role if it is the backend or the proxy
     path: str
     volume: str
     key: str
@@ -56,8 +56,9 @@ class Files:
 def stack_files(context: Context, generated: dict[str, str]) -> Files:
     """Return the files of the spec and the generated files of the proxy (path to text) as one revision."""
     own = [File(path=path, container=PROXY, content=text) for path, text in generated.items()]
-    inline = [*own, *(file for file in context.spec.files if not file.value_from)]
-    referenced = [file for file in context.spec.files if file.value_from]
+    files = context.spec.files_by_role
+    inline = [*own, *(file for file in files if not file.value_from)]
+    referenced = [file for file in files if file.value_from]
     volumes = [*_referenced_volumes(referenced)]
     mounted = [_mounted_file(file, volume=_referenced_volume_name(file)) for file in referenced]
     if not inline:

@@ -12,7 +12,7 @@ from appstack.render.proxy import HTTP_PORT
 
 def _first_port(service: Manifest | None) -> int:
     """Return the first port of the Service, to which Ingress and HTTPRoute send requests."""
-    ports = service["spec"]["ports"] if service else []
+    ports = service["spec"].get("ports") if service else []
     return int(ports[0]["port"]) if ports else 80
 
 
@@ -21,7 +21,7 @@ def ingress(context: Context, service: Manifest | None) -> Manifest | None:
     spec_ingress = context.spec.ingress
     if spec_ingress is None:
         return None
-    backend = {"service": {"name": context.name, "port": {"number": _first_port(service)}}}
+    backend = {"service": {"name": context.stack.service_name, "port": {"number": _first_port(service)}}}
     http = {"http": {"paths": [{"path": spec_ingress.path, "pathType": "Prefix", "backend": backend}]}}
     spec: Manifest = {"rules": [{"host": host, **http} for host in spec_ingress.hosts] or [http]}
     if spec_ingress.ingress_class_name:
@@ -40,7 +40,7 @@ def http_route(context: Context, service: Manifest | None) -> Manifest | None:
         return None
     spec: Manifest = {
         "parentRefs": [parent.dump() for parent in route.parent_refs],
-        "rules": [{"backendRefs": [{"name": context.name, "port": _first_port(service)}]}],
+        "rules": [{"backendRefs": [{"name": context.stack.service_name, "port": _first_port(service)}]}],
     }
     if route.hostnames:
         spec["hostnames"] = list(route.hostnames)
@@ -49,7 +49,7 @@ def http_route(context: Context, service: Manifest | None) -> Manifest | None:
 
 
 def network_policy(context: Context, *services: Manifest | None) -> Manifest | None:
-    """Return the NetworkPolicy that admits only the target ports of the Services and the host ports.
+    """Return the NetworkPolicy, which by default admits only the target ports of the Services and the host ports.
 
     Ports are numbers: some implementations of NetworkPolicy do not resolve port names of native sidecars.
     """
@@ -62,11 +62,15 @@ def network_policy(context: Context, *services: Manifest | None) -> Manifest | N
     rule: Manifest = {"ports": distinct_ports}
     if policy.from_:
         rule["from"] = policy.peers()
-    spec = {
+    spec: Manifest = {
         "podSelector": {"matchLabels": meta.selector(context.name)},
-        "policyTypes": ["Ingress"],
-        "ingress": [rule] if distinct_ports else [],
+        "policyTypes": list(policy.types),
     }
+    if "Ingress" in policy.types:
+        own_rules = policy.dump().get("ingress", [])
+        spec["ingress"] = ([rule] if distinct_ports else []) if policy.allows_default_ingress else own_rules
+    if policy.egress is not None:
+        spec["egress"] = policy.dump()["egress"]
     return {**context.child("networking.k8s.io/v1", "NetworkPolicy", name=context.name), "spec": spec}
 
 

@@ -37,12 +37,12 @@ _APPSTACK_FIELDS: Final = frozenset({"role", "native"})  # fields of a sidecar t
 _CHOWN_SCRIPT: Final = 'while [ $# -gt 0 ]; do chown "$1" "$3"; chmod "$2" "$3"; shift 3; done'
 
 
-def pod_template(context: Context, files: Files, *, exposed: bool) -> Manifest:
-    """Return the pod template, the same for every kind of workload; `exposed`: a Service selects the pods."""
+def pod_template(context: Context, files: Files, *, exposed_by: Sequence[Manifest]) -> Manifest:
+    """Return the pod template, the same for every kind of workload; `exposed_by` are the Services of the pods."""
     spec = context.spec
     extra = spec.pod.metadata
     revision = {meta.FILES_LABEL: files.revision} if files.revision else {}
-    metadata: Manifest = {"labels": {**((extra and extra.labels) or {}), **meta.labels(context.name), **revision}}
+    metadata: Manifest = {"labels": {**meta.labels(context.name, extra.labels if extra else None), **revision}}
     if extra and extra.annotations:
         metadata["annotations"] = extra.annotations
     pod_fields = spec.pod.dump()
@@ -52,7 +52,7 @@ def pod_template(context: Context, files: Files, *, exposed: bool) -> Manifest:
         pod_fields["serviceAccountName"] = account.name or context.name
     init_containers = [*_ambassadors(context, files), *_init_containers(context, files)]
     containers = [
-        _backend(context, files, exposed=exposed),
+        _backend(context, files, exposed_by),
         *(_sidecar(context, files, sidecar) for sidecar in spec.sidecars if not sidecar.native),
     ]
     restart_policy = spec.workload.chosen.RESTART_POLICY
@@ -97,11 +97,11 @@ def _init_containers(context: Context, files: Files) -> list[Manifest]:
     ]
 
 
-def _backend(context: Context, files: Files, *, exposed: bool) -> Manifest:
+def _backend(context: Context, files: Files, exposed_by: Sequence[Manifest]) -> Manifest:
     backend = context.spec.backend
     fields = through_proxy(context, with_ports(backend, context.backend_fields))
-    fields = with_default_readiness(context, fields, exposed=exposed)
-    fields = with_pre_stop(context, fields, exposed=exposed)
+    fields = with_default_readiness(context, fields, exposed_by)
+    fields = with_pre_stop(context, fields, exposed=bool(exposed_by))
     return _with_mounts(fields, files.mounts(BACKEND))
 
 

@@ -35,7 +35,7 @@ def proxy_container(context: Context, files: Files) -> Manifest | None:
         return None
     own = proxy.container_fields()
     container = {
-        "name": PROXY,
+        "name": proxy.name,
         "image": _image(context, proxy),
         "restartPolicy": "Always",
         # Replaces the entrypoint of the image: its scripts write to /etc/nginx, which is read-only.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from appstack.api.kube import ContainerPort
 from appstack.api.service import DEFAULT_SERVICE, FurtherService, Service
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
@@ -19,9 +20,10 @@ def service(context: Context) -> Manifest | None:
     """Return the Service, or None if it is disabled or no container declares a port."""
     desired = context.spec.service or DEFAULT_SERVICE
     default_ports = _default_ports(context)
-    if not desired.enabled or not (desired.ports or default_ports or desired.external_name):
+    needs_no_port = desired.is_headless or desired.external_name
+    if not desired.enabled or not (desired.ports or default_ports or needs_no_port):
         return None
-    return _service(context, desired, name=context.name, default_ports=default_ports)
+    return _service(context, desired, name=context.stack.service_name, default_ports=default_ports)
 
 
 def further_services(context: Context) -> list[Manifest]:
@@ -37,15 +39,16 @@ def _service(
     spec = {
         **fields,
         "selector": meta.selector(context.name),
-        "ports": [_with_target_port(context, port) for port in ports],
+        **({"ports": [_with_target_port(context, port) for port in ports]} if ports else {}),
     }
     return {**context.child("v1", "Service", name=name, extra=desired.metadata), "spec": spec}
 
 
 def headless_service(context: Context) -> Manifest | None:
-    """Return the headless Service of a StatefulSet; None for other kinds, or if its own Service is headless."""
+    """Return the headless Service that names the pods of a StatefulSet; None if a Service of the spec does."""
     name = context.stack.pod_service_name
-    if context.spec.workload.kind != "StatefulSet" or name == context.name:
+    own = [] if service(context) is None else [context.stack.service_name]
+    if context.spec.workload.kind != "StatefulSet" or name in (*own, *(each.name for each in context.spec.services)):
         return None
     ports = [_with_target_port(context, port) for port in _default_ports(context)]
     spec = {
@@ -60,25 +63,28 @@ def headless_service(context: Context) -> Manifest | None:
 def _default_ports(context: Context) -> list[Manifest]:
     if context.spec.proxy is not None:
         return [{"name": "http", "port": 80}]
+    ports = context.spec.backend.ports or []
     return [
         {
-            **({"name": port.name} if port.name else {}),
+            **({"name": name} if (name := port.name or (len(ports) > 1 and _generated_name(port))) else {}),
             "port": port.container_port,
             **({"protocol": port.protocol} if port.protocol else {}),
         }
-        for port in context.spec.backend.ports or []
+        for port in ports
     ]
 
 
+def _generated_name(port: ContainerPort) -> str:
+    """Return the name of a Service port for a container port without a name: each of several ports needs one."""
+    return f"{(port.protocol or 'TCP').lower()}-{port.container_port}"
+
+
 def _with_target_port(context: Context, port: Manifest) -> Manifest:
-    """Return a Service port with its targetPort: the proxy, else the backend's port of that number, else its first."""
+    """Return a Service port with its targetPort: by default the proxy, which serves TCP, else the same number."""
     if "targetPort" in port:
         return port
-    if context.spec.proxy is not None:
-        return {**port, "targetPort": HTTP_PORT}
-    numbers = context.backend_ports
-    target = port["port"] if port["port"] in numbers else next(iter(numbers), port["port"])
-    return {**port, "targetPort": target}
+    is_proxied = context.spec.proxy is not None and port.get("protocol", "TCP") == "TCP"
+    return {**port, "targetPort": HTTP_PORT if is_proxied else port["port"]}
 
 
 def service_account(context: Context) -> Manifest | None:

@@ -30,14 +30,15 @@ def _metadata(field: str) -> tuple[tuple[str, str], ...]:
 
 
 _SOURCES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
-    "Deployment": (("spec.template", ""), ("spec", "spec.workload.deployment")),
-    "StatefulSet": (("spec.template", ""), ("spec", "spec.workload.statefulSet")),
-    "DaemonSet": (("spec.template", ""), ("spec", "spec.workload.daemonSet")),
-    "Job": (("spec.template", ""), ("spec", "spec.workload.job")),
+    "Deployment": (("spec.template", ""), ("spec", "spec.workload.deployment"), *_metadata("spec.workload")),
+    "StatefulSet": (("spec.template", ""), ("spec", "spec.workload.statefulSet"), *_metadata("spec.workload")),
+    "DaemonSet": (("spec.template", ""), ("spec", "spec.workload.daemonSet"), *_metadata("spec.workload")),
+    "Job": (("spec.template", ""), ("spec", "spec.workload.job"), *_metadata("spec.workload")),
     "CronJob": (
         ("spec.jobTemplate.spec.template", ""),
         ("spec.jobTemplate.spec", "spec.workload.job"),
         ("spec", "spec.workload.cronJob"),
+        *_metadata("spec.workload"),
     ),
     "Pod": (("", ""),),
     "Service": (("spec", "spec.service"), *_metadata("spec.service")),
@@ -160,7 +161,7 @@ def container_field_path(name: str, spec: Mapping[str, Any]) -> str:
 
 def container_field_paths(spec: Mapping[str, Any]) -> dict[str, str]:
     """Return the field that defines each container of the AppStack, by container name."""
-    fields = {"backend": "spec.backend", "proxy": "spec.proxy"}
+    fields = {(spec.get(role) or {}).get("name") or role: f"spec.{role}" for role in ("backend", "proxy")}
     for key in ("initContainers", "sidecars"):
         entries: Sequence[Mapping[str, Any]] = spec.get(key) or ()
         fields |= {entry.get("name", ""): f"spec.{key}[{index}]" for index, entry in enumerate(entries)}

@@ -16,7 +16,7 @@ def workload(context: Context, template: Manifest) -> Manifest:
         (volume.name, volume.claim) for volume in context.spec.volumes if volume.claim and volume.claim.per_replica
     ]
     parts = WorkloadParts(
-        head=context.child(kind.API_VERSION, kind.KIND, name=context.name),
+        head=context.child(kind.API_VERSION, kind.KIND, name=context.name, extra=context.spec.workload.metadata),
         stack=context.name,
         template=template,
         replicas=context.spec.replicas,

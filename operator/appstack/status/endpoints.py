@@ -19,14 +19,15 @@ class EndpointContext:
 
     child: Child
     stack: str
+    service: str  # the Service of the spec
     pods: tuple[Child, ...]
     default_scheme: str  # of a port without a scheme in its Service
     pod_service: str  # the headless Service that gives each pod of a StatefulSet a DNS name
 
     @property
     def is_own(self) -> bool:
-        """Whether the child is the AppStack's own Service, or another object of its name."""
-        return self.child.ref.name == self.stack
+        """Whether the child is the AppStack's own Service."""
+        return self.child.ref.name == self.service
 
     @property
     def is_pod_service(self) -> bool:
@@ -34,19 +35,19 @@ class EndpointContext:
         return not self.is_own and self.child.ref.name == self.pod_service
 
 
-def endpoints(observed: Observed, *, stack: str, default_scheme: str) -> tuple[Endpoint, ...]:
+def endpoints(observed: Observed, *, stack: str, service: str, default_scheme: str) -> tuple[Endpoint, ...]:
     """Return the endpoints of Services, then Ingresses, then HTTPRoutes, with unique names.
 
-    Those of the AppStack's own Service come first. Those of a further Service have its name as well.
+    Those of the AppStack's own Service, named `service`, come first. Those of a further Service have its name as well.
     """
     children = [child for _, child in sorted(observed.children.items()) if child.stack == stack]
-    children.sort(key=lambda child: child.ref.name != stack)
+    children.sort(key=lambda child: child.ref.name != service)
     service_names = (child.spec.get("serviceName") for child in children if child.ref.kind == "StatefulSet")
     pod_service = next(service_names, None) or f"{stack}-pods"
     found: dict[str, Endpoint] = {}
     for kind, endpoints_of in ENDPOINTS_BY_KIND.items():
         for child in (child for child in children if child.ref.kind == kind and not child.deleting):
-            context = EndpointContext(child, stack, observed.pods, default_scheme, pod_service)
+            context = EndpointContext(child, stack, service, observed.pods, default_scheme, pod_service)
             for endpoint in endpoints_of(context):
                 found.setdefault(endpoint.name, endpoint)
     return tuple(islice(found.values(), MAX_ENDPOINTS))

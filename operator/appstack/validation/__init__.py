@@ -26,10 +26,13 @@ from appstack.validation import (
     ports,
     probes,
     proxy,
+    references,
     resources,
     scaling,
+    secret_files,
     service,
     volumes,
+    windows,
     workload,
 )
 from appstack.validation.context import ValidationContext
@@ -54,6 +57,9 @@ CHECKS: Final[tuple[Callable[[ValidationContext], Iterator[ValidationIssue]], ..
     *kind_support.CHECKS,
     *workload.CHECKS,
     *dependencies.CHECKS,
+    *references.CHECKS,
+    *secret_files.CHECKS,
+    *windows.CHECKS,
 )
 
 _FIELD_ORDER: Final = {

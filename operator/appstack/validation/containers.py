@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from appstack.api.containers import BACKEND, PROXY, Sidecar, SidecarRole
+from appstack.api.containers import Sidecar, SidecarRole
 from appstack.errors import Severity, ValidationIssue
 from appstack.k8s.metadata import RESERVED_PREFIX
 from appstack.validation.context import ContainerView, ValidationContext
@@ -15,27 +15,21 @@ SHARED_LOOPBACK: Final = (
     "cannot run with spec.pod.hostNetwork: the loopback interface is then the node's and not private to the pod"
 )
 
+_ROLES: Final = ("spec.backend", "spec.proxy")
 _UNSUPPORTED_ON_INIT: Final = ("startupProbe", "livenessProbe", "readinessProbe", "lifecycle", "resizePolicy")
 
 
 def names(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield an issue for each container name that is reserved or that another container has."""
-    chosen = [
-        (f"{container.field}.name", container.name)
-        for container in context.containers
-        if _is_named_by_author(container)
-    ]
-    for field, name in chosen:
+    """Yield an issue for each container name that is reserved, or that is the name or the role of another container."""
+    roles = {container.role: container.field for container in context.containers if container.field in _ROLES}
+    named = [(f"{container.field}.name", container.name) for container in context.containers]
+    for container, (field, name) in zip(context.containers, named, strict=True):
         if name.startswith(RESERVED_PREFIX):
             yield reserved_name_issue(field)
-        elif name in (BACKEND, PROXY):
-            yield ValidationIssue(field, f"{name!r} is the name of the container of spec.{name}", "choose another name")
-    yield from duplicate_issues(chosen, key=str, describe=lambda name: f"the container {name!r}")
-
-
-def _is_named_by_author(container: ContainerView) -> bool:
-    """Return whether the container is an entry of a list; AppStack names the backend and the proxy."""
-    return container.field.endswith("]")
+        elif roles.get(name, container.field) != container.field:
+            message = f"{name!r} stands for the container of {roles[name]}"
+            yield ValidationIssue(field, message, "choose another name")
+    yield from duplicate_issues(named, key=str, describe=lambda name: f"the container {name!r}")
 
 
 def images(context: ValidationContext) -> Iterator[ValidationIssue]:

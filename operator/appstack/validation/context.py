@@ -10,6 +10,7 @@ from itertools import chain
 
 from appstack.api import AppStack, AppStackSpec
 from appstack.api.containers import BACKEND, PROXY, Container, InitContainer, Proxy, Sidecar
+from appstack.api.files import File
 from appstack.api.kube import ContainerPort, ServicePort, VolumeMount
 from appstack.api.service import DEFAULT_SERVICE, FurtherService, Service
 from appstack.settings import Settings
@@ -23,6 +24,7 @@ class Mount:
     field: str  # spec.backend.volumeMounts[0]
     path: str
     volume: str
+    read_only: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +32,22 @@ class ContainerView:
     """A container of the pod, and the field that declares it."""
 
     field: str  # spec.sidecars[0]
-    name: str
+    name: str  # in the pod
     spec: Container
     inherits_backend: bool = False  # without an image of its own, a container runs the backend's, with its mounts
     runs_to_completion: bool = False  # before the backend starts
+
+    @property
+    def role(self) -> str:
+        """The name by which AppStack's own fields refer to the container: `backend`, `proxy` or its name."""
+        return {"spec.backend": BACKEND, "spec.proxy": PROXY}.get(self.field, self.name)
 
     @cached_property
     def own_mounts(self) -> tuple[Mount, ...]:
         """The volume mounts that the container itself declares."""
         declared: Iterable[VolumeMount] = self.spec.volume_mounts or ()
         return tuple(
-            Mount(f"{self.field}.volumeMounts[{index}]", mount.mount_path, mount.name)
+            Mount(f"{self.field}.volumeMounts[{index}]", mount.mount_path, mount.name, bool(mount.read_only))
             for index, mount in enumerate(declared)
         )
 
@@ -126,7 +133,7 @@ class ValidationContext:
     @cached_property
     def backend(self) -> ContainerView:
         """The backend container."""
-        return ContainerView("spec.backend", BACKEND, self.spec.backend)
+        return ContainerView("spec.backend", self.spec.backend.name, self.spec.backend)
 
     @cached_property
     def containers(self) -> tuple[ContainerView, ...]:
@@ -134,7 +141,7 @@ class ValidationContext:
         proxy = self.spec.proxy
         return (
             self.backend,
-            *([ContainerView("spec.proxy", PROXY, proxy)] if proxy else []),
+            *([ContainerView("spec.proxy", proxy.name, proxy)] if proxy else []),
             *(_view("initContainers", index, each) for index, each in enumerate(self.spec.init_containers)),
             *(_view("sidecars", index, each) for index, each in enumerate(self.spec.sidecars)),
         )
@@ -145,9 +152,36 @@ class ValidationContext:
         return tuple(container for container in self.containers if not container.runs_to_completion)
 
     @cached_property
+    def files(self) -> tuple[tuple[str, File], ...]:
+        """The files, each with its field; their containers are given by role."""
+        return tuple((f"spec.files[{index}]", file) for index, file in enumerate(self.spec.files_by_role))
+
+    @cached_property
     def volume_names(self) -> dict[str, None]:
         """The names of the volumes in spec.volumes, in their order."""
         return dict.fromkeys(volume.name for volume in self.spec.volumes)
+
+    @cached_property
+    def empty_dirs(self) -> frozenset[str]:
+        """The names of the volumes that are an emptyDir."""
+        return frozenset(volume.name for volume in self.spec.volumes if volume.empty_dir is not None)
+
+    @cached_property
+    def written_volumes(self) -> frozenset[str]:
+        """The names of the volumes whose content the kubelet writes: of ConfigMaps, Secrets and projections."""
+        return frozenset(
+            volume.name
+            for volume in self.spec.volumes
+            if volume.config_map or volume.secret or volume.projected or volume.downward_api
+        )
+
+    @property
+    def is_windows(self) -> bool:
+        """Whether the pods run on Windows nodes."""
+        pod = self.spec.pod
+        return (pod.os is not None and pod.os.name == "windows") or (
+            pod.node_selector is not None and pod.node_selector.get("kubernetes.io/os") == "windows"
+        )
 
     @cached_property
     def listeners(self) -> tuple[Listener, ...]:
@@ -185,7 +219,7 @@ class ValidationContext:
         """The AppStack's Service unless it is disabled, and the further ones."""
         own = self.spec.service or DEFAULT_SERVICE
         return (
-            *([ServiceView("spec.service", self.stack.metadata.name, own)] if own.enabled else []),
+            *([ServiceView("spec.service", self.stack.service_name, own)] if own.enabled else []),
             *(ServiceView(f"spec.services[{index}]", each.name, each) for index, each in enumerate(self.spec.services)),
         )
 
@@ -196,7 +230,12 @@ class ValidationContext:
 
     @cached_property
     def has_service(self) -> bool:
-        """Whether the AppStack's own Service exposes the pods: it is enabled, and it has a port."""
+        """Whether the AppStack's own Service exposes the pods: it is enabled, and it has a port or is headless."""
+        return self.has_service_ports or (self.spec.service or DEFAULT_SERVICE).is_headless
+
+    @cached_property
+    def has_service_ports(self) -> bool:
+        """Whether the AppStack's own Service exposes the pods and has a port."""
         service = self.spec.service or DEFAULT_SERVICE
         return service.enabled and bool(service.ports or self.spec.has_default_ports)
 

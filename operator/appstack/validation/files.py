@@ -20,24 +20,20 @@ _LIKELY_MEANT_OCTAL: Final = (400, 440, 444)
 """Decimal modes written without the leading 0. Others that are common in octal, such as 644, are out of range."""
 
 
-def _located(context: ValidationContext) -> list[tuple[str, File]]:
-    return [(f"spec.files[{index}]", file) for index, file in enumerate(context.spec.files)]
-
-
 def containers_and_duplicates(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each file of an unknown container, and for each path that a container has twice."""
-    names = dict.fromkeys(container.name for container in context.containers)
-    hint = available_hint(names, if_none="")
-    for field, file in _located(context):
-        if file.container not in names:
+    roles = dict.fromkeys(container.role for container in context.containers)
+    hint = available_hint(roles, if_none="")
+    for field, file in context.files:
+        if file.container not in roles:
             yield ValidationIssue(f"{field}.container", f"there is no container {file.container!r}", hint)
-    located = [(f"{field}.path", (file.container, file.path)) for field, file in _located(context)]
+    located = [(f"{field}.path", (file.container, file.path)) for field, file in context.files]
     yield from duplicate_issues(located, key=tuple, describe=lambda key: f"the file {key[1]!r} of {key[0]}")
 
 
 def paths(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each path that is a directory, is not normalized, or contains a colon."""
-    for field, file in _located(context):
+    for field, file in context.files:
         normalized = f"/{'/'.join(path_segments(file.path))}"
         if file.path.endswith("/"):
             yield ValidationIssue(f"{field}.path", f"{file.path!r} is a directory", "append the name of the file")
@@ -50,7 +46,7 @@ def paths(context: ValidationContext) -> Iterator[ValidationIssue]:
 
 def sources(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each file without exactly one source, and for each source that is incomplete or invalid."""
-    for field, file in _located(context):
+    for field, file in context.files:
         written = [name for name, attribute in _SOURCES.items() if getattr(file, attribute) is not None]
         if len(written) != 1:
             message = f"has several sources: {', '.join(written)}" if written else "has no source"
@@ -95,7 +91,7 @@ def total_size(context: ValidationContext) -> Iterator[ValidationIssue]:
 
 def octal_modes(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield a warning for each decimal mode that looks octal: 440 is 0670."""
-    for field, file in _located(context):
+    for field, file in context.files:
         if file.mode in _LIKELY_MEANT_OCTAL:
             message = f"{file.mode} is a decimal number, {file.mode:04o} in octal"
             yield ValidationIssue(f"{field}.mode", message, f"write 0{file.mode} for the octal mode", Severity.WARNING)
@@ -107,13 +103,13 @@ def readable_modes(context: ValidationContext) -> Iterator[ValidationIssue]:
     if security and security.fs_group is not None:
         return
     paths: dict[str, set[str]] = {}
-    for file in context.spec.files:
+    for _, file in context.files:
         paths.setdefault(file.container, set()).add(file.path)
     readers = [container for container in context.containers if _runs_as_non_root(context, container)]
-    for field, file in _located(context):
+    for field, file in context.files:
         if file.mode & _READABLE_BY_OTHERS:
             continue
-        reader = next((each for each in readers if _mounts_file(each, file, paths.get(each.name, ()))), None)
+        reader = next((each for each in readers if _mounts_file(each, file, paths.get(each.role, ()))), None)
         if reader is not None:
             message = (
                 f"{reader.field} cannot read the file: it does not run as root, the owner, and {file.mode:04o} "
@@ -125,7 +121,7 @@ def readable_modes(context: ValidationContext) -> Iterator[ValidationIssue]:
 
 def _mounts_file(container: ContainerView, file: File, own_paths: Collection[str]) -> bool:
     """Return whether a container mounts a file: its own, or one of the backend at a path where it has none."""
-    if file.container == container.name:
+    if file.container == container.role:
         return True
     return container.inherits_backend and file.container == BACKEND and file.path not in own_paths
 

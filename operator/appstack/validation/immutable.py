@@ -50,7 +50,7 @@ def _services(stack: AppStack) -> Iterator[tuple[str, str, Service | FurtherServ
     """Yield the field, the name and the spec of each Service that is not disabled."""
     own = stack.spec.service or DEFAULT_SERVICE
     if own.enabled:
-        yield "spec.service", stack.metadata.name, own
+        yield "spec.service", stack.service_name, own
     for index, further in enumerate(stack.spec.services):
         yield f"spec.services[{index}]", further.name, further
 
@@ -144,4 +144,6 @@ def _stateful_set(stack: AppStack, stateful_set: Child) -> Iterator[ValidationIs
             f"the StatefulSet cannot change its headless Service from {current_name!r} to {service_name!r}: "
             "its serviceName is immutable"
         )
-        yield ValidationIssue("spec.service.clusterIP", message, hint)
+        is_set = options is not None and options.service_name
+        field = "spec.workload.statefulSet.serviceName" if is_set else "spec.service"
+        yield ValidationIssue(field, message, hint)

@@ -61,6 +61,18 @@ def job(context: ValidationContext) -> Iterator[ValidationIssue]:
         yield ValidationIssue(f"{_JOB}.parallelism", "0 starts no pod", hint, Severity.WARNING)
 
 
+def ordinary_sidecars(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield a warning for each ordinary container beside the backend of pods that run to completion."""
+    kind = context.spec.workload.kind
+    if kind == "Pod" and context.spec.pod.restart_policy in (None, "Always"):
+        return
+    for index, sidecar in enumerate(context.spec.sidecars):
+        if not sidecar.native:
+            message = f"the {kind} completes only when this container ends, too"
+            hint = "remove native: false to end it with the backend"
+            yield ValidationIssue(f"spec.sidecars[{index}].native", message, hint, Severity.WARNING)
+
+
 def cron_job(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for a missing or invalid schedule, time zone or concurrency policy."""
     options = context.spec.workload.cron_job

@@ -115,6 +115,9 @@ _NO_SCALING: Final[Mapping[WorkloadKindName, UnsupportedReason]] = {
     ),
     "Pod": UnsupportedReason("a Pod cannot be scaled", "remove the field, or set kind: Deployment"),
 }
+_NO_WORKLOAD_METADATA: Final = _unsupported_on(
+    ("Pod",), "the metadata of a {kind} is that of its pod", "write spec.pod.metadata"
+)
 _NO_DISRUPTION_BUDGET: Final[Mapping[WorkloadKindName, UnsupportedReason]] = {
     "DaemonSet": UnsupportedReason(
         "a drain does not evict the pods of a DaemonSet, so a budget protects nothing",
@@ -127,18 +130,6 @@ _NO_DISRUPTION_BUDGET: Final[Mapping[WorkloadKindName, UnsupportedReason]] = {
     ),
     "Pod": UnsupportedReason(
         "a budget of a single pod would only block the drain of its node", "remove the field, or set kind: Deployment"
-    ),
-}
-_REMOVE_NATIVE: Final = "remove native: false; a native sidecar ends with the backend"
-_NO_ORDINARY_SIDECAR: Final[Mapping[WorkloadKindName, UnsupportedReason]] = {
-    **_unsupported_on(
-        _RUN_TO_COMPLETION, "an ordinary container would keep the {kind} from completing", _REMOVE_NATIVE
-    ),
-    **_unsupported_on(
-        ("Pod",),
-        "an ordinary container would keep the pod from completing",
-        _REMOVE_NATIVE,
-        *("spec.pod.restartPolicy: OnFailure", "spec.pod.restartPolicy: Never"),
     ),
 }
 _RESTARTED: Final = _unsupported_on(_LONG_RUNNING, "the pods of a {kind} are always restarted", _REMOVE)
@@ -164,6 +155,7 @@ _FIXED_SUBDOMAIN: Final = _unsupported_on(
 
 SUPPORT_TABLE: Final[tuple[FieldSupport, ...]] = (
     *_workload_options(),
+    FieldSupport("workload.metadata", unsupported_on=_NO_WORKLOAD_METADATA),
     FieldSupport("replicas", unsupported_on=_NO_SCALING),
     FieldSupport("autoscaling", unsupported_on=_NO_SCALING),
     FieldSupport("podDisruptionBudget", unsupported_on=_NO_DISRUPTION_BUDGET),
@@ -174,7 +166,7 @@ SUPPORT_TABLE: Final[tuple[FieldSupport, ...]] = (
     ),
     FieldSupport("sidecars[].role", "Adapter"),
     FieldSupport("sidecars[].role", "Ambassador"),
-    FieldSupport("sidecars[].native", value=False, unsupported_on=_NO_ORDINARY_SIDECAR),
+    FieldSupport("sidecars[].native", value=False),
     *_supported_everywhere("files[].content", "files[].base64", "files[].valueFrom"),
     *_supported_everywhere("volumes[].emptyDir", "volumes[].hostPath", "volumes[].nodeCache", "volumes[].claim"),
     FieldSupport("volumes[].claim.perReplica", value=True, unsupported_on=_NO_CLAIM_PER_REPLICA),

@@ -21,22 +21,18 @@ _NOT_CHECKED_HERE: Final = _MAY_BE_NEGATIVE | _CHECKED_ELSEWHERE
 
 
 def labels_and_annotations(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield an issue for each key that is reserved or invalid, and for each value that is invalid or AppStack's."""
-    own_labels = meta.labels(context.stack.metadata.name)
+    """Yield an issue for each key that is reserved or invalid, and for each value that is invalid."""
     for path, metadata in context.field_values:
         if not isinstance(metadata, ObjectMetadata):
             continue
         for key, value in (metadata.labels or {}).items():
             field = f"{path}.labels[{key}]"
             yield from _key_issues(field, key)
-            if key in own_labels and not _is_reserved(key) and value != own_labels[key]:
-                message = f"AppStack sets this label to {own_labels[key]!r}"
-                yield ValidationIssue(field, message, "remove the label, or choose another key")
             if value and not _NAME.fullmatch(value):
                 hint = "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends"
                 yield ValidationIssue(field, f"{value!r} is not a valid label value", hint)
         for key in metadata.annotations or {}:
-            yield from _key_issues(f"{path}.annotations[{key}]", key)
+            yield from _key_issues(f"{path}.annotations[{key}]", key.lower())  # as Kubernetes does
 
 
 def _key_issues(field: str, key: str) -> Iterator[ValidationIssue]:

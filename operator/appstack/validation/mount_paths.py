@@ -1,25 +1,24 @@
-"""Checks of mount paths in containers: overlaps, invalid paths, and volumes that do not exist."""
+"""Checks of mount paths in containers: overlaps that no container can start with, invalid paths, unknown volumes.
+
+Mounts may nest: the container runtime sorts them by depth, and the kubelet creates the mount points in the volumes that
+it writes itself, such as that of a ConfigMap.
+"""
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
 from appstack.api.containers import BACKEND, Proxy
-from appstack.errors import ValidationIssue
-from appstack.render.paths import NGINX_CONF, NGINX_DIR, NGINX_WRITABLE, STATIC_ROOT, TOKEN_PATH
+from appstack.errors import Severity, ValidationIssue
+from appstack.render.paths import NGINX_CONF, NGINX_DIR, NGINX_WRITABLE, STATIC_ROOT
 from appstack.validation.context import ContainerView, ValidationContext
 from appstack.validation.issues import available_hint
 
-_TOKEN: Final = "the ServiceAccount token"
-_APPSTACK: Final = "a mount that AppStack adds for nginx"
-_HINTS: Final = {
-    _TOKEN: "choose another path, or set spec.pod.automountServiceAccountToken: false",
-    _APPSTACK: "choose another path",
-}
+_OTHER_PATH: Final = "choose another path"
 
 
 @dataclass(frozen=True)
@@ -27,50 +26,40 @@ class MountPoint:
     """A path in a container at which a volume, a file or a device is mounted."""
 
     path: str
-    source: str  # the field that declares it, or the built-in mount
+    source: str  # the field that declares it
+    is_file: bool = False  # an entry of spec.files
+    volume: str = ""
+    read_only: bool = False
 
     @cached_property
     def key(self) -> str:
-        """The sort key of the path."""
+        """The normalized path with a slash at its end."""
         return path_key(self.path)
 
 
-class _DisjointPaths:
-    """Mount points of which none is at, inside or around another one, sorted by key.
+@dataclass(frozen=True)
+class _Mounted:
+    """The mount points of a container by key, and those that it inherits and does not replace."""
 
-    All paths inside a directory are neighbours in this order, so a lookup is a binary search. The total cost is that
-    of sorting strings, however deep the paths are.
-    """
+    own: dict[str, MountPoint] = field(default_factory=dict)
+    inherited: Mapping[str, MountPoint] = field(default_factory=dict)
+    replaced: frozenset[tuple[str, bool]] = frozenset()  # a mount replaces an inherited mount, and a file a file
 
-    def __init__(self, mount_points: Iterable[MountPoint] = ()) -> None:
-        self._added: list[MountPoint] = []  # in the order of their addition
-        self._keys: list[str] = []  # sorted
-        self._ranks: list[int] = []  # the index in `_added`, for each key
-        for mount_point in mount_points:
-            self.add(mount_point)
+    def at(self, key: str) -> MountPoint | None:
+        """Return the mount point with a key."""
+        inherited = self.inherited.get(key)
+        if inherited is not None and (inherited.path, inherited.is_file) in self.replaced:
+            inherited = None
+        return self.own.get(key) or inherited
 
-    def add(self, mount_point: MountPoint) -> MountPoint | None:
-        """Add a mount point; if one at, inside or around the same path exists, return that one instead."""
-        conflicting = self.conflicting(mount_point)
-        if conflicting is None:
-            position = bisect_left(self._keys, mount_point.key)
-            self._keys.insert(position, mount_point.key)
-            self._ranks.insert(position, len(self._added))
-            self._added.append(mount_point)
-        return conflicting
-
-    def conflicting(self, mount_point: MountPoint, *, replaced: Set[str] = frozenset()) -> MountPoint | None:
-        """Return the first mount point at, inside or around the same path, except those at a replaced path."""
-        key = mount_point.key
-        start = bisect_left(self._keys, key)
-        if start and key.startswith(self._keys[start - 1]):  # around: the only one, as all are disjoint
-            start, end = start - 1, start
-        else:
-            end = bisect_right(self._keys, key, lo=start, key=lambda other: other[: len(key)])
-        ranks = self._ranks[start:end]
-        if replaced:
-            ranks = [rank for rank in ranks if self._added[rank].path not in replaced]
-        return self._added[min(ranks)] if ranks else None
+    def around(self, key: str) -> MountPoint | None:
+        """Return the innermost mount point around a key."""
+        end = key.rfind("/", 0, len(key) - 1)
+        while end >= 0:
+            if found := self.at(key[: end + 1]):
+                return found
+            end = key.rfind("/", 0, end)
+        return None
 
 
 def path_segments(path: str) -> tuple[str, ...]:
@@ -90,50 +79,77 @@ def path_key(path: str) -> str:
 
 
 def overlaps(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield an issue for each mount of a container at the same path as another, inside it or around it."""
+    """Yield an issue for each mount of a container at the path of another one, and for each that cannot be nested."""
     files: dict[str, list[MountPoint]] = {}
-    for index, file in enumerate(context.spec.files):
-        files.setdefault(file.container, []).append(MountPoint(file.path, f"spec.files[{index}].path"))
-    backend_built_in = _DisjointPaths(_built_in(context, context.backend))
-    inherited_mounts = _inherited(_mounts(context.backend), backend_built_in)
-    inherited_files = _inherited(files.get(BACKEND, ()), backend_built_in, inherited_mounts)
+    for source, file in context.files:
+        files.setdefault(file.container, []).append(MountPoint(file.path, f"{source}.path", is_file=True))
+    inherited: dict[str, MountPoint] = {}
+    for each in (*_mounts(context.backend), *files.get(BACKEND, ())):
+        inherited.setdefault(each.key, replace(each, source=f"the inherited {each.source}"))
+    file_keys = sorted(key for key, each in inherited.items() if each.is_file)
     for container in context.containers:
-        own_mounts, own_files = _mounts(container), files.get(container.name, [])
-        others = [(_DisjointPaths(_built_in(context, container)), frozenset[str]())]
+        own_mounts, own_files = _mounts(container), files.get(container.role, [])
+        mounted = _Mounted()
         if container.inherits_backend:
-            others.append((inherited_mounts, frozenset(mount.path for mount in own_mounts)))
-            others.append((inherited_files, frozenset(file.path for file in own_files)))
-        mounted = _DisjointPaths()
-        for mount_point in (*own_mounts, *_devices(container), *own_files):
-            conflicts = (paths.conflicting(mount_point, replaced=replaced) for paths, replaced in others)
-            conflicting = next(filter(None, conflicts), None) or mounted.add(mount_point)
-            if conflicting:
-                yield _overlap_issue(mount_point, conflicting)
+            replaced = frozenset((each.path, each.is_file) for each in (*own_mounts, *own_files))
+            mounted = _Mounted(inherited=inherited, replaced=replaced)
+        for each in (*own_mounts, *_devices(container), *own_files):
+            if not isinstance(container.spec, Proxy) or not _covers_nginx(container.spec, each):
+                yield from _same_path(mounted, each)
+            else:
+                message = f"{each.path!r} overlaps a mount that AppStack adds for nginx"
+                yield ValidationIssue(each.source, message, _OTHER_PATH)
+            mounted.own.setdefault(each.key, each)
+        yield from _nesting(context, mounted, file_keys if container.inherits_backend else ())
 
 
-def _overlap_issue(mount_point: MountPoint, conflicting: MountPoint) -> ValidationIssue:
-    if mount_point.key == conflicting.key:
-        message = f"{mount_point.path!r} is already used by {conflicting.source}"
-    elif mount_point.key.startswith(conflicting.key):
-        message = f"{mount_point.path!r} is inside {conflicting.path!r} of {conflicting.source}"
-    else:
-        message = f"{mount_point.path!r} would hide {conflicting.path!r} of {conflicting.source}"
-    return ValidationIssue(
-        mount_point.source, message, _HINTS.get(conflicting.source, "choose paths that do not overlap")
+def _same_path(mounted: _Mounted, each: MountPoint) -> Iterator[ValidationIssue]:
+    if same := mounted.at(each.key):
+        yield ValidationIssue(each.source, f"{each.path!r} is already used by {same.source}", _OTHER_PATH)
+
+
+def _nesting(
+    context: ValidationContext, mounted: _Mounted, inherited_file_keys: Sequence[str]
+) -> Iterator[ValidationIssue]:
+    """Yield an issue for each mount point that cannot be created in the mount around it."""
+    for key, each in mounted.own.items():
+        outer = mounted.around(key)
+        if outer is not None:
+            inside = f"{each.path!r} is inside {outer.path!r} of {outer.source}"
+            if outer.is_file:
+                yield ValidationIssue(each.source, f"{inside}, which is a file", _OTHER_PATH)
+            elif each.is_file and outer.volume in context.written_volumes:
+                yield _file_in_written_volume(each.source, inside)
+            elif outer.read_only and outer.volume in context.empty_dirs:
+                message = f"{inside}, a read-only emptyDir, where the mount point cannot be created"
+                hint = "remove readOnly, or create the mount point in an init container"
+                yield ValidationIssue(each.source, message, hint, Severity.WARNING)
+        if each.volume in context.written_volumes:
+            index = bisect_left(inherited_file_keys, key)
+            inner = mounted.inherited[inherited_file_keys[index]] if index < len(inherited_file_keys) else None
+            if inner is not None and inner.key.startswith(key) and mounted.around(inner.key) is each:
+                yield _file_in_written_volume(each.source, f"{inner.path!r} of {inner.source} is inside {each.path!r}")
+
+
+def _file_in_written_volume(source: str, inside: str) -> ValidationIssue:
+    message = f"{inside}: in a volume that the kubelet writes, a file cannot be mounted"
+    return ValidationIssue(source, message, "choose a path outside, or add the file to the volume")
+
+
+def _covers_nginx(proxy: Proxy, mount_point: MountPoint) -> bool:
+    """Return whether a mount is at or around a mount that AppStack adds for nginx, or inside one with its files."""
+    closed = (NGINX_CONF, NGINX_DIR, *([STATIC_ROOT] if proxy.static else []))
+    key = mount_point.key
+    return any(path_key(path).startswith(key) for path in (*closed, *NGINX_WRITABLE)) or any(
+        key.startswith(path_key(path)) for path in closed
     )
 
 
-def _built_in(context: ValidationContext, container: ContainerView) -> Iterator[MountPoint]:
-    """Yield the mount points that Kubernetes and AppStack add to a container."""
-    if context.spec.pod.automount_service_account_token is not False:
-        yield MountPoint(TOKEN_PATH, source=_TOKEN)
-    if isinstance(container.spec, Proxy):
-        for path in (NGINX_CONF, NGINX_DIR, *NGINX_WRITABLE, *([STATIC_ROOT] if container.spec.static else [])):
-            yield MountPoint(path, source=_APPSTACK)
-
-
 def _mounts(container: ContainerView) -> list[MountPoint]:
-    return [MountPoint(mount.path, source=f"{mount.field}.mountPath") for mount in container.own_mounts]
+    return [
+        MountPoint(mount.path, f"{mount.field}.mountPath", volume=mount.volume, read_only=mount.read_only)
+        for mount in container.own_mounts
+    ]
 
 
 def _devices(container: ContainerView) -> list[MountPoint]:
@@ -143,26 +159,27 @@ def _devices(container: ContainerView) -> list[MountPoint]:
     ]
 
 
-def _inherited(mount_points: Iterable[MountPoint], *others: _DisjointPaths) -> _DisjointPaths:
-    """Return the mount points of the backend that containers inherit, without those that overlap in the backend."""
-    named = (MountPoint(each.path, source=f"the inherited {each.source}") for each in mount_points)
-    return _DisjointPaths(each for each in named if not any(other.conflicting(each) for other in others))
-
-
 def paths(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each mountPath, subPath and subPathExpr that Kubernetes rejects."""
     for container in context.containers:
         for index, mount in enumerate(container.spec.volume_mounts or []):
             mount_field = f"{container.field}.volumeMounts[{index}]"
-            if mount.mount_path in ("", "/") or ":" in mount.mount_path:
-                message = f"{mount.mount_path!r} is not a valid mount path"
-                yield ValidationIssue(f"{mount_field}.mountPath", message, "use a directory other than /, without ':'")
+            yield from _mount_path_issues(context, f"{mount_field}.mountPath", mount.mount_path)
             if mount.sub_path and mount.sub_path_expr:
                 yield ValidationIssue(
                     f"{mount_field}.subPathExpr", "cannot be combined with subPath", "remove one of the two"
                 )
             for name, value in (("subPath", mount.sub_path), ("subPathExpr", mount.sub_path_expr)):
                 yield from sub_path_issues(f"{mount_field}.{name}", value)
+
+
+def _mount_path_issues(context: ValidationContext, field: str, path: str) -> Iterator[ValidationIssue]:
+    if path in ("", "/"):
+        yield ValidationIssue(field, f"{path!r} is not a valid mount path", "use a directory other than /")
+    elif ":" in path and not context.is_windows:
+        message = f"{path!r} contains ':', which Kubernetes documents as not allowed"
+        hint = "use a path without ':', or set spec.pod.os.name: windows"
+        yield ValidationIssue(field, message, hint, Severity.WARNING)
 
 
 def sub_path_issues(field: str, value: str | None) -> Iterator[ValidationIssue]:

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from appstack.api.kube import IPBlock
+from appstack.api.network import NetworkPolicy
 from appstack.errors import Severity, ValidationIssue
 from appstack.validation.context import ValidationContext
 from appstack.validation.issues import duplicate_issues
@@ -22,9 +23,10 @@ def routed_service(context: ValidationContext) -> Iterator[ValidationIssue]:
         if route is None:
             continue
         protocol = _first_protocol(context)
-        if not context.has_service:
+        if not context.has_service_ports:
             hint = "declare spec.backend.ports, and do not disable spec.service"
-            yield ValidationIssue(f"spec.{name}", "routes to the Service of the AppStack, and there is none", hint)
+            message = "routes to a port of the Service of the AppStack, and there is none"
+            yield ValidationIssue(f"spec.{name}", message, hint)
         elif protocol != "TCP":
             message = f"routes to the first port of the Service, which uses {protocol} instead of TCP"
             yield ValidationIssue(f"spec.{name}", message, "put the HTTP port first")
@@ -81,12 +83,40 @@ def network_policy(context: ValidationContext) -> Iterator[ValidationIssue]:
     if context.spec.pod.host_network:
         message = "has no effect with spec.pod.hostNetwork: the pod has the address of the node"
         yield ValidationIssue("spec.networkPolicy", message, "remove spec.pod.hostNetwork, or the NetworkPolicy")
-    elif not (context.is_exposed or context.has_headless_service or context.uses_host_port):
+    elif policy.allows_default_ingress and not _has_open_ports(context):
         message = "allows no ingress: no Service exposes the pods"
         hint = "declare spec.backend.ports, or keep the policy if it is to deny all ingress"
         yield ValidationIssue("spec.networkPolicy", message, hint, Severity.WARNING)
-    for index, peer in enumerate(policy.from_):
-        field = f"spec.networkPolicy.from[{index}]"
+    for name, value in (("from", policy.from_), ("ingress", policy.ingress)):
+        if value and "Ingress" not in policy.types:
+            message = "has no effect: policyTypes does not name Ingress"
+            yield ValidationIssue(f"spec.networkPolicy.{name}", message, "add Ingress, or remove the field")
+    if policy.egress is not None and "Egress" not in policy.types:
+        message = "has no effect: policyTypes does not name Egress"
+        yield ValidationIssue("spec.networkPolicy.egress", message, "add Egress, or remove the field")
+    if "Ingress" in policy.types and policy.ingress is None and not (policy.allows_default_ingress or policy.from_):
+        message = "allows no ingress: Kubernetes admits none to a policy of this type without rules"
+        hint = "write ingress or from, or remove policyTypes to admit the ports of the Service"
+        yield ValidationIssue("spec.networkPolicy.policyTypes", message, hint, Severity.WARNING)
+    if policy.from_ and policy.ingress is not None:
+        message = "cannot be combined with ingress, whose rules have their own peers"
+        yield ValidationIssue("spec.networkPolicy.from", message, "remove one of the two")
+    yield from _peers(policy)
+
+
+def _has_open_ports(context: ValidationContext) -> bool:
+    return context.is_exposed or context.has_headless_service or context.uses_host_port
+
+
+def _peers(policy: NetworkPolicy) -> Iterator[ValidationIssue]:
+    """Yield an issue for each invalid peer of the policy."""
+    peers = [(f"from[{index}]", peer) for index, peer in enumerate(policy.from_)]
+    for number, rule in enumerate(policy.ingress or ()):
+        peers += [(f"ingress[{number}].from[{index}]", peer) for index, peer in enumerate(rule.var_from or ())]
+    for number, egress in enumerate(policy.egress or ()):
+        peers += [(f"egress[{number}].to[{index}]", peer) for index, peer in enumerate(egress.to or ())]
+    for path, peer in peers:
+        field = f"spec.networkPolicy.{path}"
         has_selector = peer.pod_selector is not None or peer.namespace_selector is not None
         if peer.ip_block is None and not has_selector:
             hint = "set podSelector, namespaceSelector or ipBlock, or remove `from` to allow every peer"

@@ -81,7 +81,7 @@ def _health_server_dependent(context: ValidationContext, proxy: Proxy) -> str:
 
 def _missing_listen(proxy: Proxy, directives: Iterable[Directive]) -> Iterator[ValidationIssue]:
     """Yield a warning if no server is seen to listen on the port that the Service exposes."""
-    flat = list(_flatten(directives))
+    flat = list(flatten(directives))
     addresses = [each.args[0] for each in flat if each.name == "listen" and each.args]
     unread_files = [each for each in flat if each.name == "include" and not _is_known_include(each)]
     listens = any(address == str(proxy.port) or address.endswith(f":{proxy.port}") for address in addresses)
@@ -101,7 +101,7 @@ def _children(directives: Iterable[Directive], name: str) -> list[Directive]:
     return [inner for each in directives if each.name == name for inner in each.block or ()]
 
 
-def _flatten(directives: Iterable[Directive]) -> Iterator[Directive]:
+def flatten(directives: Iterable[Directive]) -> Iterator[Directive]:
     """Yield the directives and those of their blocks, in the order of the text."""
     pending = [iter(directives)]
     while pending:

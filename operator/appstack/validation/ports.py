@@ -8,7 +8,7 @@ from typing import Final
 
 from appstack.errors import Severity, ValidationIssue
 from appstack.k8s.metadata import RESERVED_PREFIX
-from appstack.validation.context import Listener, ValidationContext
+from appstack.validation.context import ContainerView, Listener, ValidationContext
 from appstack.validation.issues import reserved_name_issue
 
 _PORT_NAME: Final = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -46,16 +46,27 @@ def _port_name_issues(field: str, value: str | None) -> Iterator[ValidationIssue
         yield ValidationIssue(field, f"{value!r} is not a valid port name", hint)
 
 
+_NGINX: Final = frozenset({"spec.proxy.port", "spec.proxy.healthPort"})
+
+
 def conflicting_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield an issue for each port on which a container listens twice, or a second one at the same time."""
+    """Yield an issue for each port that a container declares twice, a warning where another container declares it.
+
+    Two containers may listen on different addresses of the pod. nginx listens on all of them.
+    """
     shared: dict[tuple[int, str], Listener] = {}
+    owner_of: dict[Listener, ContainerView] = {}
     for container in context.containers:
         used = {} if container.runs_to_completion else shared
         for listener in container.listeners:
+            owner_of[listener] = container
             first = used.setdefault((listener.number, listener.protocol), listener)
-            if first is not listener:
-                hint = "choose another number; the containers of a pod share their ports"
-                yield ValidationIssue(listener.field, f"{listener} is already used by {first.field}", hint)
+            if first is listener:
+                continue
+            hint = "choose another number; the containers of a pod share their ports"
+            works = owner_of[first] is not container and not {first.field, listener.field} & _NGINX
+            severity = Severity.WARNING if works else Severity.ERROR
+            yield ValidationIssue(listener.field, f"{listener} is already used by {first.field}", hint, severity)
 
 
 def host_ports(context: ValidationContext) -> Iterator[ValidationIssue]:

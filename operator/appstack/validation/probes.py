@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from appstack.api.containers import HTTPGet, LifecycleHandler, Probe, TCPSocket
-from appstack.errors import ValidationIssue
+from appstack.errors import Severity, ValidationIssue
 from appstack.validation.context import ContainerView, ValidationContext
 from appstack.validation.issues import available_hint
 from appstack.validation.ports import port_number_issues
@@ -93,7 +93,7 @@ def proxied_probes(context: ValidationContext) -> Iterator[ValidationIssue]:
 
 
 def ports(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield an issue for each probe and handler of a port that does not exist."""
+    """Yield an issue for each probe and handler of a port name that does not exist, a warning for such a number."""
     for site in _sites(context):
         if site.container.runs_to_completion:
             continue  # supports no probes, which the check of init containers reports
@@ -110,7 +110,7 @@ def _port_issues(
 ) -> Iterator[ValidationIssue]:
     listeners = site.container.listeners
     behind_proxy = site.container is context.backend and context.spec.proxy is not None
-    if not listeners and (action.port is None or behind_proxy):
+    if not listeners and action.port is None:
         hint = f"declare the port in {site.container.field}.ports"
         yield ValidationIssue(field, "the container declares no port", hint)
     elif isinstance(action.port, str):
@@ -123,11 +123,11 @@ def _port_issues(
 
 
 def _number_issues(context: ValidationContext, site: ProbeSite, field: str, port: int) -> Iterator[ValidationIssue]:
-    """Yield an issue if no container declares the port; a container without declared ports may listen on any."""
+    """Yield a warning if no container declares the port; a container without declared ports may listen on any."""
     yield from port_number_issues(field, port)
     if site.container.listeners and port not in context.tcp_ports:
         hint = available_hint(map(str, site.container.listeners), if_none="")
-        yield ValidationIssue(field, f"no container declares {port}/TCP", hint)
+        yield ValidationIssue(field, f"no container declares {port}/TCP", hint, Severity.WARNING)
 
 
 def probe_specific_fields(context: ValidationContext) -> Iterator[ValidationIssue]:

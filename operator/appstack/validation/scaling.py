@@ -94,8 +94,11 @@ def disruption_budget(context: ValidationContext) -> Iterator[ValidationIssue]:
     if budget.max_unavailable in (0, "0%"):
         yield _blocks_drains(f"{_BUDGET}.maxUnavailable", "no pod can ever be evicted")
     pods = context.spec.autoscaling.min_replicas or 1 if context.spec.autoscaling else context.spec.replicas
+    if pods is None:
+        pods = 1  # the default of Kubernetes
     if budget.min_available is not None and pods and _to_pods(budget.min_available, pods) >= pods:
-        yield _blocks_drains(f"{_BUDGET}.minAvailable", f"none of {pods} pods can ever be evicted")
+        message = "the only pod can never be evicted" if pods == 1 else f"none of {pods} pods can ever be evicted"
+        yield _blocks_drains(f"{_BUDGET}.minAvailable", message)
 
 
 def _to_pods(bound: int | str, pods: int) -> int:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from appstack.api.kube import ServicePort
-from appstack.api.service import DEFAULT_SERVICE, FurtherService
+from appstack.api.service import FurtherService
 from appstack.errors import Severity, ValidationIssue
 from appstack.validation.context import Listener, ValidationContext
 from appstack.validation.issues import available_hint, duplicate_issues
@@ -21,12 +21,11 @@ _DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 def service_without_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each Service without ports that needs one."""
     for service in context.services:
-        if service.spec.ports or service.spec.external_name:
+        if service.spec.ports or service.spec.external_name or service.spec.cluster_ip == "None":
             continue
         if isinstance(service.spec, FurtherService):
-            if service.spec.cluster_ip != "None":
-                message = "is required, except of a headless Service (clusterIP: None)"
-                yield ValidationIssue(f"{service.field}.ports", message, "list the ports of the Service")
+            message = "is required, except of a headless Service (clusterIP: None)"
+            yield ValidationIssue(f"{service.field}.ports", message, "list the ports of the Service")
         elif context.spec.service is not None and not context.spec.has_default_ports:
             message = "exposes nothing: the backend declares no port, and there is no proxy"
             hint = "declare spec.backend.ports, or set spec.service.enabled: false"
@@ -35,8 +34,9 @@ def service_without_ports(context: ValidationContext) -> Iterator[ValidationIssu
 
 def leading_digits(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield a warning for each name of a Service with a leading digit, which only recent Kubernetes accepts."""
-    own = "metadata.name", context.stack.metadata.name, "rename the AppStack, or set spec.service.enabled: false"
-    named = [own] if context.has_service else []
+    is_named = context.spec.service is not None and context.spec.service.name
+    own_field, own_hint = ("spec.service.name", "rename it") if is_named else ("metadata.name", "set spec.service.name")
+    named = [(own_field, context.stack.service_name, own_hint)] if context.has_service else []
     named += ((f"spec.services[{i}].name", each.name, "rename it") for i, each in enumerate(context.spec.services))
     for field, name, hint in named:
         if name[0].isdecimal():
@@ -48,10 +48,8 @@ def further_service_names(context: ValidationContext) -> Iterator[ValidationIssu
     """Yield an issue for each name in `spec.services` that another Service of the AppStack has."""
     stack, own = context.stack, context.spec.service
     taken: dict[str, str] = {}
-    if context.spec.workload.kind == "StatefulSet":
-        taken[stack.pod_service_name] = "the headless Service of the StatefulSet"
     if context.has_service or (own and own.enabled and own.external_name):
-        taken[stack.metadata.name] = "the AppStack's own Service"
+        taken[stack.service_name] = "the AppStack's own Service"
     for index, service in enumerate(context.spec.services):
         field = f"spec.services[{index}].name"
         if (other := taken.setdefault(service.name, field)) != field:
@@ -74,12 +72,6 @@ class _Targets:
     def numbers_and_names(self) -> frozenset[int | str]:
         """The values of `targetPort` that exist."""
         return frozenset((*(each.number for each in self.listeners), *(each.name for each in self.listeners)))
-
-    @cached_property
-    def has_default(self) -> bool:
-        """Whether a port without `targetPort` has a target: a port of the proxy's pod, else of the backend."""
-        proxy, backend = self.context.spec.proxy, self.context.backend.field
-        return any(proxy or each.field.startswith(backend) for each in self.listeners)
 
     @cached_property
     def hint(self) -> str:
@@ -113,17 +105,20 @@ def _ports(context: ValidationContext) -> Iterator[tuple[str, ServicePort]]:
 
 
 def _target_port(field: str, port: ServicePort, targets: _Targets) -> Iterator[ValidationIssue]:
+    """Yield an issue for a name that no container declares, and a warning for such a number: it may still listen."""
     proxy = targets.context.spec.proxy
-    if port.target_port is None:
-        if not targets.has_default:
-            message = f"{'the proxy' if proxy else 'the backend'} has no {targets.protocol} port"
-            yield ValidationIssue(field, message, targets.hint)
-    elif proxy is not None and (port.target_port, targets.protocol) == (proxy.health_port, "TCP"):
+    target_port = port.target_port
+    if target_port is None or target_port == "":
+        if proxy is not None and targets.protocol == "TCP":
+            return  # the proxy
+        target_port = port.port
+    if proxy is not None and (target_port, targets.protocol) == (proxy.health_port, "TCP"):
         message = "a Service cannot expose the health port, which is for the kubelet only"
         yield ValidationIssue(field, message, "choose another port")
-    elif port.target_port not in targets.numbers_and_names:
-        message = f"no container listens on {port.target_port}/{targets.protocol}"
-        yield ValidationIssue(field, message, targets.hint)
+    elif target_port not in targets.numbers_and_names:
+        message = f"no container declares {target_port}/{targets.protocol}"
+        severity = Severity.WARNING if isinstance(target_port, int) else Severity.ERROR
+        yield ValidationIssue(field, message, targets.hint, severity)
 
 
 def duplicate_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
@@ -136,24 +131,25 @@ def duplicate_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
 
 
 def unnamed_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield an issue for each unnamed port of a Service with several ports, its own or those of the backend."""
+    """Yield an issue for each unnamed port of a Service with several ports."""
     for service in context.services:
-        yield from _missing_names([(f"{field}.name", port.name) for field, port in service.ports])
-    if context.spec.proxy is None and (context.has_headless_service or _has_ports_of_backend(context)):
-        yield from _missing_names([(f"{field}.name", port.name) for field, port in context.backend.ports])
+        unnamed = [field for field, port in service.ports if not port.name]
+        for field in unnamed if len(service.spec.ports or ()) > 1 else ():
+            message = "is required: a Service with several ports needs a name for each"
+            yield ValidationIssue(f"{field}.name", message, "set a name")
 
 
-def _has_ports_of_backend(context: ValidationContext) -> bool:
-    service = context.spec.service or DEFAULT_SERVICE
-    return service.enabled and not service.ports
-
-
-def _missing_names(names: list[tuple[str, str | None]]) -> Iterator[ValidationIssue]:
-    for field, name in names:
-        if len(names) > 1 and not name:
-            yield ValidationIssue(
-                field, "is required: a Service with several ports needs a name for each", "set a name"
-            )
+def pod_service(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield a warning for a StatefulSet whose serviceName is that of a Service that is not headless."""
+    if context.spec.workload.kind != "StatefulSet":
+        return
+    name = context.stack.pod_service_name
+    for service in context.services:
+        is_rendered = service.field != "spec.service" or context.has_service
+        if service.name == name and is_rendered and service.spec.cluster_ip != "None":
+            message = f"gives the pods no DNS names: the Service {name!r} of {service.field} is not headless"
+            hint = f"set {service.field}.clusterIP: None, or another serviceName"
+            yield ValidationIssue("spec.workload.statefulSet.serviceName", message, hint, Severity.WARNING)
 
 
 def service_account(context: ValidationContext) -> Iterator[ValidationIssue]:
@@ -176,5 +172,6 @@ CHECKS: Final = (
     service_ports,
     duplicate_ports,
     unnamed_ports,
+    pod_service,
     service_account,
 )

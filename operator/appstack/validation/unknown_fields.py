@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from appstack.api.bounds import Schema
 from appstack.api.crd import root_schema
+from appstack.api.normalization import spec_schema
+from appstack.api.structural import OWN_BLOCK
 from appstack.errors import ValidationIssue, first_of_each_kind, more_issue
 
 _METADATA: Final[Schema] = {
@@ -55,11 +57,11 @@ class _Finding(NamedTuple):
 def unknown_fields(document: Mapping[str, Any]) -> tuple[ValidationIssue, ...]:
     """Return an issue for each field and enum value that the schema does not know, and for each maximum exceeded.
 
-    An empty block is reported, too: it is null, which the API server drops silently. Of each kind of issue, the first
-    are returned, and one that counts the rest.
+    An empty block of AppStack is reported, too: it is null, which the API server drops silently. Of each kind of
+    issue, the first are returned, and one that counts the rest.
     """
     root = root_schema()["properties"]
-    schema = {**root, "metadata": {"properties": _METADATA}, "status": {}}
+    schema = {**root, "metadata": {"properties": _METADATA}, "spec": spec_schema(), "status": {}}
     kept, omitted = first_of_each_kind(_object(document, schema, path=""), attrgetter("kind"))
     return (
         *(finding.issue() for finding in kept),
@@ -95,7 +97,7 @@ def _object(value: Mapping[Any, Any], properties: Schema, *, path: str) -> Itera
     for key, inner in value.items():
         if key not in properties:
             yield _Finding(f"{path}{key}", UNKNOWN_FIELD, unknown=str(key), known=properties)
-        elif inner is None and "properties" in properties[key]:
+        elif inner is None and OWN_BLOCK in properties[key]:
             yield _Finding(f"{path}{key}", "is empty and is ignored", hint=f"write {key}: {{}}, or remove it")
         else:
             yield from _value(inner, properties[key], path=f"{path}{key}")

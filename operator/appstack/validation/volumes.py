@@ -28,12 +28,12 @@ def names(context: ValidationContext) -> Iterator[ValidationIssue]:
 
 
 def sources(context: ValidationContext) -> Iterator[ValidationIssue]:
-    """Yield an issue for each volume without exactly one source, and the issues of the source itself."""
+    """Yield an issue for each volume with several sources, a warning for one without, and those of the source."""
     for field, volume in _located(context):
         written = volume.sources()
         if not written:
-            hint = "set one, for example emptyDir: {}, nodeCache: {} or claim: {resources: {requests: {storage: 1Gi}}}"
-            yield ValidationIssue(field, "has no source", hint)
+            hint = "write emptyDir: {}, or the source that is meant"
+            yield ValidationIssue(field, "has no source, so it is an emptyDir", hint, Severity.WARNING)
         elif len(written) > 1:
             yield ValidationIssue(field, f"has several sources: {', '.join(written)}", "keep one of them")
         else:
@@ -76,10 +76,12 @@ def _shared_claim(context: ValidationContext, field: str, *, single_pod: bool) -
         elif single_pod:
             message = f"only one of {pods} replicas can ever mount this claim"
         yield ValidationIssue(field, message, "use ReadWriteMany if the storage class supports it", Severity.WARNING)
-    elif single_pod and _rolls_with_surge(context):
+    elif _rolls_with_surge(context):
         message = (
             "in a rolling update the new pod waits for this claim, which the old pod holds until the new pod is ready"
         )
+        if not single_pod:
+            message = "in a rolling update a new pod on another node waits for this claim, which the old pod holds"
         yield ValidationIssue(
             field, message, "set spec.workload.deployment.strategy: {type: Recreate}", Severity.WARNING
         )
@@ -93,8 +95,10 @@ def _rolls_with_surge(context: ValidationContext) -> bool:
     """Return whether a rollout starts the new pod before the old one ends, the default of a Deployment."""
     workload = context.spec.workload
     strategy = workload.deployment.strategy if workload.deployment else None
-    customized = strategy is not None and (strategy.type == "Recreate" or strategy.rolling_update is not None)
-    return workload.kind == "Deployment" and not customized
+    rolling = strategy.rolling_update if strategy else None
+    stops_first = rolling is not None and rolling.max_unavailable not in (None, 0, "0%")
+    recreates = strategy is not None and strategy.type == "Recreate"
+    return workload.kind == "Deployment" and not (recreates or stops_first)
 
 
 def claims_per_replica(context: ValidationContext) -> Iterator[ValidationIssue]:
@@ -102,6 +106,10 @@ def claims_per_replica(context: ValidationContext) -> Iterator[ValidationIssue]:
     located = [(f"{field}.claim", volume.name, volume.claim) for field, volume in _located(context) if volume.claim]
     per_replica = [(field, name, claim) for field, name, claim in located if claim.per_replica]
     for field, _, claim in located:
+        if claim.per_replica is None and context.spec.workload.kind == "StatefulSet":
+            message = "must be written on a StatefulSet"
+            hint = "true: a claim for each replica, as volumeClaimTemplates; false: one claim that all replicas share"
+            yield ValidationIssue(f"{field}.perReplica", message, hint)
         if claim.retention_policy.when_scaled == "Delete" and not claim.per_replica:
             message = "Delete applies only to a claim per replica"
             hint = "remove the field, or set perReplica: true"

@@ -104,9 +104,9 @@ CHECKS_BY_KIND: Final[
     "Deployment": (_deployment,),
     "StatefulSet": (_stateful_set,),
     "DaemonSet": (_daemon_set,),
-    "Job": (jobs.job,),
-    "CronJob": (jobs.cron_job, jobs.job),
-    "Pod": (),
+    "Job": (jobs.job, jobs.ordinary_sidecars),
+    "CronJob": (jobs.cron_job, jobs.job, jobs.ordinary_sidecars),
+    "Pod": (jobs.ordinary_sidecars,),
 }
 """Every kind of workload has an entry, an empty one if it has no options to check."""
 
