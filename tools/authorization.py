@@ -58,7 +58,8 @@ SHARED_VALUES: Final = {
     "servicePorts": "@spec.?service.?ports.orValue([])",
     "hasService": (
         "@spec.?service.?enabled.orValue(true) && (has(@spec.proxy) || size(@backendPorts) > 0"
-        " || size(@servicePorts) > 0 || @spec.?service.?externalName.hasValue())"
+        " || size(@servicePorts) > 0 || @spec.?service.?externalName.hasValue()"
+        " || @spec.?service.?clusterIP.orValue('') == 'None')"
     ),
     "furtherServices": "@spec.?services.orValue([])",
     "firstServicePort": (
@@ -109,7 +110,15 @@ RULES: Final = (
     Rule(
         "Service",
         "service",
-        _one("@hasService || @kind == 'StatefulSet'", "@spec.?service", "has(@spec.proxy)", "@backendPorts", "@kind"),
+        _one(
+            "@hasService || @kind == 'StatefulSet'",
+            "@spec.?service",
+            "has(@spec.proxy)",
+            "@backendPorts",
+            "@kind",
+            "@spec.?workload.?statefulSet.?serviceName",
+            "@kind == 'StatefulSet' ? @furtherServices.map(s, s.name) : []",
+        ),
     ),
     Rule(
         "Service",
@@ -122,8 +131,14 @@ RULES: Final = (
         "serviceAccount",
         _one("has(@spec.serviceAccount) && @spec.serviceAccount.?create.orValue(true)", "@spec.serviceAccount"),
     ),
-    Rule("Ingress", "ingress", _one("has(@spec.ingress)", "@spec.ingress", "@firstServicePort")),
-    Rule("HTTPRoute", "httpRoute", _one("has(@spec.httpRoute)", "@spec.httpRoute", "@firstServicePort")),
+    Rule(
+        "Ingress", "ingress", _one("has(@spec.ingress)", "@spec.ingress", "@firstServicePort", "@spec.?service.?name")
+    ),
+    Rule(
+        "HTTPRoute",
+        "httpRoute",
+        _one("has(@spec.httpRoute)", "@spec.httpRoute", "@firstServicePort", "@spec.?service.?name"),
+    ),
     Rule("HorizontalPodAutoscaler", "autoscaling", _one("has(@spec.autoscaling)", "@spec.autoscaling", "@kind")),
     Rule(
         "PodDisruptionBudget",
@@ -153,6 +168,9 @@ PODS_CHANGE: Final = (
     " && !(f in variables.oldSpec && variables.spec[f] == variables.oldSpec[f]))"
     f" || variables.oldSpec.exists(f, !(f in {[*NOT_IN_PODS]}) && !(f in variables.spec))"
     f" || {_IS_EXPOSED} != {_WAS_EXPOSED}"  # pods behind a Service have a preStop delay
+    " || !(has(variables.spec.proxy) || variables.spec.?backend.?readinessProbe.hasValue())"  # its port is probed
+    " && (variables.servicePorts != variables.oldServicePorts"
+    " || variables.furtherServices != variables.oldFurtherServices)"
 )
 """CEL: whether the pods of the new spec differ from those of the old one."""
 

@@ -185,9 +185,10 @@ def test_configuration_of_the_proxy_is_a_config_map(protected: Namespace, users:
         ({"backend": {"image": "i"}, "proxy": {}}, True),
         ({"backend": {"image": "i"}, "service": {"ports": [{"port": 80}]}}, True),
         ({"backend": {"image": "i"}, "service": {"type": "ExternalName", "externalName": "example.com"}}, True),
+        ({"backend": {"image": "i"}, "service": {"clusterIP": "None"}}, True),
         ({"backend": {"image": "i"}, "workload": {"kind": "StatefulSet"}, "service": {"enabled": False}}, True),
     ],
-    ids=["no port", "backend port", "disabled", "proxy", "service port", "external name", "headless"],
+    ids=["no port", "backend port", "disabled", "proxy", "service port", "external name", "headless", "pod names"],
 )
 def test_service_right_is_needed_where_a_service_is_created(
     protected: Namespace, users: dict[str, User], spec: Manifest, is_needed: bool
@@ -212,6 +213,22 @@ def test_further_service_needs_the_right_and_changes_the_pods_of_an_unexposed_st
     assert update_denial(users["services"], protected, "unexposed", {"spec": further}) == expected
     pods = update_denial(users["pods"], protected, "unexposed", {"spec": further})
     assert pods == f'user "without-pods" may not create pods in namespace "{protected.name}" (spec)', "a preStop delay"
+
+
+def test_target_port_of_a_service_changes_the_readiness_of_the_pods(
+    protected: Namespace, users: dict[str, User]
+) -> None:
+    def stack(port: int, **backend: Any) -> Manifest:
+        spec = {"backend": {"image": "i", **backend}, "service": {"ports": [{"port": 80, "targetPort": port}]}}
+        return appstack("probed") | {"spec": spec}
+
+    protected.create(stack(80))
+    checked = {"readinessProbe": {"exec": {"command": ["ready"]}}}
+
+    expected = f'user "without-pods" may not create pods in namespace "{protected.name}" (spec)'
+    assert update_denial(users["pods"], protected, "probed", stack(81)) == expected
+    protected.edit_stack("probed", backend={"image": "i", **checked})
+    assert update_denial(users["pods"], protected, "probed", stack(81, **checked)) == ""
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.parent.name)

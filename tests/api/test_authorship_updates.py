@@ -62,6 +62,7 @@ UPDATES: dict[str, tuple[Manifest, set[str]]] = {
         {"services": [{"name": "lb", "type": "LoadBalancer", "ports": [{"port": 81}]}]},
         {"networkpolicies"},
     ),
+    "service name": ({"service": {"name": "other"}}, set()),
     "ingress host": ({"ingress": {"hosts": ["other.example.com"]}}, set()),
     "ingress without hosts": ({"ingress": {"hosts": []}}, set()),
     "ingress class": ({"ingress": {"ingressClassName": "public"}}, set()),
@@ -77,6 +78,7 @@ UPDATES: dict[str, tuple[Manifest, set[str]]] = {
     "init container": ({"initContainers": [{"name": "init", "image": "i"}]}, set()),
     "host namespace": ({"pod": {"hostPID": True}}, set()),
     "pod label": ({"pod": {"metadata": {"labels": {"a": "b"}}}}, set()),
+    "workload label": ({"workload": {"metadata": {"labels": {"a": "b"}}}}, {"pods"}),
     "strategy": ({"workload": {"deployment": {"minReadySeconds": 5}}}, set()),
     "kind": ({"workload": {"kind": "StatefulSet"}}, {"networkpolicies"}),
 }

@@ -99,14 +99,12 @@ def test_object_without_fields_accepts_none_from_any_client(namespace: Namespace
 
 MERGED = [
     ("env", ["backend", "env"], {"name": "A", "value": "1"}, {"name": "B", "value": "2"}),
-    ("ports", ["backend", "ports"], {"containerPort": 1}, {"containerPort": 1, "protocol": "UDP"}),
     ("mounts", ["backend", "volumeMounts"], {"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/b"}),
     ("sidecars", ["sidecars"], {"name": "a", "image": "s"}, {"name": "b", "image": "s"}),
     ("inits", ["initContainers"], {"name": "a", "image": "s"}, {"name": "b", "image": "s"}),
     ("volumes", ["volumes"], {"name": "a", "emptyDir": {}}, {"name": "b", "nodeCache": {}}),
     ("static", ["proxy", "static"], {"path": "/a/", "from": "/a"}, {"path": "/b/", "from": "/b"}),
-    ("files", ["files"], {"path": "/a", "content": ""}, {"path": "/a", "content": "", "container": "proxy"}),
-    ("services", ["service", "ports"], {"port": 80}, {"port": 443}),
+    ("services", ["services"], {"name": "a", "clusterIP": "None"}, {"name": "b", "clusterIP": "None"}),
 ]
 
 
@@ -135,26 +133,6 @@ def test_two_entries_with_one_key_are_refused(namespace: Namespace) -> None:
     volume = {"name": "a", "emptyDir": {}}
     with pytest.raises(ApiError, match="Duplicate value"):
         namespace.create_stack("twice", volumes=[volume, volume])
-
-
-def test_api_server_adds_only_the_keys_of_lists_to_a_spec(namespace: Namespace) -> None:
-    for example in EXAMPLES:
-        for document in yaml.safe_load_all(example.read_text()):
-            if document["kind"] == "AppStack":
-                stored = namespace.create(document)["spec"]
-                defaults = {"protocol": "TCP", "container": "backend"}
-                assert _without_defaults(stored, document["spec"], defaults) == document["spec"]
-
-
-def _without_defaults(stored: Any, written: Any, defaults: dict[str, str]) -> Any:
-    """Return a stored value without the defaulted fields that the written value does not have."""
-    if isinstance(stored, list):
-        return [_without_defaults(*pair, defaults) for pair in zip(stored, written, strict=True)]
-    if not isinstance(stored, dict):
-        return stored
-    added = {key for key, value in defaults.items() if stored.get(key) == value and key not in written}
-    kept = {key: value for key, value in stored.items() if key not in added}
-    return {key: _without_defaults(value, written.get(key), defaults) for key, value in kept.items()}
 
 
 def test_quantity_is_accepted_as_kubernetes_accepts_it(namespace: Namespace) -> None:

@@ -50,12 +50,8 @@ def list_type(path: str) -> tuple[str, list[str]]:
         ("spec.sidecars", ["name"]),
         ("spec.volumes", ["name"]),
         ("spec.proxy.static", ["path"]),
-        ("spec.files", ["container", "path"]),
         ("spec.backend.env", ["name"]),
-        ("spec.backend.ports", ["containerPort", "protocol"]),
         ("spec.sidecars[].volumeMounts", ["mountPath"]),
-        ("spec.pod.imagePullSecrets", ["name"]),
-        ("spec.service.ports", ["port", "protocol"]),
         ("status.conditions", ["type"]),
         ("status.images", ["container"]),
         ("status.resources", ["apiVersion", "kind", "name"]),
@@ -70,23 +66,26 @@ def test_list_without_keys_is_atomic(path: str) -> None:
     assert list_type(path) == ("atomic", [])
 
 
-def test_every_list_map_key_is_required_or_has_a_default() -> None:
+@pytest.mark.parametrize(
+    "path", ["spec.files", "spec.backend.ports", "spec.pod.imagePullSecrets", "spec.service.ports"]
+)
+def test_list_with_an_optional_key_is_atomic(path: str) -> None:
+    assert list_type(path) == ("atomic", [])
+
+
+def test_every_list_map_key_is_required() -> None:
     lists = [(path, schema) for path, schema in nodes() if schema.get("x-kubernetes-list-type") == "map"]
-    without_default = [
+    optional = [
         f"{path}: {key}"
         for path, schema in lists
         for key in schema["x-kubernetes-list-map-keys"]
-        if key not in schema["items"].get("required", ()) and "default" not in schema["items"]["properties"][key]
+        if key not in schema["items"].get("required", ())
     ]
-    assert without_default == []
+    assert optional == []
 
 
-def test_only_list_map_keys_and_status_have_defaults() -> None:
-    keys = {f"{path}[].{key}" for path, schema in nodes() for key in schema.get("x-kubernetes-list-map-keys", ())}
-    defaults = {path for path, schema in nodes() if "default" in schema}
-
-    assert defaults - keys == {"status"}
-    assert field_schema("spec.backend.ports[].protocol")["default"] == "TCP"
+def test_only_the_status_has_a_default() -> None:
+    assert {path for path, schema in nodes() if "default" in schema} == {"status"}
 
 
 def test_every_list_has_a_list_type() -> None:

@@ -167,11 +167,15 @@ def test_refused_spec_that_cannot_be_parsed_is_remembered() -> None:
 
 def test_remembered_refusal_belongs_to_the_name_of_the_appstack() -> None:
     desired_states = DesiredStateCache(Settings())
-    labels = {"app.kubernetes.io/name": "shop"}  # the label that AppStack sets, of an AppStack with this name only
-    named = appstack(pod={"metadata": {"labels": labels}}), appstack(uid="u2", pod={"metadata": {"labels": labels}})
+    services = [{"name": "shop", "clusterIP": "None"}]  # the name of the Service of an AppStack with this name only
+    service = {"clusterIP": "None"}
+    named = (
+        appstack(service=service, services=services),
+        appstack(uid="u2", service=service, services=services),
+    )
     named[1]["metadata"]["name"] = "other"
 
-    assert [False, True] == [desired_states.get(each, namespace_uid="n1").invalid for each in named]
+    assert [True, False] == [desired_states.get(each, namespace_uid="n1").invalid for each in named]
 
 
 def test_cache_does_not_hold_a_value_larger_than_its_maximum() -> None:

@@ -27,7 +27,7 @@ def pod(name: str) -> Child:
 
 def endpoint_lines(*children: Child, pods: tuple[Child, ...] = ()) -> list[str]:
     observed = Observed({child.ref: child for child in children}, pods=pods)
-    found = endpoints(observed, stack="shop", service="shop", default_scheme="tcp")
+    found = endpoints(observed, {}, stack="shop")
     assert len({one.name for one in found}) == len(found), "names are the keys of the list"
     return [f"{one.scope} {one.name} {one.url}" for one in found]
 
@@ -106,3 +106,17 @@ def test_endpoints_have_the_urls_of_the_objects_that_expose_the_stack(
     pods = (pod("shop-1"), pod("shop-0"), pod("shop-7d4b9-x"))
 
     assert expected == endpoint_lines(*children, pods=pods), sentence
+
+
+def test_endpoints_of_services_with_names_of_their_own() -> None:
+    children = [
+        exposing_child("Service", {"ports": [HTTP]}, name="web"),
+        exposing_child("Service", {"ports": [DB]}, name="peers"),
+        exposing_child("StatefulSet", {"serviceName": "peers"}),
+    ]
+    observed = Observed({child.ref: child for child in children}, pods=(pod("shop-0"),))
+    found = endpoints(observed, {"service": {"name": "web"}}, stack="shop")
+
+    assert {"http": "http://web.team.svc", "shop-0": "tcp://shop-0.peers.team.svc:3306"} == {
+        one.name: one.url for one in found
+    }

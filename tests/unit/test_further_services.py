@@ -94,8 +94,8 @@ CASES: Mapping[str, tuple[str, Iterable[str]]] = {
     "name of the headless Service": (
         "{workload: {kind: StatefulSet}, services: [{name: shop-pods, ports: [{port: 8000}]}]}",
         [
-            "spec.services[0].name: 'shop-pods' is already the name of the headless Service of the StatefulSet "
-            "(choose another name)"
+            "Warning: spec.workload.statefulSet.serviceName: gives the pods no DNS names: the Service 'shop-pods' of "
+            "spec.services[0] is not headless (set spec.services[0].clusterIP: None, or another serviceName)"
         ],
     ),
     "name that the headless Service of another kind would have": (
@@ -132,7 +132,7 @@ CASES: Mapping[str, tuple[str, Iterable[str]]] = {
     ),
     "target port that nobody declares": (
         "{services: [{name: a, ports: [{port: 1, targetPort: web}]}]}",
-        ["spec.services[0].ports[0].targetPort: no container listens on web/TCP (use one of: http (8000))"],
+        ["spec.services[0].ports[0].targetPort: no container declares web/TCP (use one of: http (8000))"],
     ),
     "health port": (
         "{proxy: {}, services: [{name: a, ports: [{port: 1, targetPort: 15080}]}]}",
@@ -151,7 +151,7 @@ CASES: Mapping[str, tuple[str, Iterable[str]]] = {
     "route without the own Service": (
         f"{{service: {{enabled: false}}, ingress: {{hosts: [a.example.com]}}, {ADMIN}}}",
         [
-            "spec.ingress: routes to the Service of the AppStack, and there is none "
+            "spec.ingress: routes to a port of the Service of the AppStack, and there is none "
             "(declare spec.backend.ports, and do not disable spec.service)"
         ],
     ),
@@ -193,12 +193,7 @@ def test_endpoints_of_the_own_service_come_first_and_those_of_others_have_its_na
     children.append(Child(set_ref, "s", "1", "shop", spec={"serviceName": "shop-peers"}))
     pods = (Child(Ref("v1", "Pod", "team", "shop-0"), "p", "1", "shop"),)
 
-    found = endpoints(
-        Observed({child.ref: child for child in children}, pods=pods),
-        stack="shop",
-        service="shop",
-        default_scheme="tcp",
-    )
+    found = endpoints(Observed({child.ref: child for child in children}, pods=pods), {}, stack="shop")
 
     assert [
         ("http", "http://shop.team.svc"),

@@ -20,14 +20,19 @@ from tests.unit.test_render_pod import WEB, rendered
             {"port": 443, "targetPort": "appstack-http"},
         ),
         (
+            "UDP port of the spec to the same number beside a proxy, which serves TCP",
+            "{proxy: {}, service: {ports: [{port: 53, protocol: UDP}]}}",
+            {"port": 53, "protocol": "UDP", "targetPort": 53},
+        ),
+        (
             "port of the spec to the same port of the backend",
             "service: {ports: [{port: 8000}]}",
             {"port": 8000, "targetPort": 8000},
         ),
         (
-            "port of the spec to the first port of the backend",
+            "port of the spec to the same number, as in Kubernetes",
             "service: {ports: [{port: 443}]}",
-            {"port": 443, "targetPort": 8000},
+            {"port": 443, "targetPort": 443},
         ),
         ("target port of the spec", "service: {ports: [{port: 1, targetPort: 2}]}", {"port": 1, "targetPort": 2}),
     ],

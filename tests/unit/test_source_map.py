@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from appstack.render import render
-from appstack.render.source_map import translate_field_paths
+from appstack.render.source_map import container_field_path, translate_field_paths
 from appstack.settings import Settings
 from tests.unit.stacks import stack
 
@@ -55,6 +55,7 @@ def rendered(kind: str, *texts: str) -> dict[str, Any]:
         ("Deployment", "spec.template.metadata.labels", "spec.pod.metadata.labels"),
         ("Deployment", "spec.minReadySeconds", "spec.workload.deployment.minReadySeconds"),
         ("Deployment", "metadata.labels", "metadata.labels"),
+        ("Deployment", "metadata.labels[a]", "spec.workload.metadata.labels[a]"),
         ("Service", "spec.ports[0].nodePort", "spec.service.ports[0].nodePort"),
         ("Service", "metadata.annotations[a/b]", "spec.service.metadata.annotations[a/b]"),
         ("ServiceAccount", "metadata.annotations[a/b]", "spec.serviceAccount.metadata.annotations[a/b]"),
@@ -87,3 +88,10 @@ def test_each_workload_kind_has_its_own_path_to_the_pod_template(
     spec = yaml.safe_load(SPEC) | yaml.safe_load(text)
 
     assert path == translate_field_paths(rendered_path, rendered(kind, text), spec)
+
+
+@pytest.mark.parametrize(("container", "path"), [("web", "spec.backend"), ("nginx", "spec.proxy"), ("backend", "")])
+def test_container_is_found_by_the_name_that_the_author_gave_it(container: str, path: str) -> None:
+    spec = {"backend": {"image": "s", "name": "web"}, "proxy": {"name": "nginx"}}
+
+    assert path == container_field_path(container, spec)

@@ -46,10 +46,6 @@ HEADER = "apiVersion: appstack.dev/v1alpha1\nkind: AppStack\n"
             "spec.volumes[0].claim.accessModes[1]: unknown value 'ReadWriteSome' (did you mean 'ReadWriteOnce'?)",
         ),
         ("spec: {proxy: }", "spec.proxy: is empty and is ignored (write proxy: {}, or remove it)"),
-        (
-            "spec: {backend: {readinessProbe: }}",
-            "spec.backend.readinessProbe: is empty and is ignored (write readinessProbe: {}, or remove it)",
-        ),
     ],
 )
 def test_unknown_field_or_value_is_reported_with_a_hint(text: str, message: str) -> None:

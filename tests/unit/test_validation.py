@@ -65,10 +65,10 @@ def test_issues_are_sorted_by_severity_and_field() -> None:
         (Severity.ERROR, "spec.proxy.upstream"),
         (Severity.ERROR, "spec.sidecars[0].image"),
         (Severity.ERROR, "spec.sidecars[1].ports"),
-        (Severity.ERROR, "spec.volumes[1]"),
         (Severity.ERROR, "spec.pod.restartPolicy"),
         (Severity.WARNING, "spec.sidecars[1].startupProbe"),
         (Severity.WARNING, "spec.volumes[0]"),
+        (Severity.WARNING, "spec.volumes[1]"),
         (Severity.WARNING, "spec.volumes[1]"),
     ]
 

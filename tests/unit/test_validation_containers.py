@@ -31,12 +31,73 @@ CASES = {
         ],
     ),
     "reserved container name": (
-        "{initContainers: [{name: appstack-cache}, {name: backend}], sidecars: [{name: proxy}]}",
+        "{proxy: {}, initContainers: [{name: appstack-cache}, {name: backend}], sidecars: [{name: proxy}]}",
         [
             "spec.initContainers[0].name: names that start with 'appstack-' are reserved for AppStack "
             "(choose another name)",
-            "spec.initContainers[1].name: 'backend' is the name of the container of spec.backend (choose another name)",
-            "spec.sidecars[0].name: 'proxy' is the name of the container of spec.proxy (choose another name)",
+            "spec.initContainers[1].name: 'backend' is the name by which AppStack refers to the container of "
+            "spec.backend (choose another name)",
+            "spec.sidecars[0].name: 'proxy' is the name by which AppStack refers to the container of spec.proxy "
+            "(choose another name)",
+        ],
+    ),
+    "names of the backend and the proxy are valid": (
+        "{backend: {image: x, name: web, ports: [{containerPort: 1}]}, proxy: {name: nginx}, "
+        "files: [{path: /a, container: web, content: a}, {path: /b, content: b}, {path: /c, container: nginx, content: "
+        "c}, {path: /d, container: proxy, content: d}]}",
+        [],
+    ),
+    "role of another container": (
+        "{backend: {image: x, name: proxy, ports: [{containerPort: 1}]}, proxy: {name: backend}}",
+        [
+            "spec.backend.name: 'proxy' is the name by which AppStack refers to the container of spec.proxy "
+            "(choose another name)",
+            "spec.proxy.name: 'backend' is the name by which AppStack refers to the container of spec.backend "
+            "(choose another name)",
+        ],
+    ),
+    "role of a proxy that is not there is valid": ("sidecars: [{name: proxy, image: y}]", []),
+    "name of the backend twice": (
+        "{backend: {image: x, name: web}, sidecars: [{name: web, image: y}]}",
+        ["spec.sidecars[0].name: the container 'web' is already defined at spec.backend.name (remove one of the two)"],
+    ),
+    "one file by both names of its container": (
+        "{backend: {image: x, name: web}, files: [{path: /a, content: a}, {path: /a, container: web, content: b}]}",
+        [
+            "spec.files[1].path: '/a' is already used by spec.files[0].path (choose another path)",
+            "spec.files[1].path: the file '/a' of backend is already defined at spec.files[0].path "
+            "(remove one of the two)",
+        ],
+    ),
+    "containers that are not there": (
+        """
+        backend:
+          image: x
+          name: web
+          env:
+          - {name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu, containerName: web}}}
+          - {name: B, valueFrom: {resourceFieldRef: {resource: limits.cpu, containerName: backend}}}
+          - {name: C, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}
+          volumeMounts: [{name: v, mountPath: /v}]
+        volumes:
+        - name: v
+          downwardAPI: {items: [{path: a, resourceFieldRef: {resource: limits.cpu, containerName: gone}}]}
+        pod: {restartPolicy: Never}
+        workload:
+          kind: Job
+          job:
+            podFailurePolicy:
+              rules:
+              - {action: FailJob, onExitCodes: {containerName: main, operator: In, values: [42]}}
+              - {action: FailJob, onExitCodes: {containerName: web, operator: In, values: [42]}}
+        """,
+        [
+            "spec.workload.job.podFailurePolicy.rules[0].onExitCodes.containerName: there is no container 'main' "
+            "(use one of: web)",
+            "spec.backend.env[1].valueFrom.resourceFieldRef.containerName: there is no container 'backend' "
+            "(use one of: web)",
+            "spec.volumes[0].downwardAPI.items[0].resourceFieldRef.containerName: there is no container 'gone' "
+            "(use one of: web)",
         ],
     ),
     "empty image": (

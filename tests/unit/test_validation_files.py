@@ -70,7 +70,7 @@ CASES = {
     "duplicate file": (
         "files: [{path: /a, content: a}, {path: /a, container: backend, content: b}]",
         [
-            "spec.files[1].path: '/a' is already used by spec.files[0].path (choose paths that do not overlap)",
+            "spec.files[1].path: '/a' is already used by spec.files[0].path (choose another path)",
             "spec.files[1].path: the file '/a' of backend is already defined at spec.files[0].path "
             "(remove one of the two)",
         ],

@@ -69,9 +69,12 @@ EXAMPLES = {
     "volumes[].emptyDir": mounted("emptyDir: {}"),
     "volumes[].hostPath": mounted("hostPath: {path: /sys}"),
     "volumes[].nodeCache": mounted("nodeCache: {}"),
-    "volumes[].claim": claimed(""),
+    "workload.metadata": "workload: {metadata: {labels: {team: a}}}",
+    "volumes[].claim": claimed("perReplica: false"),
     "volumes[].claim.perReplica: true": claimed("perReplica: true"),
-    "volumes[].claim.retentionPolicy.whenDeleted: Delete": claimed("retentionPolicy: {whenDeleted: Delete}"),
+    "volumes[].claim.retentionPolicy.whenDeleted: Delete": claimed(
+        "perReplica: false, retentionPolicy: {whenDeleted: Delete}"
+    ),
     "volumes[].claim.retentionPolicy.whenScaled: Delete": claimed(
         "perReplica: true, retentionPolicy: {whenScaled: Delete}"
     ),

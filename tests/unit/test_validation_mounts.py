@@ -16,12 +16,11 @@ def mounts(*paths: str) -> str:
     return f"{{backend: {{image: x, volumeMounts: [{listed}]}}, {EMPTY_DIR}}}"
 
 
-def overlap(index: int, message: str, hint: str = "choose paths that do not overlap") -> str:
+def overlap(index: int, message: str, hint: str = "choose another path") -> str:
     """Return the message for the mount path of one volume mount of the backend."""
     return f"spec.backend.volumeMounts[{index}].mountPath: {message} ({hint})"
 
 
-TOKEN_HINT = "choose another path, or set spec.pod.automountServiceAccountToken: false"
 FIRST = "spec.backend.volumeMounts[0].mountPath"
 
 CASES = {
@@ -31,31 +30,89 @@ CASES = {
         mounts("/a/b", "a//b/./", "/a/c/../b"),
         [overlap(1, f"'a//b/./' is already used by {FIRST}"), overlap(2, f"'/a/c/../b' is already used by {FIRST}")],
     ),
-    "path inside another": (mounts("/a", "/a/b/c"), [overlap(1, f"'/a/b/c' is inside '/a' of {FIRST}")]),
-    "path around another": (mounts("/a/b/c", "/a"), [overlap(1, f"'/a' would hide '/a/b/c' of {FIRST}")]),
-    "path of the ServiceAccount token": (
-        mounts(TOKEN),
-        [overlap(0, f"'{TOKEN}' is already used by the ServiceAccount token", TOKEN_HINT)],
-    ),
-    "path around the ServiceAccount token": (
-        mounts("/var/run"),
-        [overlap(0, f"'/var/run' would hide '{TOKEN}' of the ServiceAccount token", TOKEN_HINT)],
-    ),
-    "path of the ServiceAccount token without automount is valid": (
-        f"{mounts(TOKEN)[:-1]}, pod: {{automountServiceAccountToken: false}}}}",
+    "path inside another is valid": (mounts("/a", "/a/b/c"), []),
+    "path around another is valid": (mounts("/a/b/c", "/a"), []),
+    "path of the ServiceAccount token is valid": (mounts(TOKEN), []),
+    "path around the ServiceAccount token is valid": (mounts("/var/run"), []),
+    "file inside a mounted volume is valid": (
+        f"{mounts('/etc/app')[:-1]}, files: [{{path: /etc/app/x.toml, content: a}}]}}",
         [],
     ),
-    "file inside a mounted volume": (
-        f"{mounts('/etc/app')[:-1]}, files: [{{path: /etc/app/x.toml, content: a}}]}}",
+    "file inside a volume of a ConfigMap": (
+        """
+        backend: {image: x, volumeMounts: [{name: v, mountPath: /etc/app}, {name: w, mountPath: /etc/app/w}]}
+        files: [{path: /etc/app/x.toml, content: a}, {path: /etc/app/w/y.toml, content: b}]
+        volumes: [{name: v, configMap: {name: c}}, {name: w, emptyDir: {}}]
+        """,
         [
-            f"spec.files[0].path: '/etc/app/x.toml' is inside '/etc/app' of {FIRST} (choose paths that do not overlap)",
+            f"spec.files[0].path: '/etc/app/x.toml' is inside '/etc/app' of {FIRST}: in a volume that the kubelet "
+            "writes, a file cannot be mounted (choose a path outside, or add the file to the volume)"
+        ],
+    ),
+    "volume of a Secret around an inherited file": (
+        """
+        sidecars: [{name: s, volumeMounts: [{name: v, mountPath: /etc}]}]
+        files: [{path: /etc/a, content: a}, {path: /etcetera, content: a}]
+        volumes: [{name: v, secret: {secretName: c}}]
+        """,
+        [
+            "spec.sidecars[0].volumeMounts[0].mountPath: '/etc/a' of the inherited spec.files[0].path is inside "
+            "'/etc': in a volume that the kubelet writes, a file cannot be mounted "
+            "(choose a path outside, or add the file to the volume)"
+        ],
+    ),
+    "directory inside a volume of a ConfigMap is valid": (
+        """
+        backend: {image: x, volumeMounts: [{name: v, mountPath: /etc/app}, {name: w, mountPath: /etc/app/w}]}
+        volumes: [{name: v, configMap: {name: c}}, {name: w, emptyDir: {}}]
+        """,
+        [],
+    ),
+    "mounts inside a read-only emptyDir": (
+        """
+        backend:
+          image: x
+          volumeMounts: [{name: v, mountPath: /a/b}, {name: v, mountPath: /a, readOnly: true}]
+        files: [{path: /a/c, content: a}]
+        volumes: [{name: v, emptyDir: {}}]
+        """,
+        [
+            f"Warning: {field}: '{path}' is inside '/a' of spec.backend.volumeMounts[1].mountPath, a read-only "
+            "emptyDir, where the mount point cannot be created "
+            "(remove readOnly, or create the mount point in an init container)"
+            for field, path in ((FIRST, "/a/b"), ("spec.files[0].path", "/a/c"))
+        ],
+    ),
+    "mount inside a read-only emptyDir that is inherited": (
+        """
+        backend: {image: x, volumeMounts: [{name: v, mountPath: /a, readOnly: true}]}
+        initContainers:
+        - {name: i, volumeMounts: [{name: v, mountPath: /a/b}]}
+        - {name: j, volumeMounts: [{name: v, mountPath: /a/b}, {name: v, mountPath: /a}]}
+        volumes: [{name: v, emptyDir: {}}]
+        """,
+        [
+            "Warning: spec.initContainers[0].volumeMounts[0].mountPath: '/a/b' is inside '/a' of the inherited "
+            f"{FIRST}, a read-only emptyDir, where the mount point cannot be created "
+            "(remove readOnly, or create the mount point in an init container)"
+        ],
+    ),
+    "mount at the path of an inherited file": (
+        """
+        initContainers: [{name: i, volumeMounts: [{name: v, mountPath: /etc/a}]}]
+        files: [{path: /etc/a, content: a}]
+        volumes: [{name: v, emptyDir: {}}]
+        """,
+        [
+            "spec.initContainers[0].volumeMounts[0].mountPath: '/etc/a' is already used by the inherited "
+            "spec.files[0].path (choose another path)"
         ],
     ),
     "file inside the path of another file": (
         "files: [{path: /etc/app, content: a}, {path: /etc/app/b, content: b}]",
         [
-            "spec.files[1].path: '/etc/app/b' is inside '/etc/app' of spec.files[0].path "
-            "(choose paths that do not overlap)"
+            "spec.files[1].path: '/etc/app/b' is inside '/etc/app' of spec.files[0].path, which is a file "
+            "(choose another path)"
         ],
     ),
     "mount at the path of an inherited mount replaces it": (
@@ -65,28 +122,6 @@ CASES = {
         volumes: [{name: v, emptyDir: {}}, {name: w, emptyDir: {}}]
         """,
         [],
-    ),
-    "mount inside an inherited mount": (
-        """
-        backend: {image: x, volumeMounts: [{name: v, mountPath: /a}]}
-        initContainers: [{name: i, volumeMounts: [{name: v, mountPath: /a/b}]}]
-        volumes: [{name: v, emptyDir: {}}]
-        """,
-        [
-            f"spec.initContainers[0].volumeMounts[0].mountPath: '/a/b' is inside '/a' of the inherited {FIRST} "
-            "(choose paths that do not overlap)"
-        ],
-    ),
-    "mount around an inherited file": (
-        """
-        initContainers: [{name: i, volumeMounts: [{name: v, mountPath: /etc}]}]
-        files: [{path: /etc/a, content: a}]
-        volumes: [{name: v, emptyDir: {}}]
-        """,
-        [
-            "spec.initContainers[0].volumeMounts[0].mountPath: '/etc' would hide '/etc/a' of the inherited "
-            "spec.files[0].path (choose paths that do not overlap)"
-        ],
     ),
     "file at the path of an inherited file replaces it": (
         """
@@ -105,11 +140,11 @@ CASES = {
     ),
     "overlap in the backend is not repeated for containers that inherit it": (
         """
-        backend: {image: x, volumeMounts: [{name: v, mountPath: /a}, {name: v, mountPath: /a/b}]}
+        backend: {image: x, volumeMounts: [{name: v, mountPath: /a}, {name: v, mountPath: /a/}]}
         initContainers: [{name: i}, {name: j}]
         volumes: [{name: v, emptyDir: {}}]
         """,
-        [overlap(1, f"'/a/b' is inside '/a' of {FIRST}")],
+        [overlap(1, f"'/a/' is already used by {FIRST}")],
     ),
     "mounts that AppStack adds to the proxy": (
         """
@@ -124,14 +159,12 @@ CASES = {
         volumes: [{name: v, emptyDir: {}}]
         """,
         [
-            "spec.proxy.volumeMounts[0].mountPath: '/etc/nginx' would hide '/etc/nginx/nginx.conf' of a mount that "
-            "AppStack adds for nginx (choose another path)",
-            "spec.proxy.volumeMounts[2].mountPath: '/tmp/x' is inside '/tmp' of a mount that AppStack adds for nginx "
-            "(choose another path)",
-            "spec.proxy.volumeMounts[3].mountPath: '/appstack' would hide '/appstack/static' of a mount that "
-            "AppStack adds for nginx (choose another path)",
-            "spec.files[0].path: '/etc/nginx/nginx.conf' is already used by a mount that AppStack adds for nginx "
-            "(choose another path)",
+            f"{field} overlaps a mount that AppStack adds for nginx (choose another path)"
+            for field in (
+                "spec.proxy.volumeMounts[0].mountPath: '/etc/nginx'",
+                "spec.proxy.volumeMounts[3].mountPath: '/appstack'",
+                "spec.files[0].path: '/etc/nginx/nginx.conf'",
+            )
         ],
     ),
     "backend may use the paths that AppStack mounts in the proxy": (
@@ -148,8 +181,7 @@ CASES = {
         volumes: [{name: v, emptyDir: {}}]
         """,
         [
-            f"spec.backend.volumeDevices[0].devicePath: '/dev/x' is already used by {FIRST} "
-            "(choose paths that do not overlap)",
+            f"spec.backend.volumeDevices[0].devicePath: '/dev/x' is already used by {FIRST} (choose another path)",
             "spec.backend.volumeDevices[1].name: there is no volume 'w' (use one of: v)",
         ],
     ),
@@ -160,11 +192,25 @@ CASES = {
     "invalid mount paths": (
         mounts("/a:b")[:-1] + ", sidecars: [{name: s, image: y, volumeMounts: [{name: v, mountPath: /}]}]}",
         [
-            overlap(0, "'/a:b' is not a valid mount path", "use a directory other than /, without ':'"),
-            f"spec.sidecars[0].volumeMounts[0].mountPath: '/' would hide '{TOKEN}' of the ServiceAccount token "
-            f"({TOKEN_HINT})",
-            "spec.sidecars[0].volumeMounts[0].mountPath: '/' is not a valid mount path "
-            "(use a directory other than /, without ':')",
+            "spec.sidecars[0].volumeMounts[0].mountPath: '/' is not a valid mount path (use a directory other than /)",
+            f"Warning: {FIRST}: '/a:b' contains ':', which Kubernetes documents as not allowed "
+            "(use a path without ':', or set spec.pod.os.name: windows)",
+        ],
+    ),
+    "path on Windows is valid": (mounts("C:\\data")[:-1] + ", pod: {os: {name: windows}}}", []),
+    "what AppStack adds on Windows": (
+        """
+        backend: {image: x, ports: [{containerPort: 1}], volumeMounts: [{name: v, mountPath: 'C:\\v'}]}
+        proxy: {}
+        files: [{path: /a, content: a}]
+        volumes: [{name: v, nodeCache: {}}]
+        pod: {nodeSelector: {kubernetes.io/os: windows}}
+        """,
+        [
+            "spec.proxy: nginx does not run on Windows (remove spec.proxy)",
+            "spec.files: Windows cannot mount a single file (mount a directory, with a configMap in spec.volumes)",
+            "spec.volumes[0].nodeCache: the container that prepares a node cache does not run on Windows "
+            "(use hostPath or a claim)",
         ],
     ),
     "subPath outside the volume": (

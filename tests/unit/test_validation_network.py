@@ -18,7 +18,7 @@ CASES = {
     "Ingress and HTTPRoute without Service": (
         "{ingress: {}, httpRoute: {parentRefs: [{name: g}]}, service: {enabled: false}}",
         [
-            f"spec.{name}: routes to the Service of the AppStack, and there is none "
+            f"spec.{name}: routes to a port of the Service of the AppStack, and there is none "
             "(declare spec.backend.ports, and do not disable spec.service)"
             for name in ("ingress", "httpRoute")
         ],

@@ -56,7 +56,10 @@ CASES = {
         backend: {image: x, ports: [{containerPort: 1}], volumeMounts: [{name: v, mountPath: /v}]}
         volumes:
         - name: v
-          claim: {resources: {requests: {storage: 1Gi}}, metadata: {labels: {appstack.dev/volume: w}}}
+          claim:
+            accessModes: [ReadWriteMany]
+            resources: {requests: {storage: 1Gi}}
+            metadata: {labels: {appstack.dev/volume: w}}
         """,
         [
             f"{field}: keys under appstack.dev/ are reserved for AppStack (choose another key)"
@@ -69,13 +72,11 @@ CASES = {
             )
         ],
     ),
-    "label that AppStack sets": (
-        "pod: {metadata: {labels: {app.kubernetes.io/managed-by: me}}}",
-        [
-            f"{LABELS}[app.kubernetes.io/managed-by]: AppStack sets this label to 'appstack' "
-            "(remove the label, or choose another key)"
-        ],
+    "labels that AppStack sets by default are valid": (
+        "pod: {metadata: {labels: {app.kubernetes.io/managed-by: me, app.kubernetes.io/name: x}}}",
+        [],
     ),
+    "key of an annotation in upper case is valid": ("pod: {metadata: {annotations: {Example.com/A: b}}}", []),
     "invalid label keys and values": (
         "pod: {metadata: {labels: {a b: c, '/a': b, c: d e, Example.com/a: b}}}",
         [
@@ -110,6 +111,7 @@ CASES = {
           resources: {requests: {cpu: half, memory: 1 Gi}, limits: {memory: 1GB}}
           volumeMounts: [{name: v, mountPath: /v}, {name: w, mountPath: /w}]
         volumes: [{name: v, emptyDir: {sizeLimit: big}}, {name: w, claim: {resources: {requests: {storage: 1gi}}}}]
+        workload: {deployment: {strategy: {type: Recreate}}}
         """,
         [
             f"{field} is not a valid quantity (use a quantity such as 500m, 2, 512Mi or 10Gi)"
@@ -129,6 +131,7 @@ CASES = {
           resources: {requests: {cpu: -1}, limits: {memory: 0}}
           volumeMounts: [{name: v, mountPath: /v}, {name: w, mountPath: /w}]
         volumes: [{name: v, emptyDir: {sizeLimit: -1Gi}}, {name: w, claim: {resources: {requests: {storage: 0}}}}]
+        workload: {deployment: {strategy: {type: Recreate}}}
         """,
         [
             "spec.backend.resources.requests.cpu: -1 is too small (use 0 or more)",

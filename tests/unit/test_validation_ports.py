@@ -23,7 +23,7 @@ PORTS = {
     "same number in two containers": (
         "sidecars: [{name: a, ports: [{containerPort: 8000}]}]",
         [
-            "spec.sidecars[0].ports[0].containerPort: 8000/TCP is already used by "
+            "Warning: spec.sidecars[0].ports[0].containerPort: 8000/TCP is already used by "
             f"spec.backend.ports[0].containerPort {SHARED_HINT}"
         ],
     ),
@@ -41,7 +41,7 @@ PORTS = {
     "same number in a native sidecar": (
         "initContainers: [{name: a, restartPolicy: Always, ports: [{containerPort: 8000}]}]",
         [
-            "spec.initContainers[0].ports[0].containerPort: 8000/TCP is already used by "
+            "Warning: spec.initContainers[0].ports[0].containerPort: 8000/TCP is already used by "
             f"spec.backend.ports[0].containerPort {SHARED_HINT}"
         ],
     ),
@@ -176,8 +176,8 @@ PROBES = {
     "unknown port numbers": (
         backend_with_port("livenessProbe: {httpGet: {port: 1}}, readinessProbe: {grpc: {port: 2}}"),
         [
-            "spec.backend.livenessProbe.httpGet.port: no container declares 1/TCP (use one of: 8000/TCP)",
-            "spec.backend.readinessProbe.grpc.port: no container declares 2/TCP (use one of: 8000/TCP)",
+            "Warning: spec.backend.livenessProbe.httpGet.port: no container declares 1/TCP (use one of: 8000/TCP)",
+            "Warning: spec.backend.readinessProbe.grpc.port: no container declares 2/TCP (use one of: 8000/TCP)",
         ],
     ),
     "number of another container is known, its name is not": (
@@ -219,16 +219,13 @@ PROBES = {
             "(remove host; set a Host header in httpHeaders)",
         ],
     ),
-    "undeclared port of a backend behind the proxy": (
+    "port of a backend behind the proxy that declares none is valid": (
         """
         backend: {image: x, volumeMounts: [{name: v, mountPath: /v}], livenessProbe: {httpGet: {port: 8000}}}
         proxy: {static: [{path: /v/, volume: v}]}
         volumes: [{name: v, emptyDir: {}}]
         """,
-        [
-            "spec.backend.livenessProbe.httpGet.port: the container declares no port "
-            "(declare the port in spec.backend.ports)"
-        ],
+        [],
     ),
     "fields that only some types of probes support": (
         backend_with_port(

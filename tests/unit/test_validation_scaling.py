@@ -75,10 +75,17 @@ CASES = {
         ],
     ),
     "budget with both bounds, one of them invalid": (
-        "podDisruptionBudget: {minAvailable: 1, maxUnavailable: half}",
+        "{replicas: 2, podDisruptionBudget: {minAvailable: 1, maxUnavailable: half}}",
         [
             f"{BUDGET}: sets both bounds (set exactly one of minAvailable and maxUnavailable)",
             f"{BUDGET}.maxUnavailable: 'half' is neither a number nor a percentage (use a value such as 1 or \"50%\")",
+        ],
+    ),
+    "budget of the default number of pods that blocks every eviction": (
+        "podDisruptionBudget: {minAvailable: 1}",
+        [
+            f"Warning: {BUDGET}.minAvailable: the only pod can never be evicted "
+            "(allow one eviction; otherwise a drain of a node never finishes)"
         ],
     ),
     "budget that blocks every eviction": (

@@ -38,23 +38,23 @@ CASES = {
         service: {ports: [{name: a, port: 1, targetPort: 9}, {name: b, port: 2, targetPort: web}]}
         """,
         [
-            "spec.service.ports[0].targetPort: no container listens on 9/TCP (use one of: http (8000), 8080)",
-            "spec.service.ports[1].targetPort: no container listens on web/TCP (use one of: http (8000), 8080)",
+            "spec.service.ports[1].targetPort: no container declares web/TCP (use one of: http (8000), 8080)",
+            "Warning: spec.service.ports[0].targetPort: no container declares 9/TCP (use one of: http (8000), 8080)",
         ],
     ),
     "target ports over another protocol": (
         "service: {ports: [{name: a, port: 8000, protocol: UDP}, {name: b, port: 1, protocol: UDP, targetPort: http}]}",
         [
-            "spec.service.ports[0].targetPort: the backend has no UDP port "
+            "spec.service.ports[1].targetPort: no container declares http/UDP "
             "(declare the port in the ports of the container that listens on it)",
-            "spec.service.ports[1].targetPort: no container listens on http/UDP "
+            "Warning: spec.service.ports[0].targetPort: no container declares 8000/UDP "
             "(declare the port in the ports of the container that listens on it)",
         ],
     ),
     "UDP port of the proxy": (
         "{proxy: {}, service: {ports: [{port: 80, protocol: UDP}]}}",
         [
-            "spec.service.ports[0].targetPort: the proxy has no UDP port "
+            "Warning: spec.service.ports[0].targetPort: no container declares 80/UDP "
             "(declare the port in the ports of the container that listens on it)"
         ],
     ),
@@ -67,10 +67,16 @@ CASES = {
     ),
     "target port of an init container that runs to completion": (
         "{initContainers: [{name: i, ports: [{containerPort: 9}]}], service: {ports: [{port: 9, targetPort: 9}]}}",
-        ["spec.service.ports[0].targetPort: no container listens on 9/TCP (use one of: http (8000))"],
+        ["Warning: spec.service.ports[0].targetPort: no container declares 9/TCP (use one of: http (8000))"],
     ),
     "duplicate number and name": (
-        "service: {ports: [{name: a, port: 8000}, {name: b, port: 8000, targetPort: http}, {name: a, port: 1}]}",
+        """
+        service:
+          ports:
+          - {name: a, port: 8000}
+          - {name: b, port: 8000, targetPort: http}
+          - {name: a, port: 1, targetPort: 8000}
+        """,
         [
             "spec.service.ports[1].port: port 8000/TCP is already defined at spec.service.ports[0].port "
             "(remove one of the two)",
@@ -79,25 +85,33 @@ CASES = {
         ],
     ),
     "several Service ports without name": (
-        "service: {ports: [{port: 8000}, {name: b, port: 1}]}",
+        "service: {ports: [{port: 8000}, {name: b, port: 1, targetPort: 8000}]}",
         ["spec.service.ports[0].name: is required: a Service with several ports needs a name for each (set a name)"],
     ),
-    "several backend ports without name": (
+    "several backend ports without name are valid": (
         "backend: {image: x, ports: [{containerPort: 1}, {containerPort: 2}]}",
-        [
-            f"spec.backend.ports[{index}].name: is required: a Service with several ports needs a name for each "
-            "(set a name)"
-            for index in (0, 1)
-        ],
+        [],
     ),
-    "several backend ports without name in a StatefulSet": (
+    "several backend ports without name in a StatefulSet are valid": (
         "{workload: {kind: StatefulSet}, service: {enabled: false}, backend: {image: x, ports: [{containerPort: 1}, "
         "{containerPort: 2}]}}",
+        [],
+    ),
+    "port without target that no container declares": (
+        "{backend: {image: x, ports: [{containerPort: 5000}]}, service: {ports: [{port: 8080}]}}",
+        ["Warning: spec.service.ports[0].targetPort: no container declares 8080/TCP (use one of: 5000)"],
+    ),
+    "headless Service without ports is valid": ("{backend: {image: x}, service: {clusterIP: None}}", []),
+    "serviceName of the Service with an address": (
+        "{workload: {kind: StatefulSet, statefulSet: {serviceName: db}}, service: {name: db}}",
         [
-            f"spec.backend.ports[{index}].name: is required: a Service with several ports needs a name for each "
-            "(set a name)"
-            for index in (0, 1)
+            "Warning: spec.workload.statefulSet.serviceName: gives the pods no DNS names: the Service 'db' of "
+            "spec.service is not headless (set spec.service.clusterIP: None, or another serviceName)"
         ],
+    ),
+    "serviceName of the headless Service is valid": (
+        "{workload: {kind: StatefulSet, statefulSet: {serviceName: db}}, service: {name: db, clusterIP: None}}",
+        [],
     ),
     "several backend ports without name behind a proxy are valid": (
         "{backend: {image: x, ports: [{containerPort: 1}, {containerPort: 2}]}, proxy: {}}",
@@ -110,7 +124,7 @@ CASES = {
             "spec.service.ports[0].protocol: 'tcp' is not a valid protocol (use TCP, UDP or SCTP)",
             "spec.service.ports[0].name: 'A_B' is not a valid name of a Service port "
             "(use at most 63 of a-z, 0-9 and '-')",
-            "spec.service.ports[0].targetPort: no container listens on http/tcp "
+            "spec.service.ports[0].targetPort: no container declares http/tcp "
             "(declare the port in the ports of the container that listens on it)",
         ],
     ),
@@ -134,6 +148,7 @@ def test_service(text: str, lines: Iterable[str]) -> None:
 def test_service_name_with_a_leading_digit_is_a_warning() -> None:
     assert issue_messages(name="4u") == [
         "Warning: metadata.name: '4u' starts with a digit, and older versions of Kubernetes reject a Service of this "
-        "name (rename the AppStack, or set spec.service.enabled: false)"
+        "name (set spec.service.name)"
     ]
+    assert issue_messages("service: {name: four-u}", name="4u") == []
     assert issue_messages("service: {enabled: false}", name="4u") == []

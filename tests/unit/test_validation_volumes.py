@@ -20,15 +20,20 @@ SURGE_WAITS = "in a rolling update the new pod waits for this claim, which the o
 
 VOLUMES = {
     "volumes of several types are valid": (
-        mounted("emptyDir: {}", "nodeCache: {}", f"claim: {{{STORAGE}}}", "secret: {secretName: s}"),
+        mounted(
+            "emptyDir: {}",
+            "nodeCache: {}",
+            f"claim: {{{STORAGE}, accessModes: [ReadWriteMany]}}",
+            "secret: {secretName: s}",
+        ),
         [],
     ),
     "volume without source and with several": (
         mounted("emptyDir: null", "emptyDir: {}, nodeCache: {}"),
         [
-            "spec.volumes[0]: has no source "
-            "(set one, for example emptyDir: {}, nodeCache: {} or claim: {resources: {requests: {storage: 1Gi}}})",
             "spec.volumes[1]: has several sources: emptyDir, nodeCache (keep one of them)",
+            "Warning: spec.volumes[0]: has no source, so it is an emptyDir "
+            "(write emptyDir: {}, or the source that is meant)",
         ],
     ),
     "duplicate, reserved and unused volumes": (
@@ -42,7 +47,7 @@ VOLUMES = {
         ],
     ),
     "claim without size": (
-        mounted("claim: {}"),
+        mounted("claim: {accessModes: [ReadWriteMany]}"),
         ["spec.volumes[0].claim.resources.requests.storage: is required (for example 10Gi)"],
     ),
     "hostPath with ..": (
@@ -83,6 +88,27 @@ VOLUMES = {
         mounted(f"claim: {{{STORAGE}, accessModes: [ReadWriteOncePod]}}"),
         [f"Warning: {MODES}: {SURGE_WAITS} (set spec.workload.deployment.strategy: {{type: Recreate}})"],
     ),
+    "rolling update with a ReadWriteOnce claim": (
+        mounted(f"claim: {{{STORAGE}}}"),
+        [
+            f"Warning: {MODES}: in a rolling update a new pod on another node waits for this claim, which the old pod "
+            "holds (set spec.workload.deployment.strategy: {type: Recreate})"
+        ],
+    ),
+    "rolling update that ends the old pod first with a ReadWriteOnce claim is valid": (
+        mounted(
+            f"claim: {{{STORAGE}}}",
+            spec=", workload: {deployment: {strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}}}",
+        ),
+        [],
+    ),
+    "rolling update of settings that leave a surge with a ReadWriteOncePod claim": (
+        mounted(
+            f"claim: {{{STORAGE}, accessModes: [ReadWriteOncePod]}}",
+            spec=", workload: {deployment: {strategy: {rollingUpdate: {maxSurge: 1}}}}",
+        ),
+        [f"Warning: {MODES}: {SURGE_WAITS} (set spec.workload.deployment.strategy: {{type: Recreate}})"],
+    ),
     "Recreate with a ReadWriteOncePod claim is valid": (
         mounted(
             f"claim: {{{STORAGE}, accessModes: [ReadWriteOncePod]}}",
@@ -109,8 +135,16 @@ def spec_with_volumes(volumes: str, *names: str, more: str = "") -> str:
 
 STATEFUL_SET = "workload: {kind: StatefulSet}"
 CLAIM = "claim: {resources: {requests: {storage: 1Gi}}"
+SHARED = f"{CLAIM}, perReplica: false"
 
 CLAIMS = {
+    "claim of a StatefulSet that does not say whether replicas share it": (
+        spec_with_volumes(f"{{name: a, {CLAIM}}}}}", "a", more=STATEFUL_SET),
+        [
+            "spec.volumes[0].claim.perReplica: must be written on a StatefulSet (true: a claim for each replica, as "
+            "volumeClaimTemplates; false: one claim that all replicas share)"
+        ],
+    ),
     "claim per replica is not shared": (
         spec_with_volumes(per_replica("a"), "a", more=f"replicas: 3, {STATEFUL_SET}"),
         [],
@@ -123,7 +157,7 @@ CLAIMS = {
         ],
     ),
     "StatefulSet of one replica with a ReadWriteOncePod claim is valid": (
-        spec_with_volumes(f"{{name: a, {CLAIM}, accessModes: [ReadWriteOncePod]}}}}", "a", more=STATEFUL_SET),
+        spec_with_volumes(f"{{name: a, {SHARED}, accessModes: [ReadWriteOncePod]}}}}", "a", more=STATEFUL_SET),
         [],
     ),
     "autoscaled Deployment shares a ReadWriteOnce claim": (
@@ -145,14 +179,14 @@ CLAIMS = {
         ],
     ),
     "whenScaled of a claim that replicas share": (
-        spec_with_volumes(f"{{name: a, {CLAIM}, retentionPolicy: {{whenScaled: Delete}}}}}}", "a", more=STATEFUL_SET),
+        spec_with_volumes(f"{{name: a, {SHARED}, retentionPolicy: {{whenScaled: Delete}}}}}}", "a", more=STATEFUL_SET),
         [
             "spec.volumes[0].claim.retentionPolicy.whenScaled: Delete applies only to a claim per replica "
             "(remove the field, or set perReplica: true)"
         ],
     ),
     "claim with the name of the claim of a replica": (
-        spec_with_volumes(f"{{name: shop-0, {CLAIM}}}}}, {per_replica('shop')}", "shop-0", "shop", more=STATEFUL_SET),
+        spec_with_volumes(f"{{name: shop-0, {SHARED}}}}}, {per_replica('shop')}", "shop-0", "shop", more=STATEFUL_SET),
         [
             "spec.volumes[0].claim: the PersistentVolumeClaim 'shop-shop-0' is also the claim of a replica of "
             "spec.volumes[1].claim (rename one of the volumes)"

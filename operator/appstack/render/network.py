@@ -67,10 +67,10 @@ def network_policy(context: Context, *services: Manifest | None) -> Manifest | N
         "policyTypes": list(policy.types),
     }
     if "Ingress" in policy.types:
-        own_rules = policy.dump().get("ingress", [])
+        own_rules = list(policy.dump().get("ingress", ()))
         spec["ingress"] = ([rule] if distinct_ports else []) if policy.allows_default_ingress else own_rules
     if policy.egress is not None:
-        spec["egress"] = policy.dump()["egress"]
+        spec["egress"] = list(policy.dump()["egress"])
     return {**context.child("networking.k8s.io/v1", "NetworkPolicy", name=context.name), "spec": spec}
 
 

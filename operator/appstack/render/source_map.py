@@ -126,10 +126,17 @@ def _container_source(source: str, field: str, rendered: Mapping[str, Any], spec
         return f"{source}{field}"
     key = _key(item["list"], items[int(item["index"])])
     for each, entry in sources:
-        keys = [_key(item["list"], one) for one in entry.get(item["list"]) or ()]
-        if key in keys:
-            return f"{each}.{item['list']}[{keys.index(key)}]{item['rest']}"
+        index = _index(key, entry.get(item["list"]) or (), item["list"], likely=int(item["index"]))
+        if index is not None:
+            return f"{each}.{item['list']}[{index}]{item['rest']}"
     return source if declared else f"{source}{field}"  # AppStack adds the item, or the whole container
+
+
+def _index(key: tuple[Any, ...], items: Sequence[Mapping[str, Any]], list_name: str, *, likely: int) -> int | None:
+    """Return the index of the item with a key; the search begins at the likely index, where most items are."""
+    if likely < len(items) and _key(list_name, items[likely]) == key:
+        return likely
+    return next((index for index, item in enumerate(items) if _key(list_name, item) == key), None)
 
 
 def _entry(source: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:

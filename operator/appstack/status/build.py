@@ -83,12 +83,7 @@ def build_status(
         update_revision=workload_status.get("updateRevision", ""),
         selector=",".join(f"{key}={value}" for key, value in selector(name).items()),
         resources=resources,
-        endpoints=endpoints(
-            observed,
-            stack=name,
-            service=(spec.get("service") or {}).get("name") or name,
-            default_scheme="tcp" if spec.get("proxy") is None else "http",
-        ),
+        endpoints=endpoints(observed, spec, stack=name),
         runs=runs,
         images=_images(observed.pods),
         problems=(*drift_problems, *problems)[:MAX_PROBLEMS],

@@ -35,11 +35,13 @@ class EndpointContext:
         return not self.is_own and self.child.ref.name == self.pod_service
 
 
-def endpoints(observed: Observed, *, stack: str, service: str, default_scheme: str) -> tuple[Endpoint, ...]:
+def endpoints(observed: Observed, spec: Mapping[str, Any], *, stack: str) -> tuple[Endpoint, ...]:
     """Return the endpoints of Services, then Ingresses, then HTTPRoutes, with unique names.
 
-    Those of the AppStack's own Service, named `service`, come first. Those of a further Service have its name as well.
+    Those of the AppStack's own Service come first. Those of a further Service have its name as well.
     """
+    service = (spec.get("service") or {}).get("name") or stack
+    default_scheme = "tcp" if spec.get("proxy") is None else "http"
     children = [child for _, child in sorted(observed.children.items()) if child.stack == stack]
     children.sort(key=lambda child: child.ref.name != service)
     service_names = (child.spec.get("serviceName") for child in children if child.ref.kind == "StatefulSet")

@@ -22,13 +22,16 @@ _UNSUPPORTED_ON_INIT: Final = ("startupProbe", "livenessProbe", "readinessProbe"
 def names(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each container name that is reserved, or that is the name or the role of another container."""
     roles = {container.role: container.field for container in context.containers if container.field in _ROLES}
-    named = [(f"{container.field}.name", container.name) for container in context.containers]
-    for container, (field, name) in zip(context.containers, named, strict=True):
+    named: list[tuple[str, str]] = []
+    for container in context.containers:
+        field, name = f"{container.field}.name", container.name
         if name.startswith(RESERVED_PREFIX):
             yield reserved_name_issue(field)
         elif roles.get(name, container.field) != container.field:
-            message = f"{name!r} stands for the container of {roles[name]}"
+            message = f"{name!r} is the name by which AppStack refers to the container of {roles[name]}"
             yield ValidationIssue(field, message, "choose another name")
+        else:
+            named.append((field, name))
     yield from duplicate_issues(named, key=str, describe=lambda name: f"the container {name!r}")
 
 

@@ -145,5 +145,5 @@ def _stateful_set(stack: AppStack, stateful_set: Child) -> Iterator[ValidationIs
             "its serviceName is immutable"
         )
         is_set = options is not None and options.service_name
-        field = "spec.workload.statefulSet.serviceName" if is_set else "spec.service"
+        field = "spec.workload.statefulSet.serviceName" if is_set else "spec.service.clusterIP"
         yield ValidationIssue(field, message, hint)
