@@ -11,7 +11,11 @@ from contextlib import ExitStack
 import pytest
 
 from appstack.k8s.metadata import Manifest
+from appstack.policy.effective import PolicySource
+from appstack.policy.evaluation import CHECKS
+from appstack.policy.model import PodSecurityPolicy, Policy
 from appstack.policy.pod_security import VERSION, Level, violations
+from appstack.policy.violation import Subject
 from tests.api import generated_pods
 from tests.api.cluster import PARALLEL_REQUESTS, STRATEGIC, ApiError, Cluster, Namespace, eventually
 from tests.api.conftest import RUN_ID, temporary_namespace
@@ -94,7 +98,14 @@ def checks_of_table(pod: Manifest, level: Level) -> set[str]:
     return found
 
 
-def test_the_table_and_the_admission_plugin_refuse_the_same_pods(namespaces: dict[Level, Namespace]) -> None:
+def policy_refuses(pod: Manifest, level: Level) -> bool:
+    """Return whether the administrator's policy refuses a pod, with nothing allowed beyond a level."""
+    policy = Policy(pod_security=PodSecurityPolicy(enforce=level), node_cache=False)
+    subject = Subject([pod], "team-a", PolicySource(policy, ()).find({}))
+    return any(violation for check in CHECKS for violation in check(subject))
+
+
+def test_the_table_the_policy_and_the_admission_plugin_refuse_the_same_pods(namespaces: dict[Level, Namespace]) -> None:
     pods = [*generated_pods.single_edits(), *generated_pods.combined_edits(COMBINATIONS)]
     cases = [(pod, level) for pod in pods for level in LEVELS]
     with ThreadPoolExecutor(PARALLEL_REQUESTS) as pool:
@@ -102,6 +113,7 @@ def test_the_table_and_the_admission_plugin_refuse_the_same_pods(namespaces: dic
     compared = [(*case, answer) for case, answer in zip(cases, answers, strict=True) if answer is not None]
     for pod, level, answer in compared:
         assert checks_of_table(pod, level) == answer, (level, pod)
+        assert policy_refuses(pod, level) == bool(answer), (level, pod)
     found = {check for _, _, answer in compared for check in answer}
     assert found == {check for checks in REASONS.values() for check in checks} - UNREACHABLE
     assert len(compared) > 0.9 * len(cases)
