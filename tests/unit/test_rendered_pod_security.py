@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -152,6 +155,21 @@ pod: {pod}
     context = copy["securityContext"]
     assert {name: context[name] for name in ("runAsUser", "runAsGroup", "runAsNonRoot") if name in context} == user
     assert context["allowPrivilegeEscalation"] is False
+
+
+def test_a_copy_replaces_read_only_files_of_an_earlier_run() -> None:
+    _, copy = containers(rendered_pod("proxy: {static: [{path: /a/, from: /srv}]}"))["appstack-static-0"]
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder, "source"), Path(folder, "target")
+        source.mkdir()
+        Path(source, "index.html").write_text("a")
+        Path(source, "index.html").chmod(0o444)
+        target.mkdir()
+        target.chmod(0o777)
+        Path(folder).chmod(0o755)
+        user = 65534 if os.geteuid() == 0 else None  # root may write to a read-only file
+        for _ in range(2):
+            subprocess.run([*copy["command"][:2], f"{source}/.", target], check=True, user=user)
 
 
 def test_a_proxy_that_the_spec_makes_root_or_privileged_can_start() -> None:

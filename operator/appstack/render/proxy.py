@@ -95,7 +95,8 @@ def _static_copy(context: Context, index: int, static: Static) -> Manifest:
     container: Manifest = {
         "name": _static_volume(index),
         "image": backend.image,
-        "command": ["cp", "-R", f"{(static.from_ or '').rstrip('/')}/.", f"{STATIC_ROOT}/{index}/"],
+        # -f: after a restart of the node, a second run replaces read-only files of the first.
+        "command": ["cp", "-Rf", f"{(static.from_ or '').rstrip('/')}/.", f"{STATIC_ROOT}/{index}/"],
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
         "securityContext": hardening.as_backend(context.spec),
         "terminationMessagePolicy": "FallbackToLogsOnError",
