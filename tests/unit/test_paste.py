@@ -340,3 +340,18 @@ def test_template_fields_of_a_stateful_set_have_a_hint() -> None:
         f"{field}.replicas": "write spec.replicas",
         f"{field}.selector": "remove it: AppStack sets the selector",
     } == {issue.field: issue.hint for issue in raised.value.issues}
+
+
+@pytest.mark.parametrize(
+    ("rules", "has_default"),
+    [
+        ("preferredDuringSchedulingIgnoredDuringExecution: []", True),
+        ("requiredDuringSchedulingIgnoredDuringExecution", False),
+    ],
+)
+def test_pods_that_must_not_share_a_node_keep_the_strategy_of_kubernetes(rules: str, has_default: bool) -> None:
+    required = "[{topologyKey: kubernetes.io/hostname, labelSelector: {matchLabels: {app: web}}}]"
+    rule = rules if has_default else f"{rules}: {required}"
+    deployment = rendered(WEB, f"pod: {{affinity: {{podAntiAffinity: {{{rule}}}}}}}")["Deployment"]
+
+    assert has_default == ("strategy" in deployment["spec"])

@@ -101,6 +101,10 @@ CASES = {
         "{backend: {image: x, ports: [{containerPort: 5000}]}, service: {ports: [{port: 8080}]}}",
         ["Warning: spec.service.ports[0].targetPort: no container declares 8080/TCP (use one of: 5000)"],
     ),
+    "name that no container declares as target of a headless Service": (
+        "service: {clusterIP: None, ports: [{port: 1, targetPort: web}]}",
+        ["Warning: spec.service.ports[0].targetPort: no container declares web/TCP (use one of: http (8000))"],
+    ),
     "headless Service without ports is valid": ("{backend: {image: x}, service: {clusterIP: None}}", []),
     "serviceName of the Service with an address": (
         "{workload: {kind: StatefulSet, statefulSet: {serviceName: db}}, service: {name: db}}",

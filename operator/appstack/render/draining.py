@@ -57,12 +57,18 @@ def _backend_port(context: Context, services: Iterable[Manifest]) -> int | None:
 def default_strategy(context: Context) -> Manifest:
     """Return the default strategy of a Deployment: no pod terminates before its successor is ready.
 
-    Return {}, Kubernetes' own default, where pods use host ports: two pods on one node cannot bind the same host port,
-    so the old pod has to terminate first.
+    Return {}, Kubernetes' own default, where a successor may find no node while the old pod runs: pods with host ports,
+    of which a node has one, and pods that must not share a node with each other.
     """
     proxy = [context.spec.proxy] if context.spec.proxy else []
     containers = (context.spec.backend, *proxy, *context.spec.sidecars)
     has_host_port = any(port.host_port for container in containers for port in container.ports or [])
-    if context.spec.pod.host_network or has_host_port:
+    affinity = context.spec.pod.affinity
+    apart = affinity and affinity.pod_anti_affinity
+    if (
+        context.spec.pod.host_network
+        or has_host_port
+        or (apart and apart.required_during_scheduling_ignored_during_execution)
+    ):
         return {}
     return {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}}}

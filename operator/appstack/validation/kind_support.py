@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
 from appstack.api.workloads import WorkloadKindName
-from appstack.errors import ValidationIssue
+from appstack.errors import Severity, ValidationIssue
 from appstack.validation.context import ValidationContext
 from appstack.validation.field_values import FieldValue
 
@@ -27,6 +27,7 @@ class UnsupportedReason:
     message: str  # {kind} stands for the name of the kind
     hint: str
     only_with: tuple[str, ...] = ()  # unsupported only in combination with one of these: spec.pod.restartPolicy: Never
+    severity: Severity = Severity.ERROR  # a warning where Kubernetes accepts the field and ignores it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def unsupported_fields(context: ValidationContext) -> Iterator[ValidationIssue]:
     for row, reason in unsupported:
         found = [each for each in written[f"spec.{row.path}"] if row.value in (None, each.value)]
         for path, _ in found if found and _applies(context, reason) else ():
-            yield ValidationIssue(path, reason.message.format(kind=kind), reason.hint)
+            yield ValidationIssue(path, reason.message.format(kind=kind), reason.hint, reason.severity)
 
 
 def _applies(context: ValidationContext, reason: UnsupportedReason) -> bool:
@@ -141,17 +142,26 @@ _NO_CLAIM_PER_REPLICA: Final = _unsupported_on(
     _all_except("StatefulSet"), "a {kind} has no claim per replica", "remove the field, or set kind: StatefulSet"
 )
 _FIXED_HOSTNAME: Final[Mapping[WorkloadKindName, UnsupportedReason]] = {
-    "StatefulSet": UnsupportedReason("each pod of a StatefulSet has its own name as hostname", _REMOVE),
-    **_unsupported_on(
+    "StatefulSet": UnsupportedReason(
+        "has no effect: each pod of a StatefulSet has its own name as hostname", _REMOVE, severity=Severity.WARNING
+    ),
+    **dict.fromkeys(
         _RUN_TO_COMPLETION,
-        "each pod of an indexed Job has its own name as hostname",
-        _REMOVE,
-        "spec.workload.job.completionMode: Indexed",
+        UnsupportedReason(
+            "has no effect: each pod of an indexed Job has its own name as hostname",
+            _REMOVE,
+            ("spec.workload.job.completionMode: Indexed",),
+            Severity.WARNING,
+        ),
     ),
 }
-_FIXED_SUBDOMAIN: Final = _unsupported_on(
-    ("StatefulSet",), "the subdomain of the pods of a {kind} is its headless Service", _REMOVE
-)
+_FIXED_SUBDOMAIN: Final[Mapping[WorkloadKindName, UnsupportedReason]] = {
+    "StatefulSet": UnsupportedReason(
+        "has no effect: the subdomain of the pods of a StatefulSet is its serviceName",
+        "set spec.workload.statefulSet.serviceName",
+        severity=Severity.WARNING,
+    )
+}
 
 SUPPORT_TABLE: Final[tuple[FieldSupport, ...]] = (
     *_workload_options(),

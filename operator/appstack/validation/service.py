@@ -88,24 +88,22 @@ class _Targets:
 def service_ports(context: ValidationContext) -> Iterator[ValidationIssue]:
     """Yield an issue for each port of a Service that is invalid or has no container that listens on it."""
     targets: dict[str, _Targets] = {}
-    for field, port in _ports(context):
+    for service, field, port in ((each, *located) for each in context.services for located in each.ports):
         protocol = port.protocol or "TCP"
         yield from port_number_issues(f"{field}.port", port.port)
         yield from protocol_issues(f"{field}.protocol", port.protocol)
         if port.name is not None and not _DNS_LABEL.fullmatch(port.name):
             message = f"{port.name!r} is not a valid name of a Service port"
             yield ValidationIssue(f"{field}.name", message, "use at most 63 of a-z, 0-9 and '-'")
-        yield from _target_port(f"{field}.targetPort", port, targets.setdefault(protocol, _Targets(context, protocol)))
+        of_protocol = targets.setdefault(protocol, _Targets(context, protocol))
+        yield from _target_port(f"{field}.targetPort", port, of_protocol, is_headless=service.spec.cluster_ip == "None")
 
 
-def _ports(context: ValidationContext) -> Iterator[tuple[str, ServicePort]]:
-    """Yield the ports of all Services, each with its field."""
-    for service in context.services:
-        yield from service.ports
+def _target_port(field: str, port: ServicePort, targets: _Targets, *, is_headless: bool) -> Iterator[ValidationIssue]:
+    """Yield an issue for a name that no container declares, and a warning for such a number: it may still listen.
 
-
-def _target_port(field: str, port: ServicePort, targets: _Targets) -> Iterator[ValidationIssue]:
-    """Yield an issue for a name that no container declares, and a warning for such a number: it may still listen."""
+    Clients of a headless Service connect to the pods themselves, so that a name is a warning as well.
+    """
     proxy = targets.context.spec.proxy
     target_port = port.target_port
     if target_port is None or target_port == "":
@@ -117,7 +115,7 @@ def _target_port(field: str, port: ServicePort, targets: _Targets) -> Iterator[V
         yield ValidationIssue(field, message, "choose another port")
     elif target_port not in targets.numbers_and_names:
         message = f"no container declares {target_port}/{targets.protocol}"
-        severity = Severity.WARNING if isinstance(target_port, int) else Severity.ERROR
+        severity = Severity.WARNING if is_headless or isinstance(target_port, int) else Severity.ERROR
         yield ValidationIssue(field, message, targets.hint, severity)
 
 
