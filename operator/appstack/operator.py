@@ -7,12 +7,14 @@ import gc
 import logging
 import signal
 from collections.abc import Coroutine, Sized
+from http import HTTPStatus
 from typing import Any, Final
 
 from appstack.client.client import Client
 from appstack.client.credentials import Credentials, load
 from appstack.client.fencing import Fence
 from appstack.client.resource_kinds import APPSTACKS, WATCHED_KINDS
+from appstack.client.scrape_authorization import ScrapeAuthorizer
 from appstack.controller.namespace_filter import LabelledNamespaceFilter
 from appstack.controller.reconciler import Reconciler
 from appstack.controller.shard_handover import ShardHandover
@@ -52,7 +54,8 @@ def run(settings: Settings) -> None:
 async def _run(settings: Settings) -> None:
     asyncio.get_running_loop().set_exception_handler(_handle_loop_error)
     operator = Operator(settings, Credentials(load()))
-    server = HealthServer(settings, HealthChecks(live=operator.liveness_error, ready=operator.readiness_error))
+    checks = HealthChecks(live=operator.liveness_error, ready=operator.readiness_error)
+    server = HealthServer(settings, checks, operator.authorize_scrape if settings.metrics_authorization else None)
     try:
         await server.start()
         await operator.run()
@@ -92,6 +95,7 @@ class Operator:
             appstacks=self._appstacks,
             handler=self._watches.stale_handler,
         )
+        self._scrapes = ScrapeAuthorizer(self._client)
         self._lease = Lease(settings, self._client, fence)
         self._status_writer = StatusWriter(
             loop,
@@ -132,6 +136,10 @@ class Operator:
     def readiness_error(self) -> str:
         """Return the caches that are not up to date; empty if all are."""
         return self._watches.readiness_error()
+
+    async def authorize_scrape(self, header: str) -> HTTPStatus:
+        """Return OK for the Authorization header of a client that may get the metrics, else why it may not."""
+        return await self._scrapes.authorize(header)
 
     def namespace_added(self, namespace: str) -> None:
         """Handle a namespace that this shard takes over."""

@@ -97,6 +97,9 @@ class Settings(BaseModel):
     """Port of the endpoints `/livez` and `/readyz`."""
     metrics_port: Port = 8080
     """Port of the endpoint `/metrics`."""
+    metrics_authorization: bool = False
+    """Serve `/metrics` only to clients with a bearer token whose user may `get` the non-resource URL `/metrics`. The
+    chart sets it by `metrics.authorization`."""
     listen: str = "0.0.0.0"  # the kubelet and Prometheus connect from outside the pod
     """Address on which both ports listen; `appstack run` from a shell listens on 127.0.0.1."""
     log_format: Literal["text", "json"] = "text"

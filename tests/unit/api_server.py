@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -49,6 +49,7 @@ class FakeApiServer:
         self.oldest_version = 0  # a watch from an earlier resourceVersion gets the error event 410
         self.not_served: set[str] = set()  # plurals
         self.proxy_response = ""  # the body with which a proxy answers every request in place of the API server
+        self.review: Callable[[Manifest], Manifest] = lambda _: {}  # returns the status of a TokenReview and so on
         self.requests: list[ReceivedRequest] = []
         self._objects: dict[_Key, Manifest] = {}
         self._failures: list[Failure] = []
@@ -183,6 +184,8 @@ class FakeApiServer:
         return _shaped(self._live(key), request.accept)
 
     def _create(self, key: _Key, request: ReceivedRequest) -> Manifest:
+        if request.body["kind"].endswith("Review"):
+            return {**request.body, "status": self.review(request.body)}
         metadata = request.body["metadata"]
         name = metadata.get("name") or f"{metadata['generateName']}1"
         manifest: Manifest = request.body | {"metadata": metadata | {"name": name}}

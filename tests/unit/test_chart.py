@@ -97,6 +97,12 @@ def namespace_requests() -> Iterator[requests.Request]:
     yield requests.create_event(example(requests.EVENTS))
 
 
+def scrape_requests() -> Iterator[requests.Request]:
+    """Yield the requests that authorize a scrape."""
+    yield requests.review_token("token")
+    yield requests.review_scrape({"username": "prometheus"})
+
+
 def lease_requests() -> Iterator[requests.Request]:
     """Yield one request of each type that the operator sends for its own Lease."""
     lease = example(requests.LEASES)
@@ -146,7 +152,8 @@ def test_kinds_can_be_disabled_that_the_settings_can_disable() -> None:
 
 def test_every_request_of_the_operator_is_compared_with_the_rbac_rules() -> None:
     code = "".join(source.read_text() for source in PACKAGE.rglob("*.py"))
-    compared = "".join(map(inspect.getsource, (cluster_requests, namespace_requests, lease_requests)))
+    senders = (cluster_requests, namespace_requests, lease_requests, scrape_requests)
+    compared = "".join(map(inspect.getsource, senders))
     builders = {name for name, value in vars(requests).items() if return_type(value) == "Request"}
 
     sent = {name for name in builders if f"requests.{name}(" in code}
@@ -254,6 +261,42 @@ def test_disabled_kinds_have_neither_a_rule_nor_a_watch() -> None:
     assert set(get_args(DisabledKind)) == set(Settings.model_validate(yaml.safe_load(text)).disabled_kinds)
     roles = rendered_rules({"rbac": {"kinds": values}})
     assert roles["ClusterRole", "", "r-appstack"][2:] == chart_rbac.namespaced_rules(values)
+
+
+@needs_helm
+def test_metrics_are_authorized_only_with_the_permissions_for_it() -> None:
+    metrics = {"authorization": True, "serviceMonitor": {"enabled": True}}
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in rendered({"metrics": metrics})}
+    default = {(each["kind"], each["metadata"]["name"]): each for each in rendered({})}
+
+    role = objects["ClusterRole", "r-appstack-metrics-authorization"]
+    assert by_resource(role["rules"]) == required_rules(scrape_requests())
+    (binding,) = objects["ClusterRoleBinding", "r-appstack-metrics-authorization"]["subjects"]
+    assert ("r-appstack", "system") == (binding["name"], binding["namespace"])
+    reader = objects["ClusterRole", "r-appstack-metrics-reader"]["rules"]
+    assert [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}] == reader
+    (endpoint,) = objects["ServiceMonitor", "r-appstack"]["spec"]["endpoints"]
+    assert endpoint["bearerTokenFile"].endswith("serviceaccount/token")
+    settings = ("ConfigMap", "r-appstack-settings")
+    assert yaml.safe_load(objects[settings]["data"]["settings.yaml"])["metricsAuthorization"] is True
+    assert "metricsAuthorization" not in default[settings]["data"]["settings.yaml"]
+    assert set() == {name for _, name in default if "metrics-" in name}
+
+
+@needs_helm
+def test_network_policy_lets_the_scrapers_in_and_the_kubelet() -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    policies = [
+        each["spec"]
+        for scrapers in ([], [peer])
+        for each in rendered({"networkPolicy": {"enabled": True, "scrapers": scrapers}})
+        if each["kind"] == "NetworkPolicy"
+    ]
+    probes = {"ports": [{"port": "health", "protocol": "TCP"}]}
+
+    assert [probes] == policies[0]["ingress"]
+    assert [probes, {"ports": [{"port": "metrics", "protocol": "TCP"}], "from": [peer]}] == policies[1]["ingress"]
+    assert "NetworkPolicy" not in {each["kind"] for each in rendered({})}
 
 
 def test_values_schema_is_generated_from_the_settings() -> None:

@@ -37,6 +37,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $own := dict "operatorNamespace" (include "appstack.operatorNamespace" .) -}}
 {{- $_ := set $own "identity" (include "appstack.identity" .) -}}
 {{- $_ := set $own "logFormat" (default "json" .Values.settings.logFormat) -}}
+{{- if .Values.metrics.authorization -}}{{- $_ := set $own "metricsAuthorization" true -}}{{- end -}}
 {{- with include "appstack.disabledKinds" . | fromYamlArray -}}{{- $_ := set $own "disabledKinds" . -}}{{- end -}}
 {{- merge $own .Values.settings | toYaml -}}
 {{- end -}}

@@ -29,6 +29,8 @@ tests/api/test_api_server_guarantees.py checks this against a real API server fo
 """
 
 LEASES: Final = Kind("coordination.k8s.io/v1", "Lease", "leases")
+TOKEN_REVIEWS: Final = Kind("authentication.k8s.io/v1", "TokenReview", "tokenreviews")
+ACCESS_REVIEWS: Final = Kind("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews")
 EVENTS: Final = Kind("events.k8s.io/v1", "Event", "events")
 
 
@@ -225,6 +227,23 @@ def update_lease(manifest: Manifest) -> Request:
     ref = Ref.of(manifest)
     path = LEASES.path(ref.namespace, ref.name)
     return Request("update", LEASES, ref, "PUT", path, body=manifest, urgent=True)
+
+
+def review_token(token: str) -> Request:
+    """Ask the API server which user a bearer token belongs to."""
+    return _review(TOKEN_REVIEWS, {"token": token})
+
+
+def review_scrape(user: Manifest) -> Request:
+    """Ask the API server whether the user of a TokenReview may get /metrics."""
+    identity = {key: user[key] for key in ("groups", "uid", "extra") if user.get(key)}
+    attributes = {"path": "/metrics", "verb": "get"}
+    return _review(ACCESS_REVIEWS, {"user": user.get("username", ""), **identity, "nonResourceAttributes": attributes})
+
+
+def _review(kind: Kind, spec: Manifest) -> Request:
+    body = {"apiVersion": kind.api_version, "kind": kind.kind, "spec": spec}
+    return Request("create", kind, _collection(kind), "POST", kind.path(), body=body, urgent=True)
 
 
 def _collection(kind: Kind, namespace: str = "") -> Ref:

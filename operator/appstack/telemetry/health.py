@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from aiohttp import web
@@ -14,6 +16,13 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from appstack.errors import OperatorError
 from appstack.settings import Settings
 from appstack.telemetry import metrics
+from appstack.telemetry.http_server import BoundedServer, Handler
+
+Authorize = Callable[[str], Awaitable[HTTPStatus]]
+"""Returns OK for the Authorization header of a client that may scrape, else the status to refuse it with."""
+
+SCRAPE_INTERVAL_SECONDS: Final = 1.0
+"""Seconds for which all scrapes get the same rendering of the metrics."""
 
 _LOOP_LAG_INTERVAL_SECONDS: Final = 1.0
 
@@ -29,11 +38,11 @@ class HealthChecks:
 class HealthServer:
     """Serves /livez and /readyz on the health port and /metrics on the metrics port."""
 
-    def __init__(self, settings: Settings, checks: HealthChecks) -> None:
+    def __init__(self, settings: Settings, checks: HealthChecks, authorize: Authorize | None = None) -> None:
         self._settings = settings
-        self._runners = (
-            (self._runner({"/livez": _probe(checks.live), "/readyz": _probe(checks.ready)}), "healthPort"),
-            (self._runner({"/metrics": _metrics}), "metricsPort"),
+        self._servers = (
+            (BoundedServer({"/livez": _probe(checks.live), "/readyz": _probe(checks.ready)}), "healthPort"),
+            (BoundedServer({"/metrics": _metrics(authorize)}), "metricsPort"),
         )
         self._loop_lag_probe: asyncio.Task[None] | None = None
 
@@ -41,10 +50,9 @@ class HealthServer:
         """Listen on both ports. Raise OperatorError if a port is in use."""
         self._loop_lag_probe = asyncio.create_task(_observe_loop_lag())
         ports = (self._settings.health_port, self._settings.metrics_port)
-        for (runner, setting), port in zip(self._runners, ports, strict=True):
-            await runner.setup()
+        for (server, setting), port in zip(self._servers, ports, strict=True):
             try:
-                await web.TCPSite(runner, self._settings.listen, port).start()
+                await server.start(self._settings.listen, port)
             except OSError as error:
                 raise self._port_error(error, port=port, setting=setting) from error
 
@@ -52,20 +60,14 @@ class HealthServer:
         """Close both ports."""
         if self._loop_lag_probe is not None:
             self._loop_lag_probe.cancel()
-        for runner, _ in self._runners:
-            await runner.cleanup()
+        for server, _ in self._servers:
+            await server.stop()
 
     def _port_error(self, error: OSError, *, port: int, setting: str) -> OperatorError:
         cause = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be opened: {error.strerror}"
         return OperatorError(
             f"Port {port} on {self._settings.listen} {cause}", f"Stop the process that uses it, or set `{setting}`"
         )
-
-    @staticmethod
-    def _runner(routes: dict[str, Callable[[web.Request], object]]) -> web.AppRunner:
-        app = web.Application()
-        app.add_routes([web.get(path, handler) for path, handler in routes.items()])  # type: ignore[arg-type]
-        return web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
 
 
 async def _observe_loop_lag() -> None:
@@ -77,19 +79,27 @@ async def _observe_loop_lag() -> None:
         metrics.LOOP_LAG.observe(max(0.0, loop.time() - due))
 
 
-def _probe(check: Callable[[], str]) -> Callable[[web.Request], object]:
-    async def respond(_: web.Request) -> web.Response:
+def _probe(check: Callable[[], str]) -> Handler:
+    async def respond(_: web.BaseRequest) -> web.Response:
         failure = check()
-        return _closing(web.Response(text=f"{failure or 'ok'}\n", status=503 if failure else 200))
+        return web.Response(text=f"{failure or 'ok'}\n", status=503 if failure else 200)
 
     return respond
 
 
-async def _metrics(_: web.Request) -> web.Response:
-    return _closing(web.Response(body=metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}))
+def _metrics(authorize: Authorize | None) -> Handler:
+    rendered, rendered_at = b"", float("-inf")
 
+    async def respond(request: web.BaseRequest) -> web.Response:
+        nonlocal rendered, rendered_at
+        if authorize is not None:
+            status = await authorize(request.headers.get("Authorization", ""))
+            if status is not HTTPStatus.OK:
+                headers = {"WWW-Authenticate": "Bearer"} if status is HTTPStatus.UNAUTHORIZED else {}
+                return web.Response(status=status, headers=headers)
+        now = time.monotonic()
+        if now - rendered_at >= SCRAPE_INTERVAL_SECONDS:
+            rendered, rendered_at = metrics.exposition(), now
+        return web.Response(body=rendered, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
-def _closing(response: web.Response) -> web.Response:
-    """Close the connection after the response: kopf waits at its end for every task, also for idle connections."""
-    response.force_close()
-    return response
+    return respond
