@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from appstack.api import AppStack
-from appstack.errors import Severity, ValidationIssue, limit_issues
+from appstack.errors import Severity, ValidationIssue, first_of_each_kind, limit_issues, more_issue
 from appstack.k8s.metadata import Manifest
 from appstack.policy.effective import EffectivePolicy
 from appstack.policy.evaluation import CHECKS, WARNING_CHECKS
@@ -15,6 +17,9 @@ from appstack.policy.model import Enforcement
 from appstack.policy.violation import PolicyViolation, Subject
 from appstack.render.source_map import author_field
 from appstack.settings import Settings
+
+MAX_VIOLATIONS: Final = 1000
+"""Violations that each check reports or counts: 64 containers can inherit 2,000 of them from the backend."""
 
 Violations = tuple[tuple[str, str], ...]
 """Fields of the policy that an AppStack violates, each with the enforcement of the violation, sorted."""
@@ -43,8 +48,12 @@ def policy_issues(
     severity = Severity.ERROR if enforced else Severity.WARNING
     checks = [*((check, severity) for check in CHECKS), *((check, Severity.WARNING) for check in WARNING_CHECKS)]
     for check, severity in checks:
-        issues = (_issue(violation, spec, severity) for violation in check(subject))
+        found, omitted = first_of_each_kind(islice(check(subject), MAX_VIOLATIONS), lambda _: None)
+        issues = (_issue(violation, spec, severity) for violation in found)
         yield from limit_issues(dict.fromkeys(issues))  # containers that inherit a field of the backend violate it too
+        for first, count in omitted:
+            issue = _issue(first, spec, severity)
+            yield replace(more_issue(issue.field, count, severity=severity), policy=issue.policy)
 
 
 def _issue(violation: PolicyViolation, spec: Mapping[str, Any], severity: Severity) -> ValidationIssue:

@@ -19,6 +19,8 @@ _HOST_NAMESPACES: Final = {
     "spec.hostPID": HostNamespace.PID,
     "spec.hostIPC": HostNamespace.IPC,
 }
+_INIT_CONTAINER: Final = "spec.initContainers["
+_CONTAINERS: Final = (_INIT_CONTAINER, "spec.containers[")
 _OWN_CHECKS: Final = frozenset({"hostPorts", "hostPathVolumes"})  # of Pod Security, which the functions below repeat
 _CREATING_TYPES: Final = ("DirectoryOrCreate", "FileOrCreate")
 _SYSTEM_PREFIX: Final = "system-"
@@ -55,19 +57,21 @@ def pod_security_warnings(subject: Subject) -> Iterator[PolicyViolation]:
             yield pod.violation(path, "podSecurity.warn", message, subject.warn_hint())
 
 
-_CONTAINERS: Final = ("spec.initContainers[", "spec.containers[")
-
-
 def _violations(subject: Subject, pod: PodTemplate, level: Level) -> Iterator[Violation]:
     """Yield the violations of a level, without node caches and fields that other parts of the policy decide about."""
-    own = {f"{path}." for path, container in pod.containers if container["name"] == CACHE_CONTAINER}
+    own = tuple(f"{path}." for path, container in pod.containers if _prepares_caches(subject, path, container))
     allowed = subject.effective.policy.host_namespaces
     for each in pod.violations(level):
         is_host_path = each.check == "restrictedVolumes" and each.field.endswith(".hostPath")
         is_open = each.check == "hostNamespaces" and _HOST_NAMESPACES[each.field] in allowed
-        is_own = bool(own) and each.field.startswith(tuple(own))
+        is_own = each.field.startswith(own)
         if not (each.check in _OWN_CHECKS or is_host_path or is_open or is_own):
             yield each
+
+
+def _prepares_caches(subject: Subject, path: str, container: Manifest) -> bool:
+    """Return whether a container is AppStack's own init container for node caches."""
+    return bool(subject.node_caches) and path.startswith(_INIT_CONTAINER) and container["name"] == CACHE_CONTAINER
 
 
 def node_caches(subject: Subject) -> Iterator[PolicyViolation]:

@@ -79,6 +79,7 @@ class Subject:
     effective: EffectivePolicy
     node_caches: frozenset[str] = frozenset()  # names of the volumes that are node caches
     cache_root: str = "/"
+    _hints: dict[str, str] = field(default_factory=dict, compare=False, repr=False)  # the same for all violations
 
     @cached_property
     def pods(self) -> Sequence[PodTemplate]:
@@ -91,10 +92,12 @@ class Subject:
 
     def allowed(self, path: str, values: Iterable[str]) -> str:
         """Return the hint at a list of the policy, with its values and the labels of namespaces with other values."""
-        listed = list(values)
-        more = f" and {len(listed) - _MAX_LISTED} more" if len(listed) > _MAX_LISTED else ""
-        names = ", ".join(listed[:_MAX_LISTED]) + more if listed else "none"
-        return f"allowed by {self.effective.setting(path)}: {names}{self._of_others(path)}"
+        if path not in self._hints:
+            listed = list(values)
+            more = f" and {len(listed) - _MAX_LISTED} more" if len(listed) > _MAX_LISTED else ""
+            names = ", ".join(listed[:_MAX_LISTED]) + more if listed else "none"
+            self._hints[path] = f"allowed by {self.effective.setting(path)}: {names}{self._of_others(path)}"
+        return self._hints[path]
 
     def allowed_on_node(self, path: str, values: Iterable[str]) -> str:
         """Return the hint at a list that adds to the Pod Security level."""
@@ -102,15 +105,18 @@ class Subject:
 
     def set_by(self, path: str) -> str:
         """Return the hint at a field of the policy."""
-        return f"set by {self.effective.setting(path)}{self._of_others(path)}"
+        if path not in self._hints:
+            self._hints[path] = f"set by {self.effective.setting(path)}{self._of_others(path)}"
+        return self._hints[path]
 
     def level_hint(self, level: Level) -> str:
         """Return the hint at the level `podSecurity.enforce`; `level` is the one that allows the field."""
-        path = "podSecurity.enforce"
-        decides = self.effective.enforce_label or self.effective.setting(path)
-        return (
-            f"Pod Security level {self.effective.enforce} of {decides}{self._of_others(path)}{self._label_hint(level)}"
-        )
+        if level not in self._hints:
+            path = "podSecurity.enforce"
+            decides = self.effective.enforce_label or self.effective.setting(path)
+            current = f"Pod Security level {self.effective.enforce} of {decides}"
+            self._hints[level] = f"{current}{self._of_others(path)}{self._label_hint(level)}"
+        return self._hints[level]
 
     def warn_hint(self) -> str:
         """Return the hint at the level `podSecurity.warn`."""
