@@ -30,7 +30,7 @@ MAX_ISSUE_CHARACTERS = 1_000_000
 LARGEST = {name: largest(generator) for name, generator in WORST_CASES.items()}
 
 
-def work(spec: Spec) -> int:
+def work(spec: Spec, settings: Settings | None = None) -> int:
     """Return the number of lines that are executed to compute the desired state, and of characters of its issues."""
     lines = 0
 
@@ -39,7 +39,7 @@ def work(spec: Spec) -> int:
         lines += event == "line"
         return trace
 
-    desired_states, manifest, previous = DesiredStateCache(Settings()), document(spec), sys.gettrace()
+    desired_states, manifest, previous = DesiredStateCache(settings or Settings()), document(spec), sys.gettrace()
     sys.settrace(trace)
     try:
         desired = desired_states.get(manifest, namespace_uid="n")
