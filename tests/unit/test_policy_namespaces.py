@@ -78,6 +78,13 @@ def test_pod_security_labels_of_the_namespace_win(
     assert (effective.enforce, effective.warn) == (enforce, warn)
 
 
+def test_every_pair_of_levels_has_a_key_of_its_own() -> None:
+    policies = source("policy: {}")
+    labels = [{}, *({ENFORCE: enforce, WARN: warn} for enforce in Level for warn in Level)]
+
+    assert len({policies.find(each).key for each in labels}) == len(labels)
+
+
 def test_only_labels_that_a_policy_depends_on_are_kept() -> None:
     assert source("policy: {}").label_keys == {ENFORCE, WARN}
     assert source(NAMESPACE_POLICIES).label_keys == {ENFORCE, WARN, "team"}

@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 from appstack.api.workloads import WorkloadKindName
-from appstack.policy.violation import POD_TEMPLATES
+from appstack.policy.effective import PolicySource
+from appstack.policy.model import Policy
+from appstack.policy.pods import CACHE_CONTAINER, pod_security_level
+from appstack.policy.violation import POD_TEMPLATES, Subject
 from tests.unit.policies import fields, issues
 
 MOUNT = "backend: {{image: x, volumeMounts: [{{name: v, mountPath: /v{0}}}]}}\nvolumes: [{{name: v, hostPath: {1}}}]"
@@ -41,6 +44,7 @@ def paths(*prefixes: str) -> str:
         (mounted("/sys/fs/cgroup"), paths("/sys"), []),
         (mounted("/sys/"), paths("/sys"), []),
         (mounted("//sys/./fs"), paths("/sys//"), []),
+        (mounted("/./sys"), paths("/sys"), []),
         (mounted("/system"), paths("/sys"), [HOST_PATH]),
         (mounted("/"), paths("/sys"), [HOST_PATH]),
         (mounted("/etc/shadow"), paths("/"), []),
@@ -164,6 +168,17 @@ def test_node_cache_is_not_part_of_pod_security(level: str) -> None:
 
     assert cache_fields == []
     assert "spec.volumes[0].nodeCache nodeCache" in fields(CACHE, f"{policy}\nnodeCache: false")
+
+
+@pytest.mark.parametrize(("position", "is_exempt"), [("initContainers", True), ("containers", False)])
+def test_only_the_own_init_container_of_node_caches_is_exempt(position: str, is_exempt: bool) -> None:
+    container = {"name": CACHE_CONTAINER, "securityContext": {"privileged": True}}
+    pod = {"kind": "Pod", "metadata": {}, "spec": {position: [container]}}
+    policy = PolicySource(Policy(), ()).find({})
+
+    for caches, expected in ((frozenset({"c"}), is_exempt), (frozenset[str](), False)):
+        found = list(pod_security_level(Subject([pod], "team", policy, node_caches=caches)))
+        assert (found == []) is expected
 
 
 @pytest.mark.parametrize(

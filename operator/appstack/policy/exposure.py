@@ -38,7 +38,7 @@ class _HostPatterns:
 
     def match(self, host: str) -> bool:
         """Return whether every name that a host stands for is allowed: of `*.b`, those that are below `b`."""
-        return host in self._names or host.removeprefix("*").endswith(self._suffixes)
+        return host in self._names or host.endswith(self._suffixes)
 
 
 def hostnames(subject: Subject) -> Iterator[PolicyViolation]:

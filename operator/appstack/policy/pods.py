@@ -96,10 +96,10 @@ class _HostPaths:
         object.__setattr__(self, "keys", [(path_key(rule.path_prefix), rule.read_only) for rule in self.rules])
 
     def are_read_only(self, path: str) -> bool | None:
-        """Return whether every mount of a path must be read-only; None if the path is not allowed."""
+        """Return whether every mount of a path without `..` must be read-only; None if the path is not allowed."""
         key = path_key(path)
         matching = [read_only for prefix, read_only in self.keys if key.startswith(prefix)]
-        return all(matching) if matching and ".." not in path.split("/") else None
+        return all(matching) if matching else None
 
 
 def host_paths(subject: Subject) -> Iterator[PolicyViolation]:
