@@ -23,6 +23,7 @@ from appstack.controller.workers import Workers
 from appstack.errors import ApiRejected, ApiUnavailable, OperatorError
 from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.object_store import ObjectStore
+from appstack.informers.warning_events import WarningEventReader
 from appstack.k8s.metadata import Key
 from appstack.kopf_adapter.watches import Watches, disabled_kinds, enabled_kinds
 from appstack.leaderelection.lease import Lease
@@ -105,6 +106,7 @@ class Operator:
             instance=self._lease.identity.host,
             max_in_flight=settings.workers,
         )
+        self._warnings = WarningEventReader(self._client, self._appstacks, objects, enqueue=self._queue.add)
         self._workers = Workers(self._queue, self._create_reconciler(objects))
         self._background: list[asyncio.Task[None]] = []
         self._worker_tasks: list[asyncio.Task[None]] = []
@@ -195,6 +197,7 @@ class Operator:
 
     def _start_workers(self) -> None:
         self._queue.open()
+        self._start(self._warnings.run())
         self._watches.enqueue_all()
         self._worker_tasks = self._workers.start(self._settings.workers, on_exit=self.stop)
         logger.info("Reconciling %s at %s", self._lease.scope, self._client.server)

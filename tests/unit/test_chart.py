@@ -95,6 +95,7 @@ def namespace_requests() -> Iterator[requests.Request]:
             yield requests.delete(Ref.of(child), uid="1")
     yield requests.list_appstacks("team")
     yield requests.create_event(example(requests.EVENTS))
+    yield requests.list_warnings("team", limit=1)
 
 
 def scrape_requests() -> Iterator[requests.Request]:

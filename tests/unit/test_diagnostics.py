@@ -10,9 +10,9 @@ import pytest
 
 from appstack.api.status import MAX_LOG_CHARACTERS, MAX_PROBLEMS, Problem
 from appstack.k8s.metadata import Ref
-from appstack.k8s.observed import Child
+from appstack.k8s.observed import Child, Observed
 from appstack.status.container_state import is_restarting
-from appstack.status.diagnostics import diagnose
+from appstack.status.diagnostics import Subject, diagnose
 
 SPEC: dict[str, Any] = {
     "backend": {"image": "s"},
@@ -41,7 +41,7 @@ NOW = "2026-11-21T07:00:30Z"
 
 
 def problems_of(spec: dict[str, Any], pods: Iterable[Child]) -> tuple[Problem, ...]:
-    return diagnose(spec, pods, now=NOW)
+    return diagnose(Subject(spec, Observed(pods=tuple(pods)), now=NOW))
 
 
 def only_problem(*pods: Child) -> Problem:
@@ -136,7 +136,7 @@ def test_problem_of_an_image_pull_is_the_same_during_the_back_off() -> None:
 
     assert attempt == back_off
     assert (attempt.reason, attempt.message, attempt.field) == ("ImagePullBackOff", message, "spec.backend.image")
-    assert "imagePullSecrets" in attempt.hint
+    assert "correct the name or the tag" in attempt.hint
 
 
 def test_hint_of_an_invalid_image_name_does_not_mention_registries() -> None:
@@ -147,7 +147,7 @@ def test_missing_config_map_has_the_message_of_the_kubelet() -> None:
     problem = only_problem(pod(waiting("backend", "CreateContainerConfigError", 'configmap "x" not found')))
 
     assert problem.message == 'configmap "x" not found'
-    assert problem.hint.startswith("Create the ConfigMap, Secret or key")
+    assert problem.hint.startswith("Create the ConfigMap x in this namespace")
 
 
 NGINX_OUTPUT = """\
@@ -191,7 +191,7 @@ def test_nginx_check_without_a_termination_message_has_a_default_message() -> No
 
 
 @pytest.mark.parametrize(
-    ("container", "field"), [("appstack-static-1", "spec.proxy.static[1]"), ("appstack-cache", "spec.volumes")]
+    ("container", "field"), [("appstack-static-1", "spec.proxy.static[1].from"), ("appstack-cache", "spec.volumes")]
 )
 def test_problem_of_a_generated_container_has_the_field_it_is_generated_for(container: str, field: str) -> None:
     assert only_problem(pod(waiting(container, "CrashLoopBackOff", exitCode=1), init=True)).field == field
@@ -203,7 +203,7 @@ NO_SUCH_FILE = 'unable to start container process: exec: "nope": executable file
 @pytest.mark.parametrize(
     ("container", "reason", "hint"),
     [
-        ("backend", "RunContainerError", "Check that `command` names an executable file"),
+        ("backend", "RunContainerError", "The image has no such program"),
         ("appstack-static-0", "StaticCopyFailed", "Files are copied with `cp`"),
     ],
 )

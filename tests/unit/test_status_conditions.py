@@ -66,7 +66,8 @@ def test_replica_failure_has_the_message_of_the_api_server() -> None:
 
     assert condition_statuses(status) == RECONCILING
     assert reason(status) == "ReplicaFailure"
-    assert message(status) == f"0 of 2 pods are of this revision: {forbidden}"
+    cause = f"Deployment/shop: PodSecurityViolated: No pod can be created: {forbidden}"
+    assert message(status) == f"0 of 2 pods are of this revision; {cause}"
 
 
 def test_rollout_beyond_its_deadline_is_stalled() -> None:

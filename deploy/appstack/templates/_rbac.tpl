@@ -75,7 +75,7 @@
 # Events about failures and replacements.
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- end -}}
 
 {{- /* The kinds of `rbac.kinds` that are false, as the setting `disabledKinds` names them. */ -}}

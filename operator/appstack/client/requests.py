@@ -199,6 +199,13 @@ def create_event(manifest: Manifest) -> Request:
     return Request("create", EVENTS, ref, "POST", EVENTS.path(ref.namespace), accept=METADATA, body=manifest)
 
 
+def list_warnings(namespace: str, *, limit: int, continue_token: str = "") -> Request:
+    """List one page of the Events of a namespace that have the type Warning."""
+    ref = Ref(EVENTS.api_version, EVENTS.kind, namespace, "")
+    query = _page(limit, continue_token) | {"fieldSelector": "type=Warning"}
+    return Request("list", EVENTS, ref, "GET", EVENTS.path(namespace), query=query)
+
+
 def list_leases(selector: str, *, continue_token: str = "") -> Request:
     """List one page of the Leases in all namespaces that match a label selector."""
     query = _page(PAGE_SIZE, continue_token) | {"labelSelector": selector}

@@ -128,7 +128,7 @@ WATCHED_KINDS: Final[tuple[Kind, ...]] = (
         "gateway.networking.k8s.io/v1",
         "HTTPRoute",
         "httproutes",
-        transform=_keep(spec=("hostnames",), status=()),
+        transform=_keep(spec=("hostnames",), status=("parents",)),
         wave=2,
         optional=True,
     ),

@@ -28,6 +28,7 @@ from appstack.render.source_map import translate_field_paths
 from appstack.settings import Settings
 from appstack.status.build import build_status
 from appstack.status.container_state import RESTART_STABLE_SECONDS, is_restarting
+from appstack.status.diagnostics import seconds_until_due
 from appstack.status.events import replacement_events
 from appstack.workqueue.queue import DONE, Result, WorkQueue
 
@@ -221,6 +222,9 @@ class Reconciler:
         delays = [] if due is None else [due]
         if not cache_is_current or is_restarting(after.pods, now=timestamp(now)):
             delays.append(RESTART_STABLE_SECONDS)
+        diagnosis_due = seconds_until_due(after, now=timestamp(now))
+        if diagnosis_due is not None:
+            delays.append(diagnosis_due)
         return Result(requeue_after=min(delays)) if delays else DONE
 
 

@@ -77,6 +77,10 @@ class AppStackStore:
         """Return the AppStacks."""
         return self._stored.values()
 
+    def items(self) -> Iterable[tuple[Key, StoredAppStack]]:
+        """Return the AppStacks with their keys."""
+        return self._stored.items()
+
     def get(self, key: Key) -> StoredAppStack | None:
         """Return an AppStack, or None."""
         return self._stored.get(key)

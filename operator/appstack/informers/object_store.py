@@ -12,7 +12,7 @@ from appstack.client.resource_kinds import Kind, ResourceRole, kind_of
 from appstack.informers.compact import compact, expand
 from appstack.informers.transform import child_of, refreshed
 from appstack.k8s.metadata import Key, Keys, Manifest, Ref
-from appstack.k8s.observed import Child, Observed
+from appstack.k8s.observed import Child, Observed, WarningEvent
 
 _NONE: Final[Keys] = frozenset()
 _MAX_ENDED_STACKS: Final = 10_000
@@ -57,6 +57,7 @@ class ObjectStore:
         self._versions: dict[tuple[Kind, str], int] = {}  # up to which an informer has shown everything, by namespace
         self._ended: dict[Key, dict[Ref, Child]] = {}  # deleted Jobs and Pods that had ended
         self._not_served = {(kind, "") for kind in disabled}  # by the namespace of the informer, empty for all
+        self._warnings: dict[str, Mapping[Ref, tuple[WarningEvent, ...]]] = {}  # by namespace
         self._waiters: list[_Waiter] = []
 
     def observed(self, key: Key) -> Observed:
@@ -78,11 +79,31 @@ class ObjectStore:
                 if namespace in ("", key.namespace)
             ),
             disabled=self._disabled,
+            warnings=self._warnings_of(key),
         )
 
     def namespace_labels(self, namespace: str) -> Mapping[str, str]:
         """Return the labels of a namespace that its policy depends on."""
         return self._namespace_labels.get(namespace, {})
+
+    def _warnings_of(self, key: Key) -> tuple[WarningEvent, ...]:
+        """Return the Warning Events about the objects of an AppStack, the latest first."""
+        by_object = self._warnings.get(key.namespace)
+        if not by_object:
+            return ()
+        found = (event for ref in self._by_stack.get(key, ()) for event in by_object.get(ref, ()))
+        return tuple(sorted(found, key=lambda event: (event.time, event.message), reverse=True))
+
+    def set_warnings(self, namespace: str, events: Mapping[Ref, tuple[WarningEvent, ...]]) -> None:
+        """Replace the Warning Events of a namespace."""
+        if events:
+            self._warnings[namespace] = events
+        else:
+            self._warnings.pop(namespace, None)
+
+    def has(self, ref: Ref) -> bool:
+        """Return whether an object is in the cache."""
+        return ref in self._objects
 
     def is_terminating(self, namespace: str) -> bool:
         """Return whether a namespace is being deleted, with everything in it."""

@@ -51,6 +51,17 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
+class WarningEvent:
+    """A Warning Event about an object of an AppStack, or about an object that its workload creates."""
+
+    ref: Ref
+    reason: str
+    message: str
+    container: str = ""  # of a pod; empty where the Event concerns the whole object
+    time: str = ""  # of the last occurrence, as RFC 3339
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """The AppStack that owns the children."""
 
@@ -92,3 +103,4 @@ class Observed:
     disabled: frozenset[tuple[str, str]] = frozenset()  # those of them that the settings disable
     namespace_uid: str = ""
     namespace_labels: Mapping[str, str] = field(default_factory=dict)  # those that its policy depends on
+    warnings: tuple[WarningEvent, ...] = ()  # about all of these objects, the latest first

@@ -55,5 +55,10 @@ def micro_time(moment: datetime) -> str:
     return _rfc3339(moment, "microseconds")
 
 
+def seconds_between(earlier: str, later: str) -> float:
+    """Return the seconds from one timestamp to another."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()
+
+
 def _rfc3339(moment: datetime, precision: str) -> str:
     return moment.isoformat(timespec=precision).replace("+00:00", "Z")

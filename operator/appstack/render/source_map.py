@@ -113,7 +113,7 @@ def _pod_source(field: str, pod_spec: Mapping[str, Any], spec: Mapping[str, Any]
 
 def _container_source(source: str, field: str, rendered: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
     """Return the source of a container's field: of the container's own entry, or of the backend that it inherits."""
-    declared = _entry(source, spec)
+    declared = container_entry(source, spec)
     sources = [(source, declared)]
     if source.startswith(_INHERITING) and not declared.get("image"):
         sources.append(("spec.backend", spec.get("backend") or {}))
@@ -139,7 +139,7 @@ def _index(key: tuple[Any, ...], items: Sequence[Mapping[str, Any]], list_name: 
     return next((index for index, item in enumerate(items) if _key(list_name, item) == key), None)
 
 
-def _entry(source: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+def container_entry(source: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the value at the field of a container, for example spec.sidecars[0]; empty for a generated container."""
     item = _SPEC_ITEM.fullmatch(source)
     if item is None:

@@ -13,9 +13,10 @@ from appstack.k8s.observed import Child, Observed, Owner, TerminalState
 from appstack.k8s.text import join_messages, truncate
 from appstack.planning.changes import WRITTEN, Action, Applied, Change
 from appstack.planning.desired import DesiredState
+from appstack.policy.violation import pod_templates
 from appstack.status import conditions
 from appstack.status.conditions import ConditionSeverity, ReadyResult
-from appstack.status.diagnostics import diagnose, without_output
+from appstack.status.diagnostics import Subject, diagnose, diagnose_objects, without_output
 from appstack.status.endpoints import endpoints
 from appstack.status.job_history import job_history, last_failure
 from appstack.status.readiness import READINESS, REPLICA_COUNTS, ReplicaCount
@@ -57,9 +58,8 @@ def build_status(
     owner = Owner(name=name, uid=manifest["metadata"]["uid"])
     runs = job_history(observed, kind=kind, owner=owner, previous=previous.get("runs") or (), now=now)
     failed_run = last_failure(runs, kind=kind)
-    problems = _problems(manifest, desired=desired, observed=observed, failed_run=failed_run, now=now)
-    if failed_run and not problems and kind == "CronJob":  # its conditions stay Ready and do not report the failure
-        problems = (_run_problem(failed_run),)
+    subject = _subject(manifest, desired=desired, observed=observed, workload=workload, failed_run=failed_run, now=now)
+    problems = _pod_problems(subject, failed_run, previous, kind=kind)
     waiting = _waiting_result(desired, previous=previous.get("conditions") or (), now=now)
     result = _result(workload, changes=changes, issues=issues, problems=problems, ended=ended, waiting=waiting)
     if any(change.action is Action.BACKING_OFF for change in changes):
@@ -86,26 +86,47 @@ def build_status(
         endpoints=endpoints(observed, spec, stack=name),
         runs=runs,
         images=_images(observed.pods),
-        problems=(*drift_problems, *problems)[:MAX_PROBLEMS],
+        problems=(*drift_problems, *problems, *diagnose_objects(subject))[:MAX_PROBLEMS],
     ).dump()
 
 
-def _problems(
-    manifest: Mapping[str, Any], *, desired: DesiredState, observed: Observed, failed_run: Run | None, now: str
+def _subject(
+    manifest: Mapping[str, Any],
+    *,
+    desired: DesiredState,
+    observed: Observed,
+    workload: Child | None,
+    failed_run: Run | None,
+    now: str,
+) -> Subject:
+    """Return the AppStack as the diagnosis reads it."""
+    spec = manifest.get("spec") or {}
+    kind = (spec.get("workload") or {}).get("kind", "Deployment")
+    template = next((one.pod for one in pod_templates(desired.manifests)), {})
+    return Subject(
+        spec,
+        observed,
+        now=now,
+        template=template,
+        workload=workload,
+        ready=workload is not None and READINESS[kind](workload).severity is ConditionSeverity.READY,
+        has_output=desired.status_logs,
+        failed_run=failed_run.uid if failed_run else "",
+    )
+
+
+def _pod_problems(
+    subject: Subject, failed_run: Run | None, previous: Mapping[str, Any], *, kind: str
 ) -> tuple[Problem, ...]:
     """Return the problems of the pods. A failed Job keeps those that were recorded before its pods were deleted."""
-    problems = diagnose(
-        manifest.get("spec") or {},
-        observed.pods,
-        now=now,
-        failed=failed_run.uid if failed_run else "",
-        has_output=desired.status_logs,
-    )
+    problems = diagnose(subject)
     if problems or not failed_run:
         return problems
-    recorded = (manifest.get("status") or {}).get("problems") or ()
+    recorded = previous.get("problems") or ()
     former = tuple(Problem.model_validate(one) for one in recorded if not one.get("resource"))
-    return former if desired.status_logs else tuple(map(without_output, former))
+    if not former and kind == "CronJob":  # its conditions stay Ready and do not report the failure
+        return (_run_problem(failed_run),)
+    return former if subject.has_output else tuple(map(without_output, former))
 
 
 def _run_problem(run: Run) -> Problem:
@@ -163,7 +184,7 @@ def _workload_result(
     if not problems:
         return result
     first = problems[0]
-    details = ": ".join(detail for detail in (first.container, first.reason, first.message) if detail)
+    details = ": ".join(detail for detail in (first.container or first.resource, first.reason, first.message) if detail)
     message = f"{result.message}; {details}"
     if result.severity is ConditionSeverity.READY and workload.ref.kind != "CronJob":  # ready for its next run
         return conditions.progressing(message)  # the pod reports a crash before the workload counts it

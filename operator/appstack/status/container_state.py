@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from appstack.api.status import MAX_LOG_CHARACTERS, Problem
-from appstack.k8s.observed import Child
-from appstack.k8s.text import escape_controls, truncate
-from appstack.render.source_map import container_field_path, container_field_paths
+from appstack.k8s.observed import Child, WarningEvent
+from appstack.k8s.text import escape_controls, seconds_between, truncate
+from appstack.render.source_map import container_entry, container_field_path, container_field_paths
 
 _HANDLER_REASONS: Final = ("PostStartHookError", "PreStartHookError")
 _STATUS_FIELDS: Final = ("initContainerStatuses", "containerStatuses")
@@ -27,10 +27,28 @@ class ContainerState:
     container: str
     field_path: str  # the field of the AppStack that defines the container
     spec: Mapping[str, Any]  # the AppStack's spec, without defaults
+    rendered: Mapping[str, Any] = field(default_factory=dict)  # the container as rendered; empty if the spec is invalid
     waiting: Mapping[str, Any] = field(default_factory=dict)
+    running: Mapping[str, Any] = field(default_factory=dict)
     terminated: Mapping[str, Any] = field(default_factory=dict)  # the last termination, unless the container is stable
     termination_message: str = ""
     restarting: bool = False  # it terminates repeatedly, whichever state the kubelet reports now
+    started: bool = False  # its startup probe has succeeded, or it has none
+    ready: bool = False
+    long_running: bool = False  # every termination counts, even with exit code 0
+    blocks_others: bool = False  # an init container that must complete
+    warnings: tuple[WarningEvent, ...] = ()  # Events about the container, the latest first
+    has_output: bool = True  # problems may contain text that the container has written
+    now: str = ""
+
+    @property
+    def author(self) -> Mapping[str, Any]:
+        """Return the container as the author wrote it; empty for a container that AppStack adds."""
+        return container_entry(self.field_path, self.spec)
+
+    def seconds_since(self, time: str) -> float:
+        """Return the seconds from a time until now."""
+        return seconds_between(time, self.now)
 
     @property
     def exit_code(self) -> int | None:
@@ -63,45 +81,66 @@ class ContainerState:
 
 
 def container_states(
-    spec: Mapping[str, Any], pod: Child, *, now: str, has_output: bool = True
+    spec: Mapping[str, Any],
+    pod: Child,
+    *,
+    now: str,
+    template: Mapping[str, Any] = MappingProxyType({}),
+    warnings: Iterable[WarningEvent] = (),
+    has_output: bool = True,
 ) -> Iterable[ContainerState]:
-    """Yield the states of a pod's containers in the order in which they start, with or without their output."""
+    """Yield the states of a pod's containers in the order in which they start.
+
+    `template` is the rendered pod template; `warnings` are the Events about the pod. Without `has_output`, no state has
+    text that a container has written.
+    """
     field_paths = container_field_paths(spec)
+    pod_spec = template.get("spec") or {}
+    rendered = {one["name"]: one for key in ("initContainers", "containers") for one in pod_spec.get(key) or ()}
+    by_container: dict[str, list[WarningEvent]] = {}
+    for event in warnings:
+        by_container.setdefault(event.container, []).append(event)
     for key in _STATUS_FIELDS:
         statuses: Iterable[Mapping[str, Any]] = pod.status.get(key) or ()
         for status in statuses if has_output else map(without_output, statuses):
             name = status["name"]
-            long_running = name in field_paths and not field_paths[name].startswith("spec.initContainers")
+            container = rendered.get(name, {})
+            is_init = field_paths.get(name, "").startswith("spec.initContainers")
             yield _container_state(
                 status,
-                pod=pod.ref.name,
-                field_path=container_field_path(name, spec),
-                spec=spec,
-                long_running=long_running,
-                now=now,
+                ContainerState(
+                    pod=pod.ref.name,
+                    container=name,
+                    field_path=container_field_path(name, spec),
+                    spec=spec,
+                    rendered=container,
+                    long_running=name in field_paths and (not is_init or container.get("restartPolicy") == "Always"),
+                    warnings=tuple(by_container.get(name, ())),
+                    blocks_others=key == "initContainerStatuses" and container.get("restartPolicy") != "Always",
+                    now=now,
+                    has_output=has_output,
+                ),
             )
 
 
-def _container_state(
-    status: Mapping[str, Any], *, pod: str, field_path: str, spec: Mapping[str, Any], long_running: bool, now: str
-) -> ContainerState:
-    """Return the state of a container; every termination of a long-running one counts, even with exit code 0."""
+def _container_state(status: Mapping[str, Any], known: ContainerState) -> ContainerState:
+    """Return the state of a container with what the kubelet reports of it."""
     state = status.get("state") or {}
     waiting = state.get("waiting") or {}
-    unstable = bool(waiting) or _has_just_restarted(status, now)
+    unstable = bool(waiting) or _has_just_restarted(status, known.now)
     last = (status.get("lastState") or {}).get("terminated") if unstable else None
     terminated = state.get("terminated") or last or {}
     restarted = bool(terminated) and status.get("restartCount", 0) > 0
-    return ContainerState(
-        pod=pod,
-        container=status["name"],
-        field_path=field_path,
-        spec=spec,
+    return replace(
+        known,
         waiting=waiting,
+        running=state.get("running") or {},
         terminated=terminated,
         termination_message=str(terminated.get("message") or "").strip(),
         restarting=waiting.get("reason") == "CrashLoopBackOff"
-        or (restarted and (long_running or terminated["exitCode"] != 0)),
+        or (restarted and (known.long_running or terminated["exitCode"] != 0)),
+        started=bool(status.get("started")),
+        ready=bool(status.get("ready")),
     )
 
 
@@ -130,4 +169,4 @@ def _has_just_restarted(status: Mapping[str, Any], now: str) -> bool:
     started = ((status.get("state") or {}).get("running") or {}).get("startedAt")
     if not started or not status.get("restartCount"):
         return False
-    return (datetime.fromisoformat(now) - datetime.fromisoformat(started)).total_seconds() < RESTART_STABLE_SECONDS
+    return seconds_between(started, now) < RESTART_STABLE_SECONDS

@@ -26,13 +26,11 @@ def deployment(child: Child) -> ReadyResult:
     if status.get("observedGeneration", 0) < child.generation:
         return progressing("The Deployment controller has not observed this revision yet")
     failure = _condition(status, "ReplicaFailure")
-    details = f": {failure.get('message', '')}" if failure.get("status") == "True" else ""
+    failed = failure.get("status") == "True"  # the diagnosis has the cause
     if _condition(status, "Progressing").get("reason") == "ProgressDeadlineExceeded":
-        return deadline_exceeded(
-            f"{_of(available, desired, 'available')}, and no progress within the deadline{details}"
-        )
+        return deadline_exceeded(f"{_of(available, desired, 'available')}, and no progress within the deadline")
     if updated < desired:
-        return (replica_failure if details else progressing)(f"{_of(updated, desired, 'of this revision')}{details}")
+        return (replica_failure if failed else progressing)(_of(updated, desired, "of this revision"))
     if available == desired and outdated <= 0:
         return ready(_of(available, desired, "available"))
     remaining = f", {_count(outdated, 'pod')} of the old revision still terminating" if outdated > 0 else ""
