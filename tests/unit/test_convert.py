@@ -197,3 +197,15 @@ def test_refused_appstack_is_returned_with_its_errors() -> None:
         "refused: Deployment/shop -> AppStack/shop spec.backend.volumeMounts[0].name: there is no volume 'data' "
         "(declare the volume in spec.volumes)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "metadata"),
+    [("shop", {}), ("other", {"labels": {"app.kubernetes.io/name": "other"}})],
+    ids=["AppStack's own value", "another value"],
+)
+def test_recommended_label_keeps_its_value(value: str, metadata: dict[str, object]) -> None:
+    text = deployment(labels=f"app.kubernetes.io/name: {value}")
+
+    assert spec(text).get("pod", {}).get("metadata", {}) == metadata
+    assert differences(text) == []

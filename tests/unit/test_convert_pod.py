@@ -166,8 +166,12 @@ def test_container_loses_what_it_inherits(container: str, short: Manifest) -> No
 def test_containers_are_sorted_by_role() -> None:
     pod = """containers: [{name: log, image: log}, {name: backend, image: shop}],
         initContainers: [{name: wait, image: busybox}, {name: mesh, image: mesh, restartPolicy: Always}]"""
+    annotation = "metadata: {annotations: {kubectl.kubernetes.io/default-container: backend}, labels:"
+    text = deployment(pod).replace("metadata: {labels:", annotation)
 
-    assert spec(deployment(pod)) == {
+    converted = spec(text)
+    assert converted.pop("pod")
+    assert converted == {
         "backend": {"image": "shop"},
         "initContainers": [{"name": "wait", "image": "busybox"}],
         "sidecars": [{"name": "mesh", "image": "mesh"}, {"name": "log", "image": "log", "native": False}],
@@ -175,7 +179,10 @@ def test_containers_are_sorted_by_role() -> None:
     assert (
         "changed: Deployment/shop spec.template.spec.containers[1] -> AppStack/shop spec.backend: "
         "is now the first container"
-    ) in notes(deployment(pod))
+    ) in notes(text)
+    assert differences(text) == [
+        "Deployment/shop spec.template.spec.containersOrder: log, backend becomes backend, log"
+    ]
 
 
 def test_native_sidecar_between_init_containers_stays_there() -> None:

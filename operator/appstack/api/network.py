@@ -88,6 +88,8 @@ class NetworkPolicy(Model):
     ] = None
     """Directions that are restricted. Default: Ingress, and Egress with `egress`. When set, as in Kubernetes no ingress
     is allowed without `ingress` or `from`."""
+    metadata: ObjectMetadata | None = None
+    """Labels and annotations to add to the NetworkPolicy."""
 
     @property
     def types(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from appstack.api import kube
-from appstack.api.base import KubernetesModel
+from appstack.api.base import KubernetesModel, ObjectMetadata
 
 
 class Autoscaling(KubernetesModel, kube.HorizontalPodAutoscalerSpec):
@@ -14,9 +14,14 @@ class Autoscaling(KubernetesModel, kube.HorizontalPodAutoscalerSpec):
     OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"scaleTargetRef"})
 
     scale_target_ref: None = None  # type: ignore[assignment]  # see OMITTED_FIELDS
+    metadata: ObjectMetadata | None = None
+    """Labels and annotations to add to the HorizontalPodAutoscaler."""
 
 
 class PodDisruptionBudget(KubernetesModel, kube.PodDisruptionBudgetSpec):
     """A PodDisruptionBudget for the AppStack's pods."""
 
     OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"selector"})
+
+    metadata: ObjectMetadata | None = None
+    """Labels and annotations to add to the PodDisruptionBudget."""

@@ -16,7 +16,7 @@ from appstack.errors import AppStackError
 COMMANDS: Final = {
     "render": "print the Kubernetes objects of an AppStack, without a cluster",
     "validate": "report validation issues of the AppStacks in a file or in a cluster",
-    "convert": "turn Kubernetes manifests and compose files into AppStacks",
+    "convert": "turn Kubernetes objects and compose files into AppStacks",
     "crd": "print the CustomResourceDefinition",
     "run": "run the operator, in a pod or against the current kubeconfig",
     "version": "print the version",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appstack.cli import compose_files, documents, output, settings
+from appstack.cli import cluster_objects, compose_files, documents, output, settings
 from appstack.errors import AppStackError, OperatorError
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ examples:
   helm template shop ./chart | appstack convert -f - --check
   appstack convert -f compose.yaml
   appstack convert --from-compose compose.yaml --profile debug
+  appstack convert deployment/shop --namespace team-a
+  appstack convert deployment/shop --namespace team-a --adopt -o stacks/ > adopt.sh
 
 Prints the AppStacks, and on standard error one line for each field that is changed, added, omitted or not converted.
 The exit code is 1 if AppStack refuses a result. With --check it is 0 if the AppStacks render the same objects, and 2 if
@@ -37,9 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "-f", "--filename", metavar="FILE", action="append", help="YAML file, or - for standard input; may be repeated"
     )
+    source.add_argument(
+        "workload", metavar="KIND/NAME", nargs="?", help="workload of the cluster, for example deployment/shop"
+    )
     source.add_argument("--from-compose", metavar="FILE", help="compose file; -f recognizes compose files, too")
     parser.add_argument(
         "--profile", metavar="NAME", action="append", default=[], help="active profile of the compose file; * for all"
+    )
+    parser.add_argument("-n", "--namespace", help="namespace of KIND/NAME (default: that of kubectl)")
+    parser.add_argument(
+        "--adopt", action="store_true", help="print the commands by which the AppStack takes over KIND/NAME; needs -o"
     )
     parser.add_argument("-o", "--output", metavar="DIR", type=Path, help="write one file for each AppStack")
     parser.add_argument("--check", action="store_true", help="compare the rendered objects with the source")
@@ -49,10 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the AppStacks and the notes, or the differences with `--check`."""
     try:
+        if args.adopt and not (args.workload and args.output):
+            raise OperatorError("--adopt needs a workload of the cluster and -o DIR", "See appstack convert --help")
         conversion = _conversion(args)
         _print_notes(conversion)
         if not args.check:
             _write(conversion.results, args.output)
+        if args.adopt:
+            _print_steps(conversion.results[0], args)
     except (AppStackError, OSError) as error:
         output.print_note(f"appstack: {error}")
         return EXIT_FAILED
@@ -65,6 +78,10 @@ def _conversion(args: argparse.Namespace) -> Conversion:
     operator_settings = settings.load(args.settings)
     if args.from_compose:
         return _from_compose(args.from_compose, args, operator_settings)
+    if args.workload:
+        workload = cluster_objects.parse_workload(args.workload)
+        found = cluster_objects.read(*workload, namespace=args.namespace)
+        return convert(found, settings=operator_settings, only=workload)
     objects: list[documents.Document] = []
     for path in args.filename:
         name = documents.display_name(path)
@@ -103,6 +120,22 @@ def _write(results: Iterable[Result], directory: Path | None) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for name, result in _file_names(results):
         (directory / name).write_text(documents.dump([result.document]))
+
+
+def _print_steps(result: Result, args: argparse.Namespace) -> None:
+    """Print the commands of an adoption; write the AppStack that holds the replicas if there has to be one."""
+    from appstack.convert.adoption import adoption_steps, held_replicas  # noqa: PLC0415  # loads the whole model
+
+    if result.stack is None:
+        return
+    file = args.output / f"{result.name}.yaml"
+    first_file = args.output / f"{result.name}-replicas.yaml"
+    first = held_replicas(result)
+    if first is not None:
+        first_file.write_text(documents.dump([first]))
+    operator_settings = settings.load(args.settings)
+    for line in adoption_steps(result, settings=operator_settings, file=str(file), first_file=str(first_file)):
+        output.print_line(line)
 
 
 def _file_names(results: list[Result]) -> Iterator[tuple[str, Result]]:

@@ -26,10 +26,15 @@ from appstack.settings import Settings
 __all__ = ["Conversion", "Note", "Result", "convert"]
 
 
-def convert(documents: Iterable[Mapping[str, Any]], *, settings: Settings) -> Conversion:
-    """Return an AppStack for each workload among Kubernetes objects, and notes on everything that it changes."""
+def convert(
+    documents: Iterable[Mapping[str, Any]], *, settings: Settings, only: tuple[str, str] | None = None
+) -> Conversion:
+    """Return an AppStack for each workload among Kubernetes objects, and notes on everything that it changes.
+
+    `only` limits the result to one workload, given by kind and name.
+    """
     sources = [Source(document) for document in documents]
-    groups, notes = assign(sources)
+    groups, notes = assign(sources, only=only)
     used = used_keys(groups, sources)
     drafts = [Draft(name, group) for name, group in stack_names(groups)]
     for draft in drafts:

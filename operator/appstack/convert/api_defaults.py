@@ -130,7 +130,9 @@ SERVICE: Final[Shape] = {
 }
 CLAIM: Final[Shape] = {"volumeMode": Default("Filesystem")}
 AUTOSCALER: Final[Shape] = {"minReplicas": Default(1)}
-NETWORK_POLICY_PORT: Final[Shape] = {"protocol": Default("TCP")}
+NETWORK_POLICY: Final[Shape] = {
+    direction: [{"ports": [{"protocol": Default("TCP")}]}] for direction in ("ingress", "egress")
+}
 
 _TAG: Final = re.compile(r":([^/:@]+)$")
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
-
-from pydantic_core import to_json
 
 from appstack.convert import api_defaults
 from appstack.convert.source import Source, without_nulls
@@ -62,14 +61,16 @@ def _workload(kind: str, spec: Manifest, contents: Contents) -> Manifest:
         if field in full and full[field].get("type") != "RollingUpdate":
             full[field].pop("rollingUpdate", None)
     full.pop("selector", None)
+    templates = full.pop("volumeClaimTemplates", [])
     claims = {
         each["metadata"]["name"]: {
             "metadata": _labels_and_annotations(each["metadata"]),
             "spec": _claim(each.get("spec") or {}),
         }
-        for each in full.pop("volumeClaimTemplates", [])
+        for each in templates
     }
-    return {**full, "template": _template(full.get("template") or {}, contents), "volumeClaimTemplates": claims}
+    template = _template(full.get("template") or {}, contents, claims=tuple(claims))
+    return {**full, "template": template, "volumeClaimTemplates": claims}
 
 
 def _job(spec: Manifest, contents: Contents) -> Manifest:
@@ -78,18 +79,20 @@ def _job(spec: Manifest, contents: Contents) -> Manifest:
     return {**full, "template": _template(full.get("template") or {}, contents)}
 
 
-def _template(template: Manifest, contents: Contents) -> Manifest:
+def _template(template: Manifest, contents: Contents, *, claims: tuple[str, ...] = ()) -> Manifest:
     metadata = _labels_and_annotations(template.get("metadata") or {})
-    return {"metadata": metadata, "spec": _pod(template.get("spec") or {}, contents)}
+    return {"metadata": metadata, "spec": _pod(template.get("spec") or {}, contents, claims=claims)}
 
 
-def _pod(pod: Manifest, contents: Contents) -> Manifest:
+def _pod(pod: Manifest, contents: Contents, *, claims: tuple[str, ...] = ()) -> Manifest:
+    """Return the canonical fields of a PodSpec; a claim per replica replaces a volume of its name."""
     full = api_defaults.with_defaults(pod, api_defaults.POD)
     account = full.pop("serviceAccount", None)
-    full.setdefault("serviceAccountName", account or "default")
+    full["serviceAccountName"] = full.get("serviceAccountName") or account or "default"
     volumes = {
         each["name"]: api_defaults.with_defaults(each, api_defaults.VOLUME) for each in full.pop("volumes", None) or []
     }
+    volumes |= {name: {"volumeClaimTemplate": name} for name in claims}
     host_network = bool(full.get("hostNetwork"))
     mounted: set[str] = set()
     for field in ("initContainers", "containers"):
@@ -100,7 +103,7 @@ def _pod(pod: Manifest, contents: Contents) -> Manifest:
         full[field] = views
         full[f"{field}Order"] = ", ".join(views)
     unused = [_without_name(each) for name, each in volumes.items() if name not in mounted]
-    return {**full, "unusedVolumes": sorted(to_json(dict(sorted(each.items()))).decode() for each in unused)}
+    return {**full, "unusedVolumes": sorted(json.dumps(each, sort_keys=True) for each in unused)}
 
 
 def _container(

@@ -15,7 +15,7 @@ from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 
 _NAMED_KINDS: Final = ("Service", "ServiceAccount", "PersistentVolumeClaim")
-"""Kinds whose names other objects refer to; every other kind has one object in an AppStack, of the stack's name."""
+"""Kinds that other objects refer to by name; every other kind has one object in an AppStack, of the stack's name."""
 
 _READ_THROUGH_MOUNTS: Final = "ConfigMap"  # compared as content of the files in the containers
 _ABSENT: Final = object()
@@ -59,19 +59,12 @@ def compare(draft: Draft, rendered: Iterable[Manifest]) -> Comparison:
             continue
         before = canonical(source.original, config_maps, kind=source.kind)
         after = canonical(counterpart, own_config_maps, kind=source.kind)
-        found.extend(_differences(str(source), before, _with_name(draft.backend_name, after), draft))
+        found.extend(_differences(str(source), before, after, draft))
     found.extend(
         Difference(f"{each['kind']}/{each['metadata']['name']}", None, "an object") for each in by_key.values()
     )
     additions = tuple(each for each in found if _is_addition(each, draft))
     return Comparison(tuple(each for each in found if each not in additions), additions)
-
-
-def _with_name(backend_name: str, after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the rendered fields with the backend under the name that it has in the source."""
-    return {
-        path.replace(".containers[backend]", f".containers[{backend_name}]"): value for path, value in after.items()
-    }
 
 
 def _contents(config_maps: Iterable[Manifest]) -> dict[str, Manifest]:
@@ -123,8 +116,8 @@ _ADDITIONS: Final = (
 
 def _is_addition(difference: Difference, draft: Draft) -> bool:
     """Return whether a difference is a default of AppStack that replaces a default of Kubernetes."""
-    if difference.field == f"Service/{draft.name}-pods":
-        return True
+    if difference.field in (f"Service/{draft.name}-pods", f"Service/{draft.governing_service}"):
+        return difference.source is None
     workload = draft.group.workload
     if not difference.field.startswith(f"{workload} ") or workload.kind not in WORKLOAD_KINDS:
         return False

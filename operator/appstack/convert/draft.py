@@ -17,7 +17,9 @@ class Draft:
 
     name: str
     group: Group
-    backend_name: str = ""  # of the container in the source
+    proxied_ports: set[Any] = field(default_factory=set)
+    """Names and numbers of the ports of an nginx container that became the proxy."""
+    governing_service: str = ""  # the Service of a StatefulSet that AppStack creates, because the input lacks it
     spec: Manifest = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     omitted_labels: set[tuple[str, str]] = field(default_factory=set)

@@ -42,6 +42,7 @@ def _governing_service(draft: Draft, services: list[Source]) -> Source | None:
     if name:
         draft.set("workload.statefulSet.serviceName", name)
         if not any(each.name == name for each in services):
+            draft.governing_service = name
             message = f"AppStack creates the headless Service {name!r}, which the input does not contain"
             draft.note(NoteKind.ADDED, f"{workload} spec.serviceName", "spec.workload.statefulSet.serviceName", message)
     return next((each for each in services if each.name == name), None)
@@ -83,6 +84,9 @@ def _service_fields(draft: Draft, source: Source) -> Manifest:
     draft.note(NoteKind.CHANGED, f"{source} spec.selector", "", message)
     spec = api_defaults.without_defaults(source.take("spec") or {}, api_defaults.SERVICE)
     for port in spec.get("ports", []):
+        if port.get("targetPort", port.get("port")) in draft.proxied_ports:
+            port.pop("targetPort", None)
+            continue
         if port.get("targetPort") == port.get("port"):
             del port["targetPort"]
         if port.get("targetPort") in (0, ""):

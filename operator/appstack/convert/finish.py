@@ -1,4 +1,4 @@
-"""The end of a conversion: notes on what is left, validation, and comparison with the source."""
+"""The end of a conversion: notes on the remaining fields, validation, and comparison with the source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def finish(draft: Draft, settings: Settings) -> Result:
     comparison = compare(draft, render(result.stack, settings=settings))
     for field in dict.fromkeys(added_field(each) for each in comparison.additions):
         draft.note(NoteKind.ADDED, field, "", "a default of AppStack")
-    return replace(result, notes=tuple(draft.notes), comparison=comparison)
+    members = [each for kind in draft.group.members.values() for each in kind if each not in draft.kept_objects]
+    sources = (draft.group.workload, *members)
+    return replace(result, notes=tuple(draft.notes), comparison=comparison, sources=sources)
 
 
 def _note_untaken(draft: Draft) -> None:

@@ -91,8 +91,11 @@ class _Index:
         return by_kind.get(source.kind, self.by_account)[key]
 
 
-def assign(sources: Iterable[Source]) -> tuple[list[Group], list[Note]]:
-    """Return a group for each workload, and a note for each object that belongs to none."""
+def assign(sources: Iterable[Source], *, only: tuple[str, str] | None) -> tuple[list[Group], list[Note]]:
+    """Return a group for each workload, and a note for each object that belongs to none.
+
+    `only` limits both to a workload, given by kind and name; the others still own their objects.
+    """
     sources = list(sources)
     groups = [Group(each) for each in sources if each.is_convertible and each.kind in WORKLOAD_KINDS]
     index = _Index(groups)
@@ -108,8 +111,13 @@ def assign(sources: Iterable[Source]) -> tuple[list[Group], list[Note]]:
             continue
         for group in owners:
             group.selecting.append(source)
-        notes.append(Note(_kind(source), str(source), "", reason or _shared(owners)))
-    return groups, notes
+        if only is None or any(_identity(group) == only for group in owners):
+            notes.append(Note(_kind(source), str(source), "", reason or _shared(owners)))
+    return [group for group in groups if only in (None, _identity(group))], notes
+
+
+def _identity(group: Group) -> tuple[str, str]:
+    return group.workload.kind, group.workload.name
 
 
 def _kind(source: Source) -> NoteKind:

@@ -78,7 +78,8 @@ def choose_omitted(draft: Draft, used: frozenset[str]) -> None:
     own = dict(group.workload.get("spec.selector.matchLabels") or {}) if group.workload.kind != "Pod" else {}
     for service in group.members["Service"]:
         own |= service.get("spec.selector") or {}
-    pairs = {(key, value) for key, value in group.pod_labels.items() if own.get(key) == value}
+    rendered = meta.labels(draft.name)  # AppStack would set another value where the author sets none
+    pairs = {(key, value) for key, value in group.pod_labels.items() if own.get(key) == value and key not in rendered}
     if _EVERY_KEY in used:
         pairs = set()
     draft.omitted_labels = {pair for pair in pairs if pair[0] not in used}

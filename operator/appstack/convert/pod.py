@@ -9,6 +9,7 @@ from appstack.convert import api_defaults, inheritance
 from appstack.convert.draft import Draft
 from appstack.convert.labels import take_metadata
 from appstack.convert.notes import NoteKind
+from appstack.convert.proxy import convert_proxy
 from appstack.convert.volumes import PodVolumes
 from appstack.k8s.metadata import RESERVED_PREFIX, Manifest
 
@@ -26,6 +27,7 @@ def convert_pod(draft: Draft) -> None:
         containers = [{"name": BACKEND}]
     if group.workload.is_live:
         _drop_injected(draft, containers)
+    convert_proxy(draft, containers)
     position = _backend_position(draft, containers)
     converted = [_container(draft, each, f"spec.containers[{index}]") for index, each in enumerate(containers)]
     init = [
@@ -38,7 +40,7 @@ def convert_pod(draft: Draft) -> None:
     if position:
         path = group.path(f"spec.containers[{position}]")
         draft.note(NoteKind.CHANGED, f"{group.workload} {path}", "spec.backend", "is now the first container")
-    backend_name = draft.backend_name = backend["name"]
+    backend_name = backend["name"]
     init, native = _trailing_sidecars(init)
     ordinary = [{**each, "native": False} for each in converted]
     _rename_reserved(draft, backend_name, [*init, *native, *ordinary])
@@ -49,12 +51,8 @@ def convert_pod(draft: Draft) -> None:
     draft.set("files", volumes.files)
     draft.set("volumes", volumes.volumes)
     inheritance.shorten(draft)
-    del backend["name"]
-    if backend_name != BACKEND:
-        path = group.path(f"spec.containers[{position}].name")
-        draft.note(
-            NoteKind.CHANGED, f"{group.workload} {path}", "spec.backend", f"{backend_name!r} becomes {BACKEND!r}"
-        )
+    if backend_name == BACKEND:
+        del backend["name"]
     _pod_fields(draft)
 
 
@@ -80,14 +78,11 @@ def _is_injected_toleration(toleration: Manifest) -> bool:
 
 
 def _backend_position(draft: Draft, containers: list[Manifest]) -> int:
-    """Return the index of the main container: the one that the pod or the workload names, else the first."""
-    group = draft.group
-    annotations = group.get("metadata.annotations") or {}
+    """Return the index of the main container: the one that kubectl uses by default."""
+    annotations = draft.group.get("metadata.annotations") or {}
     names = [each.get("name") for each in containers]
-    for name in (annotations.get(_DEFAULT_CONTAINER), BACKEND, group.workload.name):
-        if name in names:
-            return names.index(name)
-    return 0
+    default = annotations.get(_DEFAULT_CONTAINER)
+    return names.index(default) if default in names else 0
 
 
 def _container(draft: Draft, container: Manifest, path: str) -> Manifest:
@@ -133,7 +128,7 @@ def _trailing_sidecars(init: list[Manifest]) -> tuple[list[Manifest], list[Manif
 
 
 def _rename_reserved(draft: Draft, backend_name: str, others: list[Manifest]) -> None:
-    """Rename containers whose names AppStack reserves."""
+    """Rename containers that have a name which AppStack reserves."""
     for container in others:
         name = str(container.get("name"))
         if name in (BACKEND, PROXY) or name.startswith(RESERVED_PREFIX):

@@ -57,17 +57,15 @@ def convert_policies(draft: Draft) -> None:
                 convert(draft, source)
 
 
-def _take_metadata(draft: Draft, source: Source, field: str) -> None:
-    """Take the metadata of an object whose field in the spec has none, with a note for labels and annotations."""
+def _metadata(draft: Draft, source: Source, field: str) -> Manifest:
+    """Take the metadata of an object that gets the stack's name, and return the `metadata` block of its field."""
     take_name(draft, source, field)
     metadata = take_metadata(draft, source)
-    for kind, entries in metadata.items():
-        keys = ", ".join(entries)
-        draft.note(NoteKind.UNSUPPORTED, f"{source} metadata.{kind}", "", f"spec.{field} has no metadata: {keys}")
+    return {"metadata": metadata} if metadata else {}
 
 
 def _autoscaler(draft: Draft, source: Source) -> None:
-    _take_metadata(draft, source, "autoscaling")
+    metadata = _metadata(draft, source, "autoscaling")
     source.take("spec.scaleTargetRef")
     spec = source.take("spec") or {}
     if source.has_former_version:
@@ -76,23 +74,25 @@ def _autoscaler(draft: Draft, source: Source) -> None:
     if "targetCPUUtilizationPercentage" in spec:  # autoscaling/v1
         target = {"type": "Utilization", "averageUtilization": spec.pop("targetCPUUtilizationPercentage")}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
-    draft.set("autoscaling", api_defaults.without_defaults(spec, api_defaults.AUTOSCALER))
+    draft.set("autoscaling", {**metadata, **api_defaults.without_defaults(spec, api_defaults.AUTOSCALER)})
 
 
 def _budget(draft: Draft, source: Source) -> None:
-    _take_metadata(draft, source, "podDisruptionBudget")
+    metadata = _metadata(draft, source, "podDisruptionBudget")
     if source.has_former_version:
         message = f"{source.api_version} becomes {source.current_version}"
         draft.note(NoteKind.CHANGED, f"{source} apiVersion", "spec.podDisruptionBudget", message)
     source.take("spec.selector")
-    draft.set("podDisruptionBudget", source.take("spec"))
+    draft.set("podDisruptionBudget", {**metadata, **(source.take("spec") or {})})
 
 
 def _network_policy(draft: Draft, source: Source) -> None:
-    _take_metadata(draft, source, "networkPolicy")
+    metadata = _metadata(draft, source, "networkPolicy")
     source.take("spec.podSelector")
     spec: dict[str, Any] = source.take("spec") or {}
     types = spec.pop("policyTypes", None) or ["Ingress", *(["Egress"] if "egress" in spec else [])]
     rules = {name: spec.pop(name, None) or [] for name in ("ingress", "egress")}
-    fields = {name: rules[name] for name in ("ingress", "egress") if name.capitalize() in types}
-    draft.spec["networkPolicy"] = {**fields, **spec}
+    restricted = {name: rules[name] for name in ("ingress", "egress") if name.capitalize() in types}
+    fields = api_defaults.without_defaults(restricted, api_defaults.NETWORK_POLICY)
+    directions = {"policyTypes": types} if "Ingress" not in types else {}
+    draft.spec["networkPolicy"] = {**metadata, **fields, **directions, **spec}

@@ -11,6 +11,7 @@ from typing import Any, Final
 from appstack.api import AppStack, parse
 from appstack.convert.comparison import Comparison
 from appstack.convert.notes import Note, NoteKind, short_value
+from appstack.convert.source import Source
 from appstack.errors import InvalidSpec, Severity, ValidationIssue
 from appstack.k8s.metadata import KIND, Manifest
 from appstack.settings import Settings
@@ -34,6 +35,7 @@ class Result:
     notes: tuple[Note, ...]
     stack: AppStack | None  # None: AppStack refuses the document
     comparison: Comparison | None = None
+    sources: tuple[Source, ...] = ()  # the workload, and the objects that are part of the AppStack
 
     @property
     def name(self) -> str:

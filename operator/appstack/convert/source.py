@@ -138,8 +138,9 @@ class Source:
                 port.pop("nodePort", None)
         self.take("apiVersion")
         self.take("kind")
+        keys = _NOISE_KEYS | ({"job-name"} if self.is_live and self.kind == "Job" else frozenset())
         for metadata in _metadata_of(self._rest):
-            _drop_noise_keys(metadata)
+            _drop_noise_keys(metadata, keys)
 
 
 def _metadata_of(value: Any) -> Iterator[dict[str, Any]]:
@@ -152,12 +153,12 @@ def _metadata_of(value: Any) -> Iterator[dict[str, Any]]:
                 yield from _metadata_of(inner)
 
 
-def _drop_noise_keys(metadata: dict[str, Any]) -> None:
+def _drop_noise_keys(metadata: dict[str, Any], keys: frozenset[str]) -> None:
     metadata.pop("creationTimestamp", None)
     for field in ("labels", "annotations"):
         entries = metadata.get(field)
         if isinstance(entries, dict):
-            for key in _NOISE_KEYS & entries.keys():
+            for key in keys & entries.keys():
                 del entries[key]
             if not entries:
                 del metadata[field]

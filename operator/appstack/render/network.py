@@ -71,7 +71,10 @@ def network_policy(context: Context, *services: Manifest | None) -> Manifest | N
         spec["ingress"] = ([rule] if distinct_ports else []) if policy.allows_default_ingress else own_rules
     if policy.egress is not None:
         spec["egress"] = list(policy.dump()["egress"])
-    return {**context.child("networking.k8s.io/v1", "NetworkPolicy", name=context.name), "spec": spec}
+    return {
+        **context.child("networking.k8s.io/v1", "NetworkPolicy", name=context.name, extra=policy.metadata),
+        "spec": spec,
+    }
 
 
 def _target_ports(service: Manifest | None, named_ports: Mapping[tuple[str, str], int]) -> list[Manifest]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from appstack.api.scaling import Autoscaling, PodDisruptionBudget
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
@@ -14,8 +15,9 @@ def autoscaler(context: Context) -> Manifest | None:
         return None
     kind = context.spec.workload.chosen
     target = {"apiVersion": kind.API_VERSION, "kind": kind.KIND, "name": context.name}
-    head = context.child("autoscaling/v2", "HorizontalPodAutoscaler", name=context.name)
-    return {**head, "spec": {"scaleTargetRef": target, **autoscaling.dump()}}
+    extra = autoscaling.metadata
+    head = context.child("autoscaling/v2", "HorizontalPodAutoscaler", name=context.name, extra=extra)
+    return {**head, "spec": {"scaleTargetRef": target, **_without_metadata(autoscaling)}}
 
 
 def disruption_budget(context: Context) -> Manifest | None:
@@ -23,5 +25,9 @@ def disruption_budget(context: Context) -> Manifest | None:
     budget = context.spec.pod_disruption_budget
     if budget is None:
         return None
-    head = context.child("policy/v1", "PodDisruptionBudget", name=context.name)
-    return {**head, "spec": {**budget.dump(), "selector": {"matchLabels": meta.selector(context.name)}}}
+    head = context.child("policy/v1", "PodDisruptionBudget", name=context.name, extra=budget.metadata)
+    return {**head, "spec": {**_without_metadata(budget), "selector": {"matchLabels": meta.selector(context.name)}}}
+
+
+def _without_metadata(block: Autoscaling | PodDisruptionBudget) -> Manifest:
+    return {name: value for name, value in block.dump().items() if name != "metadata"}

@@ -45,8 +45,9 @@ _SOURCES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "ServiceAccount": _metadata("spec.serviceAccount"),
     "Ingress": (("spec", "spec.ingress"), *_metadata("spec.ingress")),
     "HTTPRoute": (("spec", "spec.httpRoute"), *_metadata("spec.httpRoute")),
-    "HorizontalPodAutoscaler": (("spec", "spec.autoscaling"),),
-    "PodDisruptionBudget": (("spec", "spec.podDisruptionBudget"),),
+    "HorizontalPodAutoscaler": (("spec", "spec.autoscaling"), *_metadata("spec.autoscaling")),
+    "PodDisruptionBudget": (("spec", "spec.podDisruptionBudget"), *_metadata("spec.podDisruptionBudget")),
+    "NetworkPolicy": _metadata("spec.networkPolicy"),
 }
 """By kind: prefixes of rendered fields with their sources, the longest first; an empty source marks a pod template."""
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from appstack.convert.compose.container import convert_container
 from appstack.convert.compose.draft import ServiceDraft
+from appstack.convert.compose.front import Front, fronts
 from appstack.convert.compose.lifecycle import convert_lifecycle
 from appstack.convert.compose.model import NOT_CONVERTED, Project
 from appstack.convert.compose.network import convert_network
@@ -42,9 +43,16 @@ def convert_project(
     active = {key: service for key, service in project.services.items() if key not in inactive}
     project = project.model_copy(update={"services": active})
     notes.extend(_resource_notes(project))
+    found, front_notes = fronts(project, files)
+    notes.extend(front_notes)
+    proxies = {front.application: front for front in found}
+    active = {key: service for key, service in active.items() if key not in {front.key for front in found}}
+    project = project.model_copy(update={"services": active})
     names = {key: valid_name(key) for key in active}
     results = [
-        _converted(ServiceDraft(key, names[key], service, project, files, loader.variables, names), settings)
+        _converted(
+            ServiceDraft(key, names[key], service, project, files, loader.variables, names), settings, proxies.get(key)
+        )
         for key, service in active.items()
     ]
     return Conversion(tuple(results), tuple(notes))
@@ -62,13 +70,16 @@ def _resource_notes(project: Project) -> list[Note]:
     return notes
 
 
-def _converted(draft: ServiceDraft, settings: Settings) -> Result:
+def _converted(draft: ServiceDraft, settings: Settings, front: Front | None) -> Result:
     if draft.name != draft.key:
         draft.changed("", "metadata.name", f"{draft.key!r} becomes {draft.name!r}; other pods reach it by this name")
     convert_container(draft)
     convert_storage(draft)
     convert_network(draft)
     convert_lifecycle(draft)
+    if front is not None:
+        draft.spec["backend"]["ports"] = [{"containerPort": front.port}]
+        draft.spec["proxy"] = front.proxy.fields
     for field in draft.service.not_converted:
         draft.unsupported(field, NOT_CONVERTED[field])
     result = checked(draft.document(), f"services.{draft.key}", settings)

@@ -39,7 +39,7 @@ def convert_lifecycle(draft: ServiceDraft) -> None:
 
 
 def _kind(draft: ServiceDraft) -> None:
-    """Set the kind: a Job for a service whose end others wait for, a DaemonSet for one on every node."""
+    """Set the kind: a Job for a service that others wait for until its end, a DaemonSet for one on every node."""
     service = draft.service
     dependents = [
         key

@@ -154,7 +154,7 @@ def _message(error: Any) -> str:
 
 
 def closed_profiles(project: Project, profiles: frozenset[str]) -> Iterator[str]:
-    """Yield the services whose profiles are not active; `*` activates all."""
+    """Yield the services with profiles that are not active; `*` activates all."""
     for name, service in project.services.items():
         if service.profiles and not profiles & {*service.profiles, "*"}:
             yield name
