@@ -209,3 +209,42 @@ def test_recommended_label_keeps_its_value(value: str, metadata: dict[str, objec
 
     assert spec(text).get("pod", {}).get("metadata", {}) == metadata
     assert differences(text) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [
+        ("metadata: {labels: {app: shop}}", "metadata: {labels: 1}", "Deployment/shop"),
+        ("metadata: {labels: {app: shop}}", "metadata: {labels: {app: []}}", "Deployment/shop"),
+        ("spec: {containers: ", "spec: {volumes: 1, containers: ", "Deployment/shop"),
+        ("containers: [", "containers: [x, ", "Deployment/shop"),
+        ("ports: [{containerPort: 8000}]", "ports: 80", "Deployment/shop"),
+    ],
+)
+def test_malformed_object_is_refused_and_the_others_are_converted(old: str, new: str, refused: str) -> None:
+    text = deployment().replace(old, new, 1)
+    assert text != deployment()
+
+    found = notes(text, deployment(name="other"))
+    assert [line for line in found if line.startswith(f"refused: {refused}: a field has a value of the wrong type (")]
+    assert any(result.name == "other" and result.stack for result in conversion(text, deployment(name="other")).results)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        (
+            "{}",
+            "required: Deployment/ metadata.name -> AppStack/appstack metadata.name: "
+            "has no name; it is 'appstack' here",
+        ),
+        (
+            "{name: shop.v2}",
+            "changed: Deployment/shop.v2 metadata.name -> AppStack/shop-v2 metadata.name: "
+            "becomes 'shop-v2', and with it the name of the Deployment",
+        ),
+    ],
+    ids=["none", "no DNS label"],
+)  # fmt: skip
+def test_name_that_no_appstack_can_have_is_reported(name: str, line: str) -> None:
+    assert line in notes(deployment().replace("{name: shop}", name, 1))

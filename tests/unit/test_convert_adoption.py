@@ -48,7 +48,7 @@ def test_replicas_are_held_until_the_autoscaler_is_handed_over() -> None:
     assert first is not None
     assert first["spec"] == {**{k: v for k, v in result.document["spec"].items() if k != "autoscaling"}, "replicas": 3}
     assert steps(result)[1:] == [
-        "kubectl label pods,replicasets --selector 'app=shop' appstack.dev/stack=shop --overwrite",
+        "kubectl label pods,replicasets --selector app=shop appstack.dev/stack=shop --overwrite",
         "kubectl delete deployment/shop --cascade=orphan",
         "kubectl apply --server-side --filename first.yaml",
         "kubectl wait appstack/shop --for=condition=Ready --timeout=10m",

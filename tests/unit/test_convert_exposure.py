@@ -213,3 +213,39 @@ spec: {maxUnavailable: 1, selector: {matchExpressions: [{key: app, operator: In,
     assert spec(deployment(spec="replicas: 3"), text)["podDisruptionBudget"] == {"maxUnavailable": 1}
     assert differences(deployment(spec="replicas: 3"), text) == []
     assert "podDisruptionBudget" not in spec(deployment(), text.replace("[shop]", "[other]"))
+
+
+POLICY = """
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: shop, labels: {tier: web}}
+spec: {podSelector: {matchLabels: {app: shop}}, %s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "converted"),
+    [
+        ("ingress: [{ports: [{port: 8000, protocol: TCP}]}]", {"ingress": [{"ports": [{"port": 8000}]}]}),
+        ("policyTypes: [Ingress]", {"ingress": []}),
+        ("policyTypes: [Egress], egress: [{}]", {"egress": [{}], "policyTypes": ["Egress"]}),
+        ("ingress: [{}], egress: []", {"ingress": [{}], "egress": []}),
+    ],
+    ids=["ports", "no ingress", "egress only", "no egress"],
+)
+def test_network_policy_is_converted(fields: str, converted: Manifest) -> None:
+    assert spec(deployment(), POLICY % fields)["networkPolicy"] == {
+        "metadata": {"labels": {"tier": "web"}},
+        **converted,
+    }
+    assert differences(deployment(), POLICY % fields) == []
+
+
+def test_network_policy_of_pods_on_the_host_network_is_kept() -> None:
+    text = POLICY % "policyTypes: [Ingress]"
+
+    assert "networkPolicy" not in spec(deployment("hostNetwork: true"), text)
+    assert (
+        "kept: NetworkPolicy/shop: it has no effect on pods with the network of the host; continue to apply it"
+    ) in notes(deployment("hostNetwork: true"), text)

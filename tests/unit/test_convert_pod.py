@@ -263,3 +263,21 @@ spec: {schedule: "0 3 * * *", concurrencyPolicy: Forbid, jobTemplate:
         "not converted: CronJob/nightly spec.jobTemplate.metadata.labels.a: b has no place in an AppStack"
     ]
     assert differences(job) == ["CronJob/nightly spec.jobTemplate.metadata.labels[a]: b becomes unset"]
+
+
+def test_second_name_of_a_port_becomes_its_number() -> None:
+    pod = """containers: [{name: backend, image: shop, ports: [{name: http, containerPort: 80},
+        {name: https, containerPort: 80}], livenessProbe: {httpGet: {port: https}}}]"""
+    text = service("ports: [{name: http, port: 80, targetPort: http}, {name: https, port: 443, targetPort: https}]")
+
+    converted = spec(deployment(pod), text)
+    assert converted["backend"]["ports"] == [{"name": "http", "containerPort": 80}]
+    assert converted["service"]["ports"][1] == {"name": "https", "port": 443, "targetPort": 80}
+    assert differences(deployment(pod), text) == [
+        "Deployment/shop spec.template.spec.containers[backend].ports[80/TCP].name: https becomes http",
+        "Service/shop spec.ports[443/TCP].targetPort: https becomes 80",
+    ]
+    assert (
+        "changed: Deployment/shop spec.template.spec.containers[0].ports: "
+        "80 has the name 'http' already; 'https' becomes the number"
+    ) in notes(deployment(pod), text)

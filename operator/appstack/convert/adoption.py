@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from shlex import quote
 from typing import Any, Final
 
 from appstack.convert.result import Result
@@ -39,14 +40,14 @@ def held_replicas(result: Result) -> Manifest | None:
 def adoption_steps(result: Result, *, settings: Settings, file: str, first_file: str) -> Iterator[str]:
     """Yield the lines of a shell script; `file` holds the AppStack, `first_file` that with the held replicas."""
     workload = result.sources[0]
-    namespace = f" --namespace {result.namespace}" if result.namespace else ""
-    target = f"{workload.kind.lower()}/{workload.name}"
+    namespace = f" --namespace {quote(result.namespace)}" if result.namespace else ""
+    target = quote(f"{workload.kind.lower()}/{workload.name}")
     yield "set -e"
     if workload.kind in _DEPENDENTS:
         yield "# The AppStack selects by this label: the pods stay in their Services while the selectors change."
         selector = _selector((workload.original.get("spec") or {}).get("selector") or {})
         label = f"{meta.STACK_LABEL}={result.name}"
-        yield f"kubectl label {_DEPENDENTS[workload.kind]} --selector '{selector}' {label} --overwrite{namespace}"
+        yield f"kubectl label {_DEPENDENTS[workload.kind]} --selector {quote(selector)} {label} --overwrite{namespace}"
     else:
         yield from _interruption(workload)
     yield from _handover(result, settings, namespace)
@@ -55,10 +56,10 @@ def adoption_steps(result: Result, *, settings: Settings, file: str, first_file:
     wait = f"kubectl wait appstack/{result.name} --for=condition=Ready --timeout=10m{namespace}"
     if held_replicas(result) is not None:
         yield "# An autoscaler sets the replicas: they are held until the new workload has taken over the pods."
-        yield f"kubectl apply --server-side --filename {first_file}{namespace}"
+        yield f"kubectl apply --server-side --filename {quote(first_file)}{namespace}"
         yield wait
         yield from _annotate(result, settings, namespace, kinds=(_CONTROLS,))
-    yield f"kubectl apply --server-side --filename {file}{namespace}"
+    yield f"kubectl apply --server-side --filename {quote(file)}{namespace}"
     yield wait
     yield from _renamed(result, settings, namespace)
 
@@ -108,7 +109,7 @@ def _annotate(result: Result, settings: Settings, namespace: str, *, kinds: tupl
     rendered = _rendered(result, settings)
     for each in result.sources[1:]:
         if each.kind in kinds and (each.kind, each.name) in rendered:
-            target = f"{each.kind.lower()}/{each.name}"
+            target = quote(f"{each.kind.lower()}/{each.name}")
             yield f"kubectl annotate {target} {meta.ADOPT_ANNOTATION}=true --overwrite{namespace}"
 
 
@@ -123,4 +124,5 @@ def _renamed(result: Result, settings: Settings, namespace: str) -> Iterator[str
     if old:
         yield "# The AppStack has these under its own name."
     for each in old:
-        yield f"kubectl delete {each.kind.lower()}/{each.name} --ignore-not-found{namespace}"
+        target = quote(f"{each.kind.lower()}/{each.name}")
+        yield f"kubectl delete {target} --ignore-not-found{namespace}"

@@ -17,6 +17,8 @@ class Draft:
 
     name: str
     group: Group
+    port_aliases: dict[Any, int] = field(default_factory=dict)
+    """Numbers of the ports that have a second name; a server-side apply accepts one entry for each number."""
     proxied_ports: set[Any] = field(default_factory=set)
     """Names and numbers of the ports of an nginx container that became the proxy."""
     governing_service: str = ""  # the Service of a StatefulSet that AppStack creates, because the input lacks it

@@ -84,6 +84,8 @@ def _service_fields(draft: Draft, source: Source) -> Manifest:
     draft.note(NoteKind.CHANGED, f"{source} spec.selector", "", message)
     spec = api_defaults.without_defaults(source.take("spec") or {}, api_defaults.SERVICE)
     for port in spec.get("ports", []):
+        if port.get("targetPort") in draft.port_aliases:
+            port["targetPort"] = draft.port_aliases[port["targetPort"]]
         if port.get("targetPort", port.get("port")) in draft.proxied_ports:
             port.pop("targetPort", None)
             continue

@@ -92,6 +92,7 @@ def _container(draft: Draft, container: Manifest, path: str) -> Manifest:
         for port in short.get("ports", []):
             if port.get("hostPort") == port.get("containerPort"):
                 del port["hostPort"]  # the API server sets it on the network of the host
+    _merge_ports(draft, short, path)
     env = short.get("env") or []
     last = {each.get("name"): index for index, each in enumerate(env)}
     if len(last) < len(env):
@@ -100,13 +101,27 @@ def _container(draft: Draft, container: Manifest, path: str) -> Manifest:
         message = f"{', '.join(names)}: set more than once, the last entry takes effect"
         draft.pod_note(NoteKind.CHANGED, f"{path}.env", "", message)
     for name in ("startupProbe", "livenessProbe", "readinessProbe"):
-        _drop_default_port(short, short.get(name))
+        _shorten_port(draft, short, short.get(name))
     for handler in (short.get("lifecycle") or {}).values():
-        _drop_default_port(short, handler)
+        _shorten_port(draft, short, handler)
     return short
 
 
-def _drop_default_port(container: Manifest, handler: Any) -> None:
+def _merge_ports(draft: Draft, container: Manifest, path: str) -> None:
+    """Keep one entry for each port and protocol: a server-side apply refuses a second one with another name."""
+    entries: dict[Any, Manifest] = {}
+    for port in container.get("ports") or []:
+        first = entries.setdefault((port.get("containerPort"), port.get("protocol", "TCP")), port)
+        if first is not port:
+            number = port.get("containerPort")
+            message = f"{number} has the name {first.get('name')!r} already; {port.get('name')!r} becomes the number"
+            draft.pod_note(NoteKind.CHANGED, f"{path}.ports", "", message)
+            draft.port_aliases[port.get("name")] = int(number or 0)
+    if len(entries) < len(container.get("ports") or []):
+        container["ports"] = list(entries.values())
+
+
+def _shorten_port(draft: Draft, container: Manifest, handler: Any) -> None:
     """Remove the port of a probe or handler if it is the first port of the container, AppStack's default."""
     ports = container.get("ports") or []
     if not ports or not isinstance(handler, dict):
@@ -114,6 +129,8 @@ def _drop_default_port(container: Manifest, handler: Any) -> None:
     first = ports[0]
     for action in ("httpGet", "tcpSocket"):
         target = handler.get(action)
+        if isinstance(target, dict) and target.get("port") in draft.port_aliases:
+            target["port"] = draft.port_aliases[target["port"]]
         if isinstance(target, dict) and target.get("port") in (first.get("containerPort"), first.get("name")):
             del target["port"]
 

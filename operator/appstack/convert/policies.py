@@ -50,11 +50,18 @@ def convert_policies(draft: Draft) -> None:
         ("NetworkPolicy", _network_policy),
     ):
         for position, source in enumerate(list(draft.group.members[kind])):
-            if position:
-                draft.keep(source, _ONE)
+            reason = _ONE if position else _kept_reason(draft, kind)
+            if reason:
+                draft.keep(source, reason)
                 draft.group.members[kind].remove(source)
             else:
                 convert(draft, source)
+
+
+def _kept_reason(draft: Draft, kind: str) -> str:
+    """Return the reason why AppStack would refuse an object of this kind; empty if there is none."""
+    on_host = kind == "NetworkPolicy" and draft.spec.get("pod", {}).get("hostNetwork")
+    return "it has no effect on pods with the network of the host" if on_host else ""
 
 
 def _metadata(draft: Draft, source: Source, field: str) -> Manifest:

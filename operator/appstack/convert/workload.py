@@ -29,7 +29,13 @@ def convert_workload(draft: Draft) -> None:
     if source.has_former_version:
         message = f"{source.api_version} becomes {source.current_version}"
         draft.note(NoteKind.CHANGED, f"{source} apiVersion", "spec.workload.kind", message)
-    source.take("metadata.name")
+    if not source.take("metadata.name"):
+        draft.note(
+            NoteKind.REQUIRED, f"{source} metadata.name", "metadata.name", f"has no name; it is {draft.name!r} here"
+        )
+    elif draft.name != source.name:
+        message = f"becomes {draft.name!r}, and with it the name of the {kind}"
+        draft.note(NoteKind.CHANGED, f"{source} metadata.name", "metadata.name", message)
     source.take("metadata.namespace")
     source.take("metadata.generateName")
     if owners := source.take("metadata.ownerReferences"):
