@@ -15,16 +15,9 @@ def test_pods_with_proxy_and_static_files_run_where_restricted_is_enforced(names
     backend = {"securityContext": {"runAsUser": USER_ID}}
     stack = private_backend("safe", backend=backend, proxy={"static": STATIC})
     namespace.apply(stack)
-
-    def refusal() -> str:
-        conditions = namespace.appstack("safe").get("status", {}).get("conditions", [])
-        messages = [condition["message"] for condition in conditions if condition["reason"] == "ReplicaFailure"]
-        return str(messages[0]) if messages else ""
-
-    message = namespace.wait_for("the pods are refused", refusal)
-    assert 'violates PodSecurity "restricted:latest"' in message
-    assert '"backend"' in message
-    assert "appstack-" not in message
+    message = namespace.wait_until_stalled("safe")
+    assert "spec.backend.securityContext.runAsNonRoot: must be true" in message
+    assert "spec.proxy" not in message
 
     namespace.apply(stack | {"spec": stack["spec"] | {"podSecurity": "restricted"}})
     namespace.wait_until_ready("safe")
