@@ -92,6 +92,13 @@ def test_operator_modules_are_in_a_package() -> None:
     assert set() == modules - TOP_LEVEL_MODULES, "move these into the package of their subject"
 
 
+def test_every_test_of_the_security_table_exists() -> None:
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", (ROOT / "docs/security.md").read_text()))
+
+    assert named
+    assert set() == {name for name in named if not (ROOT / name).exists()}
+
+
 # --- language: see tests/language.py for the terms --------------------------------------------------------------------
 
 

@@ -300,6 +300,24 @@ def test_network_policy_lets_the_scrapers_in_and_the_kubelet() -> None:
     assert "NetworkPolicy" not in {each["kind"] for each in rendered({})}
 
 
+@needs_helm
+def test_cleanup_may_list_names_and_delete_files_of_its_directory_only() -> None:
+    values = {"settings": {"cacheRoot": "/srv/caches"}, "nodeCacheCleanup": {"enabled": True}}
+    objects = {(each["kind"], each["metadata"]["name"]): each for each in rendered(values)}
+    pod = objects["DaemonSet", "r-appstack-cleanup"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+
+    lists = {("", "namespaces"): {"list"}, ("appstack.dev", "appstacks"): {"list"}}
+    assert lists == by_resource(objects["ClusterRole", "r-appstack-cleanup"]["rules"])
+    (subject,) = objects["ClusterRoleBinding", "r-appstack-cleanup"]["subjects"]
+    assert pod["serviceAccountName"] == subject["name"] == "r-appstack-cleanup"
+    assert {"drop": ["ALL"], "add": ["DAC_OVERRIDE", "FOWNER"]} == container["securityContext"]["capabilities"]
+    paths = [volume["hostPath"]["path"] for volume in pod["volumes"] if "hostPath" in volume]
+    assert ["/srv/caches"] == paths
+    assert {"name": "caches", "mountPath": "/srv/caches"} in container["volumeMounts"]
+    assert [] == [each for each in rendered({}) if each["metadata"]["name"].endswith("cleanup")]
+
+
 def test_values_schema_is_generated_from_the_settings() -> None:
     assert chart.SCHEMA.read_text() == chart.values_schema(), "run: make generate"
 

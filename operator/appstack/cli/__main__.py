@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "convert": "turn Kubernetes objects and compose files into AppStacks",
     "crd": "print the CustomResourceDefinition",
     "run": "run the operator, in a pod or against the current kubeconfig",
+    "cleanup": "delete node caches that no AppStack uses, on this node",
     "version": "print the version",
 }
 """Help text of each command. Its module has the same name, and is imported only to run the command."""
