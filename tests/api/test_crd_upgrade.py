@@ -29,6 +29,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*/appstack.yaml"))
 APPSTACKS = "/apis/appstack.dev/v1alpha1/appstacks"
 NEWER = "/apis/appstack.dev/v1alpha1/namespaces/default/appstacks/newer"
 CHILDREN = ("/apis/apps/v1/deployments", "/apis/apps/v1/statefulsets", "/api/v1/services", "/api/v1/configmaps")
+IMAGE = "changed:1"
 MIN_STORED = 8
 """Examples that the former definition permits; most others use a field that is newer."""
 
@@ -115,6 +116,20 @@ def flags_of(plane: ControlPlane, name: str) -> tuple[str, ...]:
     return () if client_side else ("--server-side",)
 
 
+def apply_all(plane: ControlPlane, manifests: dict[str, str]) -> None:
+    """Apply manifests by name, each as it was applied first."""
+    for name, text in manifests.items():
+        result = kubectl(plane, "apply", *flags_of(plane, name), "-f", "-", text=text)
+        assert 0 == result.returncode, result.stderr
+
+
+def with_image(text: str) -> str:
+    """Return the manifest of an AppStack with another image."""
+    manifest = yaml.safe_load(text)
+    manifest["spec"]["backend"]["image"] = IMAGE
+    return yaml.safe_dump(manifest)
+
+
 def newer_definition() -> Manifest:
     """Return a later definition: the present one with a further field."""
     definition = copy.deepcopy(PRESENT)
@@ -142,34 +157,37 @@ def test_stacks_stay_readable_and_are_not_changed_by_an_upgrade(
     assert "Traceback" not in operator.log_text()
 
 
-def test_stacks_are_edited_after_an_upgrade_as_they_were_applied(plane: ControlPlane, stored: dict[str, str]) -> None:
+def test_stacks_are_edited_after_an_upgrade_as_they_were_applied(
+    plane: ControlPlane, stored: dict[str, str], operator: OperatorProcess
+) -> None:
+    """Apply the same manifests: defaults that only the former definition stored may go, and no child changes."""
+    children = child_versions(plane)
+    apply_all(plane, stored)
+    wait_until_observed(plane, set(stored))
+    assert children == child_versions(plane), "no child was written"
     before = specs(plane)
-    for name, text in stored.items():
-        result = kubectl(plane, "apply", *flags_of(plane, name), "-f", "-", text=text)
-        assert 0 == result.returncode, result.stderr
+    apply_all(plane, stored)
     assert before == specs(plane), "the same manifest again changes nothing"
 
-    for name, text in stored.items():
-        manifest = yaml.safe_load(text)
-        manifest["spec"]["backend"]["image"] = "changed:1"
-        result = kubectl(plane, "apply", *flags_of(plane, name), "-f", "-", text=yaml.safe_dump(manifest))
-        assert 0 == result.returncode, result.stderr
-        expected = before[name][1]
-        assert {**expected, "backend": {**expected["backend"], "image": "changed:1"}} == specs(plane)[name][1]
+    apply_all(plane, {name: with_image(text) for name, text in stored.items()})
+
+    expected = {name: {**spec, "backend": {**spec["backend"], "image": IMAGE}} for name, (_, spec) in before.items()}
+    assert expected == {name: spec for name, (_, spec) in specs(plane).items()}
+    wait_until_observed(plane, set(stored))
 
 
 def test_downgrade_to_the_former_definition_stops_nothing(
     plane: ControlPlane, stored: dict[str, str], operator: OperatorProcess
 ) -> None:
-    before = specs(plane)
+    changed = {name: with_image(text) for name, text in stored.items()}
+    children = child_versions(plane)
 
     plane.apply_crd(FORMER)
+    apply_all(plane, changed)
 
-    assert before == specs(plane), "these AppStacks use no newer field"
-    name, text = next(iter(stored.items()))
-    result = kubectl(plane, "apply", *flags_of(plane, name), "-f", "-", text=text)
-    assert 0 == result.returncode, result.stderr
+    assert changed.keys() == specs(plane).keys()
     wait_until_observed(plane, set(stored))
+    assert children == child_versions(plane), "no child was written"
     assert operator.running()
     assert "Traceback" not in operator.log_text()
 
