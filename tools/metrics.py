@@ -31,7 +31,7 @@ def text(note: str) -> str:
 
 def _rows() -> Iterator[str]:
     for metric in vars(metrics).values():
-        if isinstance(metric, MetricWrapperBase | metrics.AppStackCollector):
+        if isinstance(metric, MetricWrapperBase | metrics.AppStackCollector | metrics.ViolationCollector):
             (family,) = metric.describe()
             name = f"{family.name}_total" if family.type == "counter" else family.name
             labels = ", ".join(f"`{label}`" for label in metric._labelnames)
