@@ -430,7 +430,8 @@ def test_compose_file_is_converted(tmp_path: Path, capsys: pytest.CaptureFixture
     assert yaml.safe_load(capsys.readouterr().out)["spec"]["backend"] == {"image": "shop:7"}
     assert main(["convert", flag, str(tmp_path / "f"), "--profile", "debug", "-o", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"web.yaml", "debug.yaml"}
-    assert main(["convert", flag, str(tmp_path / "f"), "--check"]) == 1
+    assert main(["convert", flag, str(tmp_path / "f"), "--check"]) == 64
+    assert main(["convert", flag, str(tmp_path / "f"), "--adopt"]) == 64
 
 
 def test_commands_print_escaped_lines_only() -> None:

@@ -248,3 +248,36 @@ def test_malformed_object_is_refused_and_the_others_are_converted(old: str, new:
 )  # fmt: skip
 def test_name_that_no_appstack_can_have_is_reported(name: str, line: str) -> None:
     assert line in notes(deployment().replace("{name: shop}", name, 1))
+
+
+def test_empty_strings_that_kubernetes_reads_as_unset_are_left_out() -> None:
+    pod = "containers: [{name: backend, image: 'shop:1', imagePullPolicy: ''}], priorityClassName: '', affinity: "
+
+    assert spec(deployment(pod)) == {"backend": {"image": "shop:1"}}
+    assert differences(deployment(pod)) == []
+
+
+def test_helm_hook_is_reported() -> None:
+    text = deployment().replace("{name: shop}", "{name: shop, annotations: {helm.sh/hook: pre-install}}", 1)
+
+    assert (
+        "required: Deployment/shop metadata.annotations[helm.sh/hook] -> AppStack/shop spec.workload: "
+        "Helm runs it at pre-install; as an AppStack it runs when it is applied"
+    ) in notes(text)
+
+
+def test_stateful_set_without_a_service_gets_one() -> None:
+    text = """
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  serviceName: ""
+  selector: {matchLabels: {app: db}}
+  template: {metadata: {labels: {app: db}}, spec: {containers: [{name: backend, image: x}]}}
+"""
+    assert differences(text) == []
+    assert {
+        "added: StatefulSet/db spec.serviceName: a default of AppStack",
+        "added: Service/db-pods: a default of AppStack",
+    } <= set(notes(text))

@@ -249,3 +249,40 @@ def test_network_policy_of_pods_on_the_host_network_is_kept() -> None:
     assert (
         "kept: NetworkPolicy/shop: it has no effect on pods with the network of the host; continue to apply it"
     ) in notes(deployment("hostNetwork: true"), text)
+
+
+MONITOR = """
+---
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {name: shop}
+spec: {selector: {matchLabels: {tier: web}}, endpoints: [{%s}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "further", "reason"),
+    [
+        (
+            "port: http, bearerTokenFile: /token",
+            "",
+            "spec.serviceMonitor has no bearerTokenFile, which names a file of Prometheus",
+        ),
+        (
+            "port: http, tlsConfig: {caFile: /ca}",
+            "",
+            "spec.serviceMonitor has no caFile, which names a file of Prometheus",
+        ),
+        (
+            "port: http",
+            service("ports: [{port: 81}]", name="second", metadata="labels: {tier: web}"),
+            "it selects shop, second, and spec.serviceMonitor selects spec.service",
+        ),
+    ],
+    ids=["token file", "certificate file", "two Services"],
+)
+def test_other_service_monitor_is_kept(endpoint: str, further: str, reason: str) -> None:
+    labelled = service("ports: [{name: http, port: 80, targetPort: 8000}]", metadata="labels: {tier: web}")
+
+    found = notes(deployment(), labelled, further, MONITOR % endpoint)
+    assert f"kept: ServiceMonitor/shop: {reason}; continue to apply it" in found

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Final, NoReturn
 
-from appstack.cli import EXIT_ERROR, output
+from appstack.cli import EXIT_ERROR, EXIT_USAGE, output
 from appstack.errors import AppStackError
 
 COMMANDS: Final = {
@@ -32,8 +32,7 @@ examples:
   appstack convert -f manifests.yaml   print AppStacks for Kubernetes manifests
   appstack run                         run the operator against the current kubeconfig
 """
-EXIT_USAGE, EXIT_INTERRUPTED = 64, 130
-"""Exit codes for wrong arguments (EX_USAGE of sysexits.h) and for SIGINT."""
+EXIT_INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from appstack.cli import cluster_objects, compose_files, documents, output, settings
+from appstack.cli import EXIT_USAGE, cluster_objects, compose_files, documents, output, settings
 from appstack.errors import AppStackError, OperatorError
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ The exit code is 1 if AppStack refuses a result. With --check it is 0 if the App
 there are differences, which are printed instead of the AppStacks.
 """
 EXIT_FAILED, EXIT_DIFFERENT = 1, 2
+
+
+class _WrongArguments(OperatorError):
+    """The arguments contradict each other."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,18 +62,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the AppStacks and the notes, or the differences with `--check`."""
     try:
-        if args.adopt and not (args.workload and args.output):
-            raise OperatorError("--adopt needs a workload of the cluster and -o DIR", "See appstack convert --help")
+        _check_arguments(args)
         conversion = _conversion(args)
         _print_notes(conversion)
         if not args.check:
             _write(conversion.results, args.output)
         if args.adopt:
             _print_steps(conversion.results[0], args)
+    except _WrongArguments as error:
+        output.print_note(f"appstack: {error}")
+        return EXIT_USAGE
     except (AppStackError, OSError) as error:
         output.print_note(f"appstack: {error}")
         return EXIT_FAILED
     return _exit_code(conversion, check=args.check)
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    if args.adopt and not (args.workload and args.output):
+        raise _WrongArguments("--adopt needs a workload of the cluster and -o DIR", "See appstack convert --help")
 
 
 def _conversion(args: argparse.Namespace) -> Conversion:
@@ -96,7 +107,7 @@ def _from_compose(path: str, args: argparse.Namespace, operator_settings: Settin
     from appstack.convert.compose import convert_project  # noqa: PLC0415  # loads the whole model
 
     if args.check:
-        raise OperatorError("--check compares Kubernetes objects", "Leave it out for a compose file")
+        raise _WrongArguments("--check compares Kubernetes objects", "Leave it out for a compose file")
     return convert_project(
         Path(path).name,
         compose_files.ProjectDirectory(Path(path).parent),

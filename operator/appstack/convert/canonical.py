@@ -232,7 +232,7 @@ def _flatten(value: Any, path: str = "", name: str = "") -> Iterator[tuple[str, 
                 yield child, inner
             else:
                 yield from _flatten(inner, child, str(key) if not keyed else "")
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             yield from _flatten(inner, f"{path}[{index}]")
     else:

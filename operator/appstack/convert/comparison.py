@@ -101,7 +101,7 @@ def _is_own_label(path: str, before: Any, after: Any, draft: Draft) -> bool:
     key = found["key"]
     if before is _ABSENT:
         own = {**meta.labels(draft.name), meta.FILES_LABEL: after, meta.VOLUME_LABEL: after}
-        return bool(own.get(key) == after)
+        return bool(own.get(key) == after) or key.startswith(f"{meta.GROUP}/")
     return after is _ABSENT and (key, before) in draft.omitted_labels
 
 
@@ -110,6 +110,7 @@ _ADDITIONS: Final = (
     re.compile(r"(?P<field>.*\.containers\[[^\]]+\]\.lifecycle\.preStop)\.sleep\.seconds"),
     re.compile(r"(?P<field>.*\.containers\[[^\]]+\]\.readinessProbe)\..*"),
     re.compile(r"(?P<field>Deployment/\S+ spec\.strategy\.rollingUpdate\.maxUnavailable)"),
+    re.compile(r"(?P<field>StatefulSet/\S+ spec\.serviceName)"),
 )
 """Fields that AppStack adds where the source does not set them; docs/convert.md lists them."""
 

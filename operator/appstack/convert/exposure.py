@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from appstack.convert import api_defaults
 from appstack.convert.draft import Draft
+from appstack.convert.grouping import label_selector
 from appstack.convert.labels import take_metadata
 from appstack.convert.notes import NoteKind
 from appstack.convert.source import Source
 from appstack.k8s import metadata as meta
+from appstack.k8s import selectors
 from appstack.k8s.metadata import Manifest
 
 _HEADLESS: Final = "None"
@@ -223,10 +225,32 @@ def _http_route(draft: Draft, source: Source) -> str:
     return ""
 
 
+def _files_of_prometheus(endpoints: Any) -> list[str]:
+    """Return the fields that name files of Prometheus, which an AppStack must not use."""
+    fields = {
+        name
+        for endpoint in endpoints or []
+        for block in (endpoint, endpoint.get("tlsConfig") or {})
+        for name in ("bearerTokenFile", "caFile", "certFile", "keyFile")
+        if block.get(name)
+    }
+    return sorted(fields)
+
+
 def _service_monitor(draft: Draft, source: Source) -> str:
     """Convert a ServiceMonitor; return the reason why it stays outside, empty if it is converted."""
     if _main_name(draft) is None:
         return "the AppStack has no Service"
+    selector = label_selector(source.get("spec.selector")) or ()
+    selected = [
+        each.name
+        for each in draft.group.members["Service"]
+        if selectors.matches(selector, (each.original.get("metadata") or {}).get("labels") or {})
+    ]
+    if selected != [_main_name(draft)]:
+        return f"it selects {', '.join(selected)}, and spec.serviceMonitor selects spec.service"
+    if files := _files_of_prometheus(source.get("spec.endpoints")):
+        return f"spec.serviceMonitor has no {', '.join(files)}, which names a file of Prometheus"
     source.take("spec.selector")
     _set_child(draft, source, "serviceMonitor", source.take("spec") or {})
     return ""

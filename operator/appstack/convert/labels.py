@@ -34,6 +34,8 @@ def used_keys(groups: Iterable[Group], sources: Iterable[Source]) -> frozenset[s
             keys |= set(_keys(label_selectors([source.get("spec.ingress"), source.get("spec.egress")])))
         if id(source) in outside or source.kind == "ServiceMonitor":
             keys |= set(_keys(label_selectors(source.original.get("spec"))))
+            keys |= {source.get("spec.jobLabel") or ""}
+            keys |= {*(source.get("spec.targetLabels") or ()), *(source.get("spec.podTargetLabels") or ())}
             if source.kind == "Service":
                 keys |= (source.get("spec.selector") or {}).keys()
     return frozenset(keys)

@@ -164,10 +164,25 @@ def _drop_noise_keys(metadata: dict[str, Any], keys: frozenset[str]) -> None:
                 del metadata[field]
 
 
+_EMPTY_IS_UNSET: Final = frozenset(
+    {
+        *("imagePullPolicy", "restartPolicy", "dnsPolicy", "podManagementPolicy", "concurrencyPolicy", "protocol"),
+        *("terminationMessagePolicy", "externalTrafficPolicy", "internalTrafficPolicy", "sessionAffinity", "scheme"),
+        *("serviceAccountName", "serviceAccount", "schedulerName", "priorityClassName", "runtimeClassName"),
+        *("serviceName", "clusterIP", "loadBalancerIP", "ipFamilyPolicy", "subPath", "hostIP", "ingressClassName"),
+    }
+)
+"""Fields of Kubernetes in which an empty string, which charts often render, is the same as no value."""
+
+
 def without_nulls(value: Any) -> Any:
-    """Return a copy of a value without the fields that are null, which Kubernetes reads as unset."""
+    """Return a copy of a value without the fields that Kubernetes reads as unset: null, and some empty strings."""
     if isinstance(value, dict):
-        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+        return {
+            key: without_nulls(inner)
+            for key, inner in value.items()
+            if inner is not None and not (inner == "" and key in _EMPTY_IS_UNSET)
+        }
     if isinstance(value, list):
         return [without_nulls(inner) for inner in value]
     return value

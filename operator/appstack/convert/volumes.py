@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from appstack.api.files import MAX_CONTENT_BYTES
 from appstack.convert import api_defaults
 from appstack.convert.draft import Draft
 from appstack.convert.labels import take_metadata
@@ -14,6 +15,8 @@ from appstack.k8s.metadata import RESERVED_PREFIX, Manifest
 
 _VOLUME_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DEFAULT_MODE: Final = 0o644
+_MAX_CONTENT: Final = MAX_CONTENT_BYTES // 4  # characters of one ConfigMap: an AppStack may have several
+_MAX_FILES: Final = 32  # mounts of one ConfigMap
 
 
 class PodVolumes:
@@ -129,6 +132,9 @@ class PodVolumes:
         if any(mount.get("subPath") is None for _, mount in mounts):
             message = "the directory stays a volume: it follows changes of the ConfigMap, which files do not"
             draft.pod_note(NoteKind.KEPT, f"spec.volumes[{volume['name']}]", f"spec.volumes[{volume['name']}]", message)
+            return False
+        contents = (source.get("data") or {}, source.get("binaryData") or {})
+        if sum(len(text) for each in contents for text in each.values()) > _MAX_CONTENT or len(mounts) > _MAX_FILES:
             return False
         found = [(container, mount, _file(source, reference, str(mount["subPath"]))) for container, mount in mounts]
         if any(file is None for _, _, file in found):

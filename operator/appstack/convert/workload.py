@@ -12,6 +12,7 @@ from appstack.convert.notes import NoteKind
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 
+_HOOK: Final = "helm.sh/hook"
 _OPTIONS: Final[Mapping[str, str]] = {
     "Deployment": "deployment",
     "StatefulSet": "statefulSet",
@@ -42,6 +43,9 @@ def convert_workload(draft: Draft) -> None:
         names = ", ".join(f"{each.get('kind')}/{each.get('name')}" for each in owners)
         message = f"{names} controls the object, and would create it again: change that object instead"
         draft.note(NoteKind.REQUIRED, f"{source} metadata.ownerReferences", "", message)
+    if hook := (source.get("metadata.annotations") or {}).get(_HOOK):
+        message = f"Helm runs it at {hook}; as an AppStack it runs when it is applied"
+        draft.note(NoteKind.REQUIRED, f"{source} metadata.annotations[{_HOOK}]", "spec.workload", message)
     if kind != "Deployment":
         draft.set("workload.kind", kind)
     if kind == "Pod":
