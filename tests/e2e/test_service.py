@@ -10,10 +10,15 @@ from tests.e2e.namespace import Manifest, Namespace, condition_status, uid_of
 NODE_PORT = {"type": "NodePort", "ports": [{"port": 80, "targetPort": "http"}]}
 FORMS: dict[str, Manifest] = {
     "plain": {},
-    "several": {"ports": [{"name": "web", "port": 80, "targetPort": "http"}, {"name": "again", "port": 8080}]},
+    "several": {
+        "ports": [
+            {"name": "web", "port": 80, "targetPort": "http"},
+            {"name": "again", "port": 8080, "targetPort": 8000},
+        ]
+    },
     "headless": {"clusterIP": "None"},
     "node-port": NODE_PORT,
-    "balanced": {"type": "LoadBalancer", "ports": [{"port": 80}]},
+    "balanced": {"type": "LoadBalancer", "ports": [{"port": 80, "targetPort": "http"}]},
     "sticky": {"sessionAffinity": "ClientIP"},
     "elsewhere": {"type": "ExternalName", "externalName": "kubernetes.default.svc.cluster.local"},
     "none": {"enabled": False},
