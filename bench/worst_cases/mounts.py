@@ -88,7 +88,20 @@ def files(n: int) -> Spec:
     return {"backend": make_backend(), "files": listed, **inheriting(securityContext={"runAsUser": 0})}
 
 
+def read_only_mounts(n: int) -> Spec:
+    """Mounts and files inside a read-only emptyDir and inside a Secret that 64 containers inherit."""
+    mounts = [
+        {"name": "v", "mountPath": "/a", "readOnly": True},
+        {"name": "s", "mountPath": "/b"},
+        *make_mounts(n // 2, "/a/{}"),
+    ]
+    files = [{"path": f"/b/{index}", "content": ""} for index in range(min(n // 2, 128))]
+    volumes = [VOLUME, {"name": "s", "secret": {"secretName": "s"}}]
+    return {"backend": make_backend(volumeMounts=mounts), "volumes": volumes, "files": files, **inheriting()}
+
+
 CASES: Final = (
+    read_only_mounts,
     inherited_mounts,
     merged_mounts,
     deep_mounts,

@@ -119,6 +119,14 @@ def excepted_networks(n: int) -> Spec:
     return {"backend": make_backend(ports=[{"containerPort": 1}]), "networkPolicy": {"from": peers}}
 
 
+def rules_of_network_policy(n: int) -> Spec:
+    """Invalid peers of the rules of a NetworkPolicy."""
+    rules: list[Spec] = [{"from": [{} for _ in range(n // 64 + 1)]} for _ in range(64)]
+    egress = [{"to": each["from"]} for each in rules]
+    policy = {"ingress": rules, "egress": egress}
+    return {"backend": make_backend(ports=[{"containerPort": 1}]), "networkPolicy": policy}
+
+
 def node_affinity(n: int) -> Spec:
     """Values of a node selector."""
     expressions = [{"key": "a", "operator": "In", "values": [""] * n}]
@@ -152,6 +160,7 @@ CASES: Final = (
     headers,
     schedule,
     excepted_networks,
+    rules_of_network_policy,
     node_affinity,
     inherited_capabilities,
 )
