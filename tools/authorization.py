@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Final, get_args
 
 from appstack.api import AppStackSpec
+from appstack.api.containers import Container
+from appstack.api.proxy import Proxy
 from appstack.api.workloads import WorkloadKindName
 from appstack.client.resource_kinds import WATCHED_KINDS
 
@@ -69,16 +71,15 @@ SHARED_VALUES: Final = {
 }
 """Values that several rules use, by the name of their variable in the policy; each may use those before it."""
 
+_NGINX_FIELDS: Final = sorted(
+    field.alias or name
+    for name, field in Proxy.model_fields.items()
+    if name not in Container.model_fields and name != "image"
+)
 _NGINX_FILES: Final = (
-    "@spec.proxy.?port",
-    "@spec.proxy.?healthPort",
-    "@spec.proxy.?upstream",
-    "@spec.proxy.?static",
-    "@spec.proxy.?clientMaxBodySize",
-    "@spec.proxy.?readTimeoutSeconds",
-    "@spec.proxy.?server",
-    "@spec.proxy.?config",
+    *(f"@spec.proxy.?{name}" for name in _NGINX_FIELDS),
     "@spec.backend.?ports",
+    "@spec.backend.?volumeMounts",
     "@spec.backend.?livenessProbe",
     "@spec.backend.?readinessProbe",
     "@spec.backend.?startupProbe",
@@ -204,6 +205,7 @@ def secret_references() -> str:
     names = [
         _joined(_CONTAINERS, "c", _joined("c.?env.orValue([])", "e", _name("e.?valueFrom.?secretKeyRef.?name"))),
         _joined(_CONTAINERS, "c", _joined("c.?envFrom.orValue([])", "e", _name("e.?secretRef.?name"))),
+        f"string({_name('@spec.?proxy.?tls.?secretName')})",
         _joined("@spec.?files.orValue([])", "f", _name("f.?valueFrom.?secretKeyRef.?name")),
         _joined(_VOLUMES, "v", _joined("v.?projected.?sources.orValue([])", "s", _name("s.?secret.?name"))),
         *(_joined(_VOLUMES, "v", _name(f"v.?{path}")) for path in _VOLUME_SECRETS),

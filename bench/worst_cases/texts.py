@@ -36,7 +36,31 @@ def nginx_includes(n: int) -> Spec:
 def nginx_locations(n: int) -> Spec:
     """Additional directives that define locations of AppStack again."""
     static = [{"path": f"/{index}/", "volume": "v"} for index in range(CONTAINERS)]
-    return {**proxied(server="location /1/ {}\n" * n, static=static), "volumes": [VOLUME]}
+    return {**proxied(serverSnippet="location /1/ {}\n" * n, static=static), "volumes": [VOLUME]}
+
+
+def nginx_snippets(n: int) -> Spec:
+    """Both snippets with definitions, hosts and headers, beside fields that generate the same directives."""
+    text = "".join(f"set $own{index} 1; add_header X-{index} a; listen {index};\n" for index in range(n))
+    headers = {"set": [{"name": f"X-{index}", "value": "$" * 40} for index in range(64)]}
+    fields = {"responseHeaders": headers, "clientMaxBodySize": "1Mi", "readTimeoutSeconds": 1}
+    return proxied(serverSnippet=text, httpSnippet=f"server {{ {text} }}", **fields)
+
+
+def proxy_fields(n: int) -> Spec:
+    """As many routes, headers, static files, networks and headers of probes as a spec has."""
+    path = "/" + "a" * 300
+    routes = [{"path": f"{path}{index}", "pathType": "Prefix", "buffering": False} for index in range(min(n, 64))]
+    static = [{"path": f"/{index}/", "from": "/srv", "fallback": f"/{index}/i"} for index in range(min(n, 32))]
+    headers = [{"name": f"X-{index}", "value": "$" * 60} for index in range(n)]
+    spec = proxied(
+        routes=routes,
+        static=static,
+        trustedProxies=[f"10.0.{index}.0/24" for index in range(min(n, 64))],
+        responseHeaders={"remove": [f"Y-{index}" for index in range(min(n, 64))]},
+    )
+    spec["backend"]["livenessProbe"] = {"httpGet": {"httpHeaders": headers}}
+    return spec
 
 
 def nginx_argument(n: int) -> Spec:
@@ -61,6 +85,8 @@ CASES: Final = (
     nginx_includes,
     nginx_locations,
     nginx_argument,
+    nginx_snippets,
+    proxy_fields,
     file_contents,
     base64_contents,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
+from ipaddress import ip_network
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -25,6 +26,8 @@ MAX_NAMESPACE_POLICIES: Final = 100
 """Entries of `namespacePolicies`: a reconcile compares the labels of the namespace with each of them."""
 REPLACED_SETTINGS: Final = {"hostPathPrefixes": "policy.hostPaths, for example [{pathPrefix: /sys}]"}
 """Settings of former versions, each with its replacement."""
+MAX_TRUSTED_PROXIES: Final = 64
+"""Addresses in a list of trusted proxies."""
 MAX_LEASE_SECONDS: Final = 300
 """The longest duration of a Lease, in seconds."""
 Patterns = Annotated[
@@ -65,6 +68,9 @@ class Settings(BaseModel):
     """Directory on each node that holds the node caches."""
     image_volumes: bool = False
     """Serve `static … from` from an image volume; the container runtime of every node must support image volumes."""
+    proxy_trusted_proxies: Annotated[tuple[str, ...], Field(max_length=MAX_TRUSTED_PROXIES)] = ()
+    """Addresses of proxies in front of every AppStack, for example of the Ingress controller (`10.0.0.0/8`): nginx
+    believes their X-Forwarded headers. Default of `proxy.trustedProxies`."""
     ipv6: bool = False
     """Let nginx listen on IPv6 as well; on a node whose kernel has no IPv6, nginx does not start."""
     disabled_kinds: tuple[DisabledKind, ...] = ()
@@ -110,6 +116,13 @@ class Settings(BaseModel):
     """Limits of the AppStacks in all namespaces."""
     namespace_policies: Annotated[tuple[NamespacePolicy, ...], Field(max_length=MAX_NAMESPACE_POLICIES)] = ()
     """Changes of `policy` for some namespaces, in order: the first entry that selects a namespace applies."""
+
+    @field_validator("proxy_trusted_proxies")
+    @classmethod
+    def _validate_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ip_network(network)
+        return networks
 
     @field_validator("namespace_selector")
     @classmethod

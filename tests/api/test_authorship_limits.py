@@ -33,6 +33,7 @@ ENV_FROM = {"envFrom": [{"configMapRef": {"name": "a"}}, {"secretRef": {"name": 
 REFERENCES: dict[str, Manifest] = {
     "env of the backend": {"backend": {"image": "i", **ENV}},
     "envFrom of the backend": {"backend": {"image": "i", **ENV_FROM}},
+    "tls of the proxy": {"proxy": {"tls": {"secretName": "other"}}},
     "env of the proxy": {"proxy": ENV},
     "env of a sidecar": {"sidecars": [CONTAINER | ENV]},
     "envFrom of an init container": {"initContainers": [CONTAINER | ENV_FROM]},
@@ -136,7 +137,7 @@ def largest_spec(number: int) -> Manifest:
     ]
     return {
         "backend": {"image": f"shop:{number}", "ports": ports(1000, 500), "env": env},
-        "proxy": {"server": f"# {number}".ljust(65_000), "ports": ports(2000, 100)},
+        "proxy": {"serverSnippet": f"# {number}".ljust(65_000), "ports": ports(2000, 100)},
         "initContainers": [{"name": f"i{i}", "restartPolicy": "Always", **containers[i]} for i in range(32)],
         "sidecars": [{"name": f"s{i}", **containers[32 + i]} for i in range(32)],
         "files": [{"path": f"/etc/{number}/{i}", "content": "x" * 3000} for i in range(128)],

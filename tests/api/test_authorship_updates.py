@@ -33,7 +33,7 @@ UPDATES: dict[str, tuple[Manifest, set[str]]] = {
     "probe": ({"backend": {"livenessProbe": {"httpGet": {"path": "/live"}}}}, set()),
     "handler": ({"backend": {"lifecycle": {"preStop": {"httpGet": {"path": "/stop"}}}}}, set()),
     "proxy image": ({"proxy": {"image": "nginx:2"}}, set()),
-    "proxy server": ({"proxy": {"server": "gzip on;"}}, set()),
+    "proxy server": ({"proxy": {"serverSnippet": "gzip on;"}}, set()),
     "proxy config": ({"proxy": {"config": "events {}"}}, set()),
     "proxy port": ({"proxy": {"port": 8081}}, set()),
     "proxy health port": ({"proxy": {"healthPort": 15081}}, set()),

@@ -199,4 +199,4 @@ def test_kubectl_get_prints_the_columns(namespace: Namespace) -> None:
         "NAME",
         *" ".join(name for name, *_ in PRINTER_COLUMNS).upper().split(),
     ]
-    assert "Directory of the backend's image" in explained.stdout
+    assert "Directory of the image" in explained.stdout

@@ -17,7 +17,7 @@ def behind_nginx(name: str, server: str = "") -> Manifest:
         "ports": [{"containerPort": 8000}],
         "readinessProbe": {"httpGet": {"path": "/ready"}, "periodSeconds": 1},
     }
-    return appstack(name, replicas=1, backend=backend, proxy={"server": server} if server else {})
+    return appstack(name, replicas=1, backend=backend, proxy={"serverSnippet": server} if server else {})
 
 
 def backend_only(name: str, **backend: Any) -> Manifest:
@@ -33,7 +33,7 @@ def test_invalid_nginx_directive_is_reported_and_never_rolled_out(namespace: Nam
     namespace.apply(behind_nginx("conf", server="no_such_directive on;"))
     problem = namespace.wait_for_problem("conf", reason="NginxConfigRefused")
 
-    assert problem["field"] == "spec.proxy.server"
+    assert problem["field"] == "spec.proxy.serverSnippet"
     assert 'unknown directive "no_such_directive"' in problem["message"]
     assert problem["container"] == "appstack-nginx-check"
     assert condition_status(namespace.appstack("conf"), "Ready") == "False"

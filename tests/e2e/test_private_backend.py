@@ -97,7 +97,7 @@ def test_tcp_socket_and_grpc_probes_are_refused_with_alternatives(namespace: Nam
 
 def test_nginx_survives_the_death_of_the_backend(namespace: Namespace) -> None:
     server = 'location = /nginx { return 200 "nginx responds\\n"; }'
-    namespace.apply(private_backend("dead", proxy={"server": server}))
+    namespace.apply(private_backend("dead", proxy={"serverSnippet": server}))
     namespace.wait_until_ready("dead")
     namespace.page("http://dead/nginx")
     pod = namespace.only_pod("dead")
@@ -128,7 +128,7 @@ def restart_count(namespace: Namespace, name: str) -> int:
 def test_nginx_responds_while_the_backend_crashes_repeatedly(namespace: Namespace) -> None:
     server = 'location = /nginx { return 200 "nginx responds\\n"; }'
     crashing = {"image": BACKEND_IMAGE, "command": ["sh", "-c", "exit 1"]}
-    namespace.apply(private_backend("crashing", backend=crashing, proxy={"server": server}))
+    namespace.apply(private_backend("crashing", backend=crashing, proxy={"serverSnippet": server}))
     namespace.wait_for_problem("crashing", reason="CrashLoopBackOff")
 
     pod = namespace.only_pod("crashing")

@@ -22,6 +22,8 @@ from tests.nginx.backend import Answer, Backend, request
 from tests.nginx.server import Sandbox, free_port, proxy_files, stopping
 from tools.cluster import servers
 
+KUBELET_TARGET = "127.0.0.2"
+"""Address at which tests probe, which is not the one of nginx's own requests: in a pod, that is the pod's address."""
 UID = "0f6e0e5c-6a0e-4d0a-9a57-0a4f6cbb3d10"
 
 
@@ -52,9 +54,8 @@ class Proxy:
     def probe(self, name: str = "readinessProbe") -> Answer:
         """Send the request that a kubelet sends for a probe of the backend."""
         action = self.container("backend")[name]["httpGet"]
-        headers = {each["name"]: each["value"] for each in action.get("httpHeaders", ())}
-        headers = {"User-Agent": "kube-probe/1.36", "Accept": "*/*", **headers}
-        return request(action["port"], action["path"], headers=headers)
+        headers = {"User-Agent": "kube-probe/1.36", "Accept": "*/*"}
+        return request(action["port"], action["path"], headers=headers, host=KUBELET_TARGET)
 
 
 Start = Callable[..., Proxy]
@@ -87,7 +88,8 @@ def start(tmp_path: Path, program: Path | None) -> Iterator[Start]:
     """Return a function that starts nginx with a spec, as YAML; `$PORT` is the port of the recording
     backend, and `$PROXY` that of nginx.
 
-    `files` are files of the proxy's container by path. The spec must be valid without a warning, unless `warns`.
+    `files` are files of the proxy's container by path, and `prepare` starts further servers in its sandbox.
+    The spec must be valid without a warning, unless `warns`.
     """
     with ExitStack() as stack:
 
@@ -98,19 +100,25 @@ def start(tmp_path: Path, program: Path | None) -> Iterator[Start]:
             answer: Any = None,
             settings: Settings | None = None,
             warns: bool = False,
+            backend_port: int | None = None,
+            prepare: Callable[[Sandbox], None] = lambda _: None,
         ) -> Proxy:
             backend = Backend(answer)
             stack.callback(backend.close)
             ports = {"port": free_port(), "healthPort": free_port()}
-            filled = text.replace("$PORT", str(backend.port)).replace("$PROXY", str(ports["port"]))
-            default = {"image": "shop:1", "ports": [{"name": "http", "containerPort": backend.port}]}
+            filled = text.replace("$PORT", str(backend_port or backend.port)).replace("$PROXY", str(ports["port"]))
+            default = {"image": "shop:1", "ports": [{"name": "http", "containerPort": backend_port or backend.port}]}
             spec = {"backend": default, **yaml.safe_load(filled)}
             spec["proxy"] = {**ports, **spec.get("proxy", {})}
+            if "tls" in spec["proxy"]:
+                spec["proxy"]["tls"].setdefault("port", free_port())
             manifests = rendered(spec, settings or Settings(), warns=warns)
             folder = tmp_path / f"nginx-{len(list(tmp_path.iterdir()))}"
             sandbox = stack.enter_context(stopping(Sandbox(folder, program)))
             sandbox.write({**proxy_files(manifests), **(files or {})})
-            sandbox.start_nginx(spec["proxy"]["port"], spec["proxy"]["healthPort"])
+            prepare(sandbox)
+            ports_of_nginx = [*ports.values(), *([tls["port"]] if (tls := spec["proxy"].get("tls")) else [])]
+            sandbox.start_nginx(*ports_of_nginx)
             return Proxy(sandbox, manifests, backend, spec["proxy"]["port"], spec["proxy"]["healthPort"])
 
         yield run

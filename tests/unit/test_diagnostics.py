@@ -16,7 +16,7 @@ from appstack.status.diagnostics import Subject, diagnose
 
 SPEC: dict[str, Any] = {
     "backend": {"image": "s"},
-    "proxy": {"server": "nonsense;"},
+    "proxy": {"serverSnippet": "nonsense;"},
     "initContainers": [{"name": "first"}, {"name": "migrate"}],
     "sidecars": [{"name": "db"}],
 }
@@ -160,7 +160,7 @@ nginx: configuration file /etc/nginx/nginx.conf test failed
 @pytest.mark.parametrize(
     ("file", "proxy", "field"),
     [
-        ("/etc/nginx/appstack/server/user.conf", {"server": "x"}, "spec.proxy.server"),
+        ("/etc/nginx/appstack/server/user.conf", {"serverSnippet": "x"}, "spec.proxy.serverSnippet"),
         ("/etc/nginx/appstack/server/static.conf", {}, "spec.proxy.static"),
         ("/etc/nginx/nginx.conf", {"config": "x"}, "spec.proxy.config"),
         ("/etc/nginx/nginx.conf", {}, "spec.proxy"),
@@ -279,3 +279,29 @@ def test_output_of_a_container_sends_nothing_to_a_terminal() -> None:
     assert {"\n", "\t"} >= {character for character in problem.log if not character.isprintable()}
     refused = only_problem(pod(waiting("backend", "CreateContainerConfigError", output[:40])))
     assert refused.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("message", "field", "hint"),
+    [
+        (
+            'host not found in upstream "reports" in /etc/nginx/nginx.conf:70',
+            "spec.proxy.routes[1].service",
+            "Create the Service 'reports'",
+        ),
+        (
+            'host not found in upstream "other:80" in /etc/nginx/appstack/server/user.conf:1',
+            "spec.proxy.serverSnippet",
+            "Create the Service 'other'",
+        ),
+        ('cannot load certificate "/appstack/tls/tls.crt"', "spec.proxy.tls.secretName", "Correct the Secret"),
+    ],
+)
+def test_refused_nginx_configuration_names_the_missing_object(message: str, field: str, hint: str) -> None:
+    routes = [{"path": "/a"}, {"path": "/b", "service": {"name": "reports", "port": 80}}]
+    status = terminated("appstack-nginx-check", exitCode=1, message=f"nginx: [emerg] {message}\n")
+
+    (problem,) = problems_of({**SPEC, "proxy": {"routes": routes}}, [pod(status, init=True)])
+
+    assert field == problem.field
+    assert problem.hint.startswith(hint)

@@ -150,7 +150,7 @@ def test_spec_size_is_limited_without_file_contents_and_nginx_conf() -> None:
     spec["files"] = [{"path": f"/etc/{name}", name: "YQ==" * 50_000} for name in ("content", "base64")]
     spec["proxy"] = {"config": "#" * 100_000}
     parse(document)
-    spec["proxy"] = {"server": "#\n" * 30_000}
+    spec["proxy"] = {"serverSnippet": "#\n" * 30_000}
     parse(document)
 
     spec["backend"]["args"] += ["a" * 10_000]

@@ -119,7 +119,7 @@ def test_nginx_proxies_a_probe_to_the_backend_for_every_path(path: str, proxied:
     probe = f"{{httpGet: {{path: '{path}'}}}}"
     objects = rendered(f"backend: {{image: s, ports: [{{containerPort: 80}}], livenessProbe: {probe}}}", "proxy: {}")
 
-    assert f"proxy_pass http://127.0.0.1:80{proxied};" in nginx(objects, "health.conf")
+    assert f"proxy_pass http://appstack_backend{proxied};" in nginx(objects, "health.conf")
 
 
 def test_headers_of_a_proxied_probe_are_sent_by_nginx() -> None:
@@ -165,7 +165,7 @@ def nginx(objects: dict[str, dict[str, Any]], file: str) -> str:
 
 
 def test_server_text_of_the_spec_is_a_separate_file() -> None:
-    objects = rendered(WEB, "proxy: {server: 'add_header X y; }'}")
+    objects = rendered(WEB, "proxy: {serverSnippet: 'add_header X y; }'}")
 
     assert "add_header X y; }" == nginx(objects, "user.conf")
     assert "add_header" not in nginx(objects, "nginx.conf")
@@ -178,13 +178,15 @@ def test_config_of_the_spec_replaces_nginx_conf_and_the_health_server_is_kept() 
     assert "listen 15080;" in nginx(objects, "health.conf")
 
 
-@pytest.mark.parametrize(("ipv6", "listening"), [(False, []), (True, ["listen [::]:8080;", "listen [::]:15080;"])])
+@pytest.mark.parametrize(
+    ("ipv6", "listening"), [(False, []), (True, ["listen [::]:8080 default_server;", "listen [::]:15080;"])]
+)
 def test_nginx_listens_on_ipv6_if_the_setting_is_on(ipv6: bool, listening: list[str]) -> None:
     objects = rendered(WEB, "proxy: {}", settings=Settings(ipv6=ipv6))
     configuration = nginx(objects, "nginx.conf") + nginx(objects, "health.conf")
 
     assert listening == re.findall(r"listen \[.*;", configuration)
-    assert ["listen 8080;", "listen 15080;"] == re.findall(r"listen \d.*;", configuration)
+    assert ["listen 8080 default_server;", "listen 15080;"] == re.findall(r"listen \d.*;", configuration)
 
 
 @pytest.mark.parametrize(("quantity", "size"), [("10Mi", 10485760), ("1k", 1000), ("5", 5), ("2G", 2000000000)])

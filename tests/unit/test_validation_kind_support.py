@@ -53,7 +53,7 @@ EXAMPLES = {
         proxy: {static: [{path: /s/, volume: media}]}
         volumes: [{name: media, emptyDir: {}}]
         """,
-    "proxy.server": "proxy: {server: 'gzip on;'}",
+    "proxy.serverSnippet": "proxy: {serverSnippet: 'gzip on;'}",
     "proxy.config": """
         proxy: {config: "events {} http { include /etc/nginx/appstack/*.conf; server { listen 8080; } }"}
         """,

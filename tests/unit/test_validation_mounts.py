@@ -152,7 +152,7 @@ CASES = {
           static: [{path: /s/, volume: v}]
           volumeMounts:
           - {name: v, mountPath: /etc/nginx}
-          - {name: v, mountPath: /etc/nginx/conf.d}
+          - {name: v, mountPath: /etc/nginx/modules}
           - {name: v, mountPath: /tmp/x}
           - {name: v, mountPath: /appstack}
         files: [{path: /etc/nginx/nginx.conf, container: proxy, content: a}]

@@ -40,7 +40,7 @@ UPSTREAM = {
     ),
     "static files without upstream are valid": (f"{{{NO_PORTS}, proxy: {{static: [{{path: /s/, from: /srv}}]}}}}", []),
     "extra directives without upstream are valid": (
-        f"{{{NO_PORTS}, proxy: {{server: 'location = /a {{ return 204; }}'}}}}",
+        f"{{{NO_PORTS}, proxy: {{serverSnippet: 'location = /a {{ return 204; }}'}}}}",
         [],
     ),
     "read timeout without upstream": (
@@ -100,7 +100,7 @@ STATIC = {
         "proxy: {static: [{path: /, from: /srv}]}",
         [
             "spec.proxy.static[0].path: '/' would hide the backend, which serves every other path "
-            "(choose a path below /, or remove spec.backend.ports)"
+            "(set fallback: Backend, add a route to the backend in spec.proxy.routes, or choose a path below /)"
         ],
     ),
     "static files at / without a backend port are valid": (
@@ -134,26 +134,25 @@ def test_static(text: str, lines: Iterable[str]) -> None:
 
 
 def test_directives_with_unbalanced_braces_are_rejected() -> None:
-    message = "spec.proxy.server: line 2: unexpected '}' (balance the braces)"
-    assert issue_messages('proxy: {server: "gzip on;\\n} server { listen 81;"}') == [message]
-    message = "spec.proxy.server: line 1: the block of 'location' is not closed by '}' (balance the braces)"
-    assert issue_messages("proxy: {server: 'location / { gzip on; '}") == [message]
+    message = "spec.proxy.serverSnippet: line 2: unexpected '}' (balance the braces)"
+    assert issue_messages('proxy: {serverSnippet: "gzip on;\\n} server { listen 81;"}') == [message]
+    message = "spec.proxy.serverSnippet: line 1: the block of 'location' is not closed by '}' (balance the braces)"
+    assert issue_messages("proxy: {serverSnippet: 'location / { gzip on; '}") == [message]
 
 
 def test_location_that_appstack_generates_is_rejected() -> None:
     hint = "(choose another location, or use spec.proxy.config)"
-    message = f"spec.proxy.server: location / is already defined by AppStack, as the route to the backend {hint}"
-    assert issue_messages("proxy: {server: 'location / { return 204; }'}") == [message]
-    message = f"spec.proxy.server: location /s/ is already defined by spec.proxy.static[0] {hint}"
-    text = "proxy: {server: 'location /s/ { return 204; }', static: [{path: /s/, from: /srv}]}"
+    message = f"spec.proxy.serverSnippet: location /s/ is already defined by spec.proxy.static[0] {hint}"
+    text = "proxy: {serverSnippet: 'location /s/ { return 204; }', static: [{path: /s/, from: /srv}]}"
     assert issue_messages(text) == [message]
-    assert issue_messages("proxy: {server: 'location = / { return 204; }'}") == []
+    for location in ("/", "^~ /", "= /"):
+        assert issue_messages(f"proxy: {{serverSnippet: 'location {location} {{ return 204; }}'}}") == []
 
 
 def test_directives_with_a_syntax_error_are_a_warning() -> None:
-    message = "Warning: spec.proxy.server: line 1: 'gzip' is not terminated by ';'"
+    message = "Warning: spec.proxy.serverSnippet: line 1: 'gzip' is not terminated by ';'"
     hint = "(test the configuration with `nginx -t`, as the pod does before nginx starts)"
-    assert issue_messages("proxy: {server: gzip on}") == [f"{message} {hint}"]
+    assert issue_messages("proxy: {serverSnippet: gzip on}") == [f"{message} {hint}"]
 
 
 LISTENS = "server { listen 8080; }"
@@ -226,12 +225,12 @@ CONFIGURATION = {
     "configuration beside the fields that it replaces": (
         with_config(
             f"include /etc/nginx/appstack/*.conf; {LISTENS}",
-            proxy=", upstream: http, server: 'gzip on;', clientMaxBodySize: 1Mi, readTimeoutSeconds: 9",
+            proxy=", serverSnippet: 'gzip on;', clientMaxBodySize: 1Mi, readTimeoutSeconds: 9, buffering: false",
         ),
         [
             f"spec.proxy.{field}: cannot be combined with {CONFIG}, which replaces the generated configuration "
             "(move the setting into spec.proxy.config, or remove spec.proxy.config)"
-            for field in ("upstream", "server", "clientMaxBodySize", "readTimeoutSeconds")
+            for field in ("buffering", "clientMaxBodySize", "readTimeoutSeconds", "serverSnippet")
         ],
     ),
     "configuration that listens on another port": (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.cluster import debian, state
 
-PACKAGES = ("nginx", "php-fpm")
+PACKAGES = ("nginx", "php-fpm", "uwsgi-core", "uwsgi-plugin-python3")
 MOUNT_POINTS = ("appstack", "etc/nginx/appstack", "proc", "run", "srv", "tmp", "var/cache/nginx", "work")
 """Folders at which a test mounts its own files."""
 

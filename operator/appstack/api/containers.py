@@ -1,15 +1,14 @@
-"""Container models: the backend, the nginx proxy, init containers and sidecars."""
+"""Container models: the backend, init containers and sidecars; `proxy.py` has the nginx proxy."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StrictInt, StrictStr
 
 from appstack.api import kube
-from appstack.api.base import KubernetesModel, Model, Name, PortNumber, Seconds
-from appstack.settings import AbsolutePath
+from appstack.api.base import KubernetesModel, Name
 
 BACKEND: Final = "backend"
 PROXY: Final = "proxy"
@@ -106,55 +105,6 @@ class Backend(Container):
     """Name of the container in the pod. Other fields of AppStack may also refer to it as `backend`."""
     image: Annotated[StrictStr, Field(min_length=1, max_length=1024)]
     """Container image, for example registry.example.com/shop:1.4."""
-
-
-class Static(Model):
-    """Files that nginx serves from the backend's image or from a volume, without a request to the backend."""
-
-    path: Annotated[AbsolutePath, Field(pattern=r"^/([A-Za-z0-9._~-]+/)*$")]
-    """URL path prefix of the files. Must begin and end with a slash, for example /static/."""
-    from_: Annotated[AbsolutePath | None, Field(alias="from")] = None
-    """Directory of the backend's image, for example /app/static. The files change with the image. Exactly one of
-    `from` and `volume` is required."""
-    volume: Name | None = None
-    """Name of a volume in `spec.volumes`. Exactly one of `from` and `volume` is required."""
-    sub_path: Annotated[str | None, Field(max_length=1024)] = None
-    """Directory inside `volume`. Default: the root of the volume."""
-    max_age_seconds: Annotated[int | None, Field(ge=0, le=31_536_000, strict=True)] = None
-    """Seconds for which clients may cache a file (`Cache-Control: max-age`). No header is sent when unset."""
-
-
-class Proxy(Container):
-    """The nginx sidecar in front of the backend. Every field is optional."""
-
-    OMITTED_FIELDS: ClassVar[frozenset[str]] = frozenset({"restartPolicy", "restartPolicyRules", "command", "args"})
-
-    name: Name = PROXY
-    """Name of the container in the pod. Other fields of AppStack may also refer to it as `proxy`."""
-    image: Annotated[StrictStr | None, Field(min_length=1, max_length=1024)] = None
-    """Image of nginx. Default: the operator's setting `proxyImage`."""
-    port: PortNumber = 8080
-    """Port on which nginx serves requests; the Service's target port."""
-    health_port: PortNumber = 15080
-    """Port on which nginx answers the kubelet's probes. It is not exposed by the Service."""
-    upstream: Annotated[StrictInt | StrictStr | None, Field()] = None
-    """Name or number of the backend's port that requests are proxied to. Default: the backend's first port."""
-    static: Annotated[tuple[Static, ...], Field(max_length=32)] = ()
-    """Files that nginx serves without a request to the backend."""
-    client_max_body_size: Annotated[str | None, Field(pattern=r"^[0-9]+([KMG]i?|k)?$", max_length=32)] = None
-    """Maximum size of a request body, for example 10Mi. Default: 1Mi, as in nginx."""
-    read_timeout_seconds: Seconds | None = None
-    """Maximum seconds between two reads of the backend's response (`proxy_read_timeout`). Default: 60, as in nginx."""
-    server: Annotated[str | None, Field(max_length=65_536)] = None
-    """Additional directives for nginx's `server` block."""
-    config: Annotated[str | None, Field(max_length=131_072)] = None
-    """Complete nginx.conf that replaces the generated one. Cannot be combined with `upstream`, `server`,
-    `clientMaxBodySize` and `readTimeoutSeconds`."""
-
-    def container_fields(self) -> dict[str, Any]:
-        """Return the fields of the Kubernetes Container that are set, without `image` and `name`."""
-        own_fields = set(type(self).model_fields) - set(kube.Container.model_fields)
-        return self.model_dump(by_alias=True, exclude_none=True, exclude=own_fields | {"image", "name"})
 
 
 class InitContainer(Container):

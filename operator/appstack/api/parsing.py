@@ -34,6 +34,13 @@ PATTERN_HINTS: Final[Mapping[str, tuple[str, str]]] = {
         "use a-z, 0-9, - and .; begin and end with a letter or digit",
     ),
     r"^/": ("an absolute path", "begin with /"),
+    r"^/[A-Za-z0-9._~:@!&'()*+,;=/-]*$": (
+        "a URL path",
+        "begin with /, without %, $ and other characters that must be encoded",
+    ),
+    r"^/[A-Za-z0-9._~:@!&'()*+,;=/-]*$|^Backend$": ("Backend or a URL path", "for example /index.html"),
+    r"^[A-Za-z0-9-]+$": ("a header name", "use letters, digits and '-'"),
+    r"^[A-Za-z0-9._-]+$": ("a file name", "use letters, digits, '.', '_' and '-'"),
     r"^/([A-Za-z0-9._~-]+/)*$": ("a URL path prefix", "begin and end with /, for example /static/"),
     r"^[0-9]+([KMG]i?|k)?$": ("a size", "for example 512k, 10Mi or 1Gi"),
     r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$": (
@@ -56,6 +63,7 @@ RELOCATED_FIELDS: Final[Mapping[str, str]] = {
     "spec.selector": _SELECTOR_HINT,
     "spec.containers": _CONTAINERS_HINT,
     "spec.pod.containers": _CONTAINERS_HINT,
+    "spec.proxy.server": "it is now called serverSnippet: write spec.proxy.serverSnippet",
     "spec.pod.initContainers": "write spec.initContainers",
     "spec.pod.volumes": "write spec.volumes",
     "spec.pod.serviceAccount": _SERVICE_ACCOUNT_HINT,
@@ -218,6 +226,7 @@ def _issue(path: str, detail: ErrorDetails) -> ValidationIssue:
             message = f"must be {context['expected']}, not {value}"
         case "string_pattern_mismatch":
             format_, hint = PATTERN_HINTS[context["pattern"]]
+            hint = _size_hint(detail["input"]) or hint
             message = f"{value} is not {format_}"
         case "model_type" | "model_attributes_type" | "dict_type":
             message = f"must be a mapping of fields, not {value}"
@@ -242,6 +251,12 @@ def _empty(detail: ErrorDetails) -> tuple[str, str] | None:
     if detail["type"] in ("string_too_short", "too_short") and not detail["input"]:
         return "must not be empty", ""
     return None
+
+
+def _size_hint(value: object) -> str:
+    """Return a hint for a size in nginx's notation; Kubernetes' `m` means a thousandth."""
+    size = re.fullmatch(r"([0-9]+)([mg])", value) if isinstance(value, str) else None
+    return f"write {size[1]}{size[2].upper()}i" if size else ""
 
 
 def _string_hint(value: object) -> str:

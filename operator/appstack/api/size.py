@@ -15,7 +15,13 @@ MAX_SPEC_BYTES: Final = 64 << 10
 MAX_SPEC_VALUES: Final = 10_000
 """Maximum number of objects, lists and scalars of a spec: 64 KiB of empty objects are 20,000, of useful ones 5,000."""
 
-_UNCOUNTED_FIELDS: Final = ("content", "base64", "config", "server")  # validation only copies them; each has a maximum
+_UNCOUNTED_FIELDS: Final = (
+    "content",
+    "base64",
+    "config",
+    "httpSnippet",
+    "serverSnippet",
+)  # validation only copies them; each has a maximum
 _HINT: Final = "move long texts to spec.files, or split it into several AppStacks"
 
 

@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from appstack.api.base import Model, StackName
-from appstack.api.containers import BACKEND, PROXY, Backend, Container, InitContainer, Proxy, Sidecar
+from appstack.api.containers import BACKEND, PROXY, Backend, Container, InitContainer, Sidecar
 from appstack.api.files import File
 from appstack.api.network import HTTPRoute, Ingress, NetworkPolicy
 from appstack.api.pod import Pod
+from appstack.api.proxy import Proxy
 from appstack.api.scaling import Autoscaling, PodDisruptionBudget
 from appstack.api.service import FurtherService, Service, ServiceAccount
 from appstack.api.volumes import Volumes

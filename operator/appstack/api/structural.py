@@ -23,6 +23,8 @@ LIST_MAP_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "sidecars": ("name",),
     "volumes": ("name",),
     "static": ("path",),
+    "routes": ("path", "pathType"),
+    "set": ("name",),
     "files": ("container", "path"),
     "services": ("name",),
     "dependsOn": ("name",),

@@ -11,8 +11,10 @@ from appstack.api.base import ObjectMetadata
 from appstack.api.volumes import VolumeContext
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
+from appstack.render.socket import Socket, socket_of
 from appstack.settings import Settings
 
+LOOPBACK: Final = "127.0.0.1"
 NO_STACK_TOKEN: Final = "STACK-TOKEN"
 """Placeholder for the token of an AppStack that was read from a file and has no uid."""
 
@@ -65,11 +67,24 @@ class Context:
 
     @property
     def upstream_port(self) -> int | None:
-        """The port of the backend that nginx proxies to; None without a proxy, or if nginx serves only static files."""
+        """The port of the backend that nginx proxies to; None without a proxy, with a socket, or without a port."""
         proxy = self.spec.proxy
-        if proxy is None:
+        if proxy is None or proxy.socket is not None:
             return None
         return self.spec.backend.port_number(proxy.upstream)
+
+    @cached_property
+    def socket(self) -> Socket | None:
+        """The unix socket of the backend that nginx proxies to; None if it proxies to a port."""
+        return socket_of(self.spec)
+
+    @property
+    def upstream_address(self) -> str | None:
+        """The address at which nginx reaches the backend; None if it serves only static files."""
+        if self.socket is not None:
+            return self.socket.address
+        port = self.upstream_port
+        return None if port is None else f"{LOOPBACK}:{port}"
 
     def child(self, api_version: str, kind: str, *, name: str, extra: ObjectMetadata | None = None) -> Manifest:
         """Return `apiVersion`, `kind` and `metadata` of a child object; its labels override AppStack's defaults."""

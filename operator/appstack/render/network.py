@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
-from appstack.render.proxy import HTTP_PORT
+from appstack.render.proxy import HTTP_PORT, HTTPS_PORT
 
 
 def _first_port(service: Manifest | None) -> int:
@@ -91,6 +91,8 @@ def _named_ports(context: Context) -> dict[tuple[str, str], int]:
     """Return the numbers of all ports that a Service's targetPort can name, by name and protocol."""
     proxy = context.spec.proxy
     numbers = {(HTTP_PORT, "TCP"): proxy.port} if proxy else {}
+    if proxy and proxy.tls:
+        numbers[(HTTPS_PORT, "TCP")] = proxy.tls.port
     for container in context.spec.concurrent_containers:
         for port in container.ports or []:
             if port.name:

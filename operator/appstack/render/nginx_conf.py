@@ -6,17 +6,28 @@ cannot close a block that it did not open, and nginx's error messages name the f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
 
-from appstack.api.containers import Proxy
-from appstack.api.pod import KEEPALIVE_SECONDS
+from appstack.api.proxy import GRPC_PROTOCOLS, FastCGI, Proxy, ProxyTLS, UpstreamProtocol
 from appstack.render.context import Context
-from appstack.render.nginx_health import LOOPBACK, health_server
-from appstack.render.nginx_syntax import Directive, directive, serialize
-from appstack.render.paths import HEALTH_CONF, NGINX_CONF, NGINX_DIR, SERVER_DIR, STATIC_CONF, STATIC_ROOT, USER_CONF
-
-_UNITS: Final = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+from appstack.render.nginx_health import health_directives
+from appstack.render.nginx_http import certificate_variable, http_defaults, variables
+from appstack.render.nginx_locations import backend_locations, fastcgi_root, route_locations, static_directives
+from appstack.render.nginx_syntax import Directive, directive, literal, serialize
+from appstack.render.nginx_text import AuthorText
+from appstack.render.nginx_upstream import HTTP, PROTOCOLS, Protocol, header_directives, script_parameters
+from appstack.render.paths import (
+    CHECK_CONF,
+    HEALTH_CONF,
+    HTTP_CONF,
+    NGINX_CONF,
+    NGINX_DIR,
+    PROXY_PARAMS,
+    SERVER_DIR,
+    STATIC_CONF,
+    TLS_DIR,
+    USER_CONF,
+)
 
 
 def nginx_files(context: Context) -> dict[str, str]:
@@ -24,95 +35,104 @@ def nginx_files(context: Context) -> dict[str, str]:
     proxy = context.spec.proxy
     if proxy is None:
         return {}
-    files = {
-        NGINX_CONF: proxy.config if proxy.config is not None else serialize(_main(context, proxy)),
-        HEALTH_CONF: serialize(health_server(context, _listen(context, proxy.health_port))),
-    }
+    files = {HEALTH_CONF: serialize(health_directives(context, proxy, _listen(context, proxy.health_port)))}
     if proxy.static:
-        files[STATIC_CONF] = serialize(_static(proxy))
-    if proxy.server is not None:
-        files[USER_CONF] = proxy.server
+        files[STATIC_CONF] = serialize(static_directives(proxy))
+    if proxy.config is not None:
+        return {NGINX_CONF: proxy.config, **files}
+    text = AuthorText(proxy)
+    files[NGINX_CONF] = serialize(_main(context, proxy, text, certificates="$appstack_tls"))
+    files[PROXY_PARAMS] = serialize(_headers(proxy, HTTP, text))
+    if proxy.tls is not None:
+        files[CHECK_CONF] = serialize(_main(context, proxy, text, certificates=TLS_DIR))
+    if proxy.http_snippet is not None:
+        files[HTTP_CONF] = proxy.http_snippet
+    if proxy.server_snippet is not None:
+        files[USER_CONF] = proxy.server_snippet
     return files
 
 
-def _main(context: Context, proxy: Proxy) -> Iterator[Directive]:
+def _main(context: Context, proxy: Proxy, text: AuthorText, *, certificates: str) -> Iterator[Directive]:
     yield directive("worker_processes", 2)
     yield directive("pid", "/tmp/nginx.pid")
     yield directive("error_log", "stderr", "notice")
     yield directive("events", block=[directive("worker_connections", 1024)])
-    yield directive("http", block=_http(context, proxy))
+    yield directive("http", block=_http(context, proxy, text, certificates))
 
 
-def _http(context: Context, proxy: Proxy) -> Iterator[Directive]:
+def _http(context: Context, proxy: Proxy, text: AuthorText, certificates: str) -> Iterator[Directive]:
     yield directive("include", "/etc/nginx/mime.types")
-    yield directive("default_type", "application/octet-stream")
-    for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
-        yield directive(f"{kind}_temp_path", f"/tmp/{kind}")
-    yield directive("access_log", "/dev/stdout")
-    yield directive("server_tokens", "off")
-    yield directive("sendfile", "on")
-    # Keep-alive connections are closed before the pod terminates: see render/draining.py.
-    yield directive("keepalive_time", f"{KEEPALIVE_SECONDS}s")
-    yield directive("map", "$http_upgrade", "$appstack_connection", block=_map(default="upgrade", empty="close"))
-    yield directive(
-        "map",
-        "$http_x_forwarded_proto",
-        "$appstack_scheme",
-        block=_map(default="$http_x_forwarded_proto", empty="$scheme"),
-    )
+    yield from http_defaults(context, proxy, text)
+    yield from variables(context, proxy)
+    if proxy.http_snippet is not None:
+        yield directive("include", HTTP_CONF)
     yield directive("include", f"{NGINX_DIR}/*.conf")
-    yield directive("server", block=_server(context, proxy))
+    if proxy.tls is None:
+        yield directive("server", block=_server(context, proxy, text, [*_listen(context, proxy.port, default=True)]))
+        return
+    yield certificate_variable()
+    plain, encrypted = [*_listen(context, proxy.port, default=True)], [*_tls(context, proxy, proxy.tls, certificates)]
+    if proxy.tls.redirect:
+        redirect = directive("return", 301, "https://$host$request_uri")
+        yield directive("server", block=[*plain, redirect])
+        yield directive("server", block=_server(context, proxy, text, encrypted))
+    else:
+        yield directive("server", block=_server(context, proxy, text, [*plain, *encrypted]))
 
 
-def _map(*, default: str, empty: str) -> list[Directive]:
-    return [directive("default", default), directive("''", empty)]
+def _tls(context: Context, proxy: Proxy, tls: ProxyTLS, certificates: str) -> Iterator[Directive]:
+    yield from _listen(context, tls.port, "ssl", default=True, http2=_is_grpc(proxy))
+    yield directive("ssl_certificate", f"{certificates}/tls.crt")
+    yield directive("ssl_certificate_key", f"{certificates}/tls.key")
 
 
-def _server(context: Context, proxy: Proxy) -> Iterator[Directive]:
-    yield from _listen(context, proxy.port)
-    if proxy.client_max_body_size is not None:
-        yield directive("client_max_body_size", _to_bytes(proxy.client_max_body_size))
-    yield directive("include", f"{SERVER_DIR}/*.conf")
-    if context.upstream_port is not None:
-        yield directive("location", "/", block=_upstream(context.upstream_port, proxy))
-    elif all(static.path != "/" for static in proxy.static):
-        yield directive("location", "/", block=[directive("return", 404)])
+def _is_grpc(proxy: Proxy) -> bool:
+    return proxy.protocol in GRPC_PROTOCOLS
 
 
-def _listen(context: Context, port: int) -> Iterator[Directive]:
-    yield directive("listen", port)
+def _listen(
+    context: Context, port: int, *flags: str, default: bool = False, http2: bool | None = None
+) -> Iterator[Directive]:
+    """Yield the addresses of a port; gRPC needs HTTP/2, for which nginx 1.22 has no directive of its own."""
+    proxy = context.spec.proxy
+    uses_http2 = default and proxy is not None and _is_grpc(proxy) if http2 is None else http2
+    all_flags = [*flags, *(["http2"] if uses_http2 else []), *(["default_server"] if default else [])]
+    yield directive("listen", port, *all_flags)
     if context.settings.ipv6:
-        yield directive("listen", f"[::]:{port}")
+        yield directive("listen", f"[::]:{port}", *all_flags)
 
 
-def _upstream(port: int, proxy: Proxy) -> Iterator[Directive]:
-    """Yield the directives that proxy every request, including WebSockets, to the backend.
+def _server(context: Context, proxy: Proxy, text: AuthorText, listen: list[Directive]) -> Iterator[Directive]:
+    yield from listen
+    for protocol in {each.setter: each for each in (HTTP, PROTOCOLS[proxy.protocol])}.values():
+        yield from _headers(proxy, protocol, text)
+    yield from _response_headers(proxy)
+    yield directive("include", f"{SERVER_DIR}/*.conf")
+    yield from route_locations(context, proxy, text)
+    yield from backend_locations(context, proxy, text)
 
-    Connections to the backend are not reused, so no request is sent over one that the backend is closing.
+
+def _headers(proxy: Proxy, protocol: Protocol, text: AuthorText) -> Iterator[Directive]:
+    """Yield the headers of requests to the backend, except those that the author's server {} sets itself.
+
+    They are in server {}, so that every location inherits them that sets none.
     """
-    yield directive("proxy_pass", f"http://{LOOPBACK}:{port}")
-    yield directive("proxy_http_version", "1.1")
-    if proxy.read_timeout_seconds is not None:
-        yield directive("proxy_read_timeout", f"{proxy.read_timeout_seconds}s")
-    for header, value in {
-        "Host": "$http_host",
-        "X-Real-IP": "$remote_addr",
-        "X-Forwarded-For": "$proxy_add_x_forwarded_for",
-        "X-Forwarded-Proto": "$appstack_scheme",
-        "Upgrade": "$http_upgrade",
-        "Connection": "$appstack_connection",
-    }.items():
-        yield directive("proxy_set_header", header, value)
+    headers: Mapping[str, str] = protocol.headers
+    if protocol is PROTOCOLS[UpstreamProtocol.FCGI]:
+        script = f"/{(proxy.fast_cgi or FastCGI()).index}"
+        headers = {**headers, **script_parameters(fastcgi_root(proxy), script)}
+    left_out = (name for setter, name in text.server_headers if setter == protocol.setter)
+    yield from header_directives(protocol.setter, headers, without=left_out)
 
 
-def _static(proxy: Proxy) -> Iterator[Directive]:
-    for index, static in enumerate(proxy.static):
-        block = [directive("alias", f"{STATIC_ROOT}/{index}/")]
-        if static.max_age_seconds is not None:
-            block.append(directive("add_header", "Cache-Control", f"public, max-age={static.max_age_seconds}"))
-        yield directive("location", static.path, block=block)
-
-
-def _to_bytes(quantity: str) -> int:
-    number = quantity.rstrip("kKMGi")
-    return int(number) * _UNITS[quantity[len(number) :]]
+def _response_headers(proxy: Proxy) -> Iterator[Directive]:
+    """Yield the headers of answers; one that is set replaces the backend's."""
+    headers = proxy.response_headers
+    if headers is None:
+        return
+    prefixes = dict.fromkeys(protocol.prefix for protocol in (HTTP, PROTOCOLS[proxy.protocol]))
+    for name in dict.fromkeys((*(each.name for each in headers.set), *headers.remove)):
+        for prefix in prefixes:
+            yield directive(f"{prefix}_hide_header", name)
+    for header in headers.set:
+        yield directive("add_header", header.name, literal(header.value), "always")

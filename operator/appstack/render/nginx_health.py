@@ -6,18 +6,17 @@ to which nginx passes neither body nor query nor headers, and of which it return
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
-from urllib.parse import quote
 
-from appstack.render.context import Context
-from appstack.render.nginx_syntax import Directive, directive, literal
-from appstack.render.probes import PASSED_HEADERS, PROXY_HEALTH_PATH, ProxiedProbe, health_path, proxied_probes
+from appstack.api.proxy import GRPC_PROTOCOLS, Proxy
+from appstack.render.context import LOOPBACK, Context
+from appstack.render.nginx_probe_request import GRPC_LOCATION, grpc_relay, probe_request
+from appstack.render.nginx_syntax import Directive, directive
+from appstack.render.nginx_upstream import BACKEND
+from appstack.render.probes import PROXY_HEALTH_PATH, ProxiedProbe, health_path, proxied_probes
 
-LOOPBACK: Final = "127.0.0.1"
 _NO_BODY: Final = "$appstack_no_body"
-_REDIRECTS: Final = (301, 302, 303, 307, 308)
-_ERRORS: Final = (*range(400, 418), *range(421, 427), 428, 429, 431, 451, *range(500, 509), 510, 511)
 _REPORTED: Final = (400, 401, 403, 404, 405, 408, 410, 429, 500, 501, 503, 504)
 """Statuses of the backend that a kubelet gets, and shows in its event. It gets 502 for any other failure."""
 
@@ -27,43 +26,38 @@ _DIRECTIVES: Final = (
     ("satisfy", "all"),
     ("allow", "all"),
     ("client_max_body_size", "1k"),
-    ("proxy_method", "GET"),
-    ("proxy_cache", "off"),
-    ("proxy_store", "off"),
-    ("proxy_ssl_verify", "off"),
-    ("proxy_http_version", "1.1"),
-    ("proxy_pass_request_body", "off"),
-    ("proxy_pass_request_headers", "off"),
-    ("proxy_redirect", "off"),
-    ("proxy_intercept_errors", "on"),
     ("mirror", "off"),
 )
 """Directives of the server. The author's http {} could set them otherwise, for every server."""
 
 
-def health_server(context: Context, listen: Iterator[Directive]) -> Iterator[Directive]:
-    """Yield the directives of the file for http {}: the health server, and the variables that it uses."""
+def health_directives(context: Context, proxy: Proxy, listen: Iterable[Directive]) -> Iterator[Directive]:
+    """Yield the directives of the file for http {}: the health server, the backend as upstream, and variables."""
     yield directive("geo", "$appstack_dollar", block=[directive("default", "$")])
     pod_address = [directive("default", "$server_addr"), directive("~:", "[$server_addr]")]
     yield directive("map", "$server_addr", "$appstack_pod_address", block=pod_address)
-    yield directive("server", block=_server(context, listen))
+    if context.upstream_address is not None:
+        yield directive("upstream", BACKEND, block=[directive("server", context.upstream_address)])
+    probes = proxied_probes(context)
+    yield directive("server", block=_server(context, proxy, probes, listen))
+    if any(probe.protocol in GRPC_PROTOCOLS for probe in probes):
+        yield directive("server", block=_relay_server(proxy))
 
 
-def _server(context: Context, listen: Iterator[Directive]) -> Iterator[Directive]:
+def _server(
+    context: Context, proxy: Proxy, probes: Iterable[ProxiedProbe], listen: Iterable[Directive]
+) -> Iterator[Directive]:
     yield from listen
-    for name, value in _DIRECTIVES:
-        yield directive(name, value)
+    yield from (directive(name, value) for name, value in _DIRECTIVES)
     yield directive("set", _NO_BODY, "")
     yield directive("error_page", 404, "=", "@unknown")
     yield directive("if", "($request_method", "!~", "^(GET|HEAD)$)", block=[_empty(405)])
     own_path = health_path(context, PROXY_HEALTH_PATH)
     yield directive("location", "=", own_path, block=[directive("return", 204)])
-    probes = proxied_probes(context)
     for probe in probes:
         yield directive("location", "=", health_path(context, probe.location), block=_probe(probe))
-        yield directive("location", "=", _request_location(probe), block=_request(probe))
-    if probes:
-        yield from _results()
+        yield directive("location", "=", _request_location(probe), block=probe_request(proxy, probe))
+    yield from _results()
     yield directive("location", "@unknown", block=[_empty(404)])
     yield directive("location", "/", block=[_empty(404)])
 
@@ -86,35 +80,6 @@ def _probe(probe: ProxiedProbe) -> Iterator[Directive]:
     yield directive("try_files", "/appstack-none", "@passed")
 
 
-def _request(probe: ProxiedProbe) -> Iterator[Directive]:
-    """Yield the location of the subrequest: only what the spec says reaches the backend."""
-    yield directive("internal")
-    # `$` would start an nginx variable, so every character that has no place in a path is percent-encoded.
-    path = quote(probe.path, safe="/%?&=+:;,@!*()-._~'")
-    yield directive("proxy_pass", f"{probe.scheme.lower()}://{LOOPBACK}:{probe.port}{path}")
-    for name, value in _headers(probe):
-        yield directive("proxy_set_header", name, value)
-    # A kubelet would follow the redirect on the health port, which does not serve that path. The backend responded,
-    # which is enough for a probe.
-    yield directive("error_page", *_REDIRECTS, "=", "@passed")
-    yield directive("error_page", *_ERRORS, "=", "@refused")  # nginx logs any other failure of a subrequest
-
-
-def _headers(probe: ProxiedProbe) -> Iterator[tuple[str, str]]:
-    """Yield the headers of the request: those of the spec, and those that a kubelet sends by default."""
-    own = {name.lower() for name, _ in probe.headers}
-    yield "Connection", "close"
-    yield "Content-Length", ""
-    yield "Transfer-Encoding", ""
-    if "host" not in own:
-        yield "Host", f"$appstack_pod_address:{probe.port}"
-    for name, value in PASSED_HEADERS.items():
-        if name.lower() not in own:
-            yield name, value
-    for name, value in probe.headers:
-        yield name, literal(value)
-
-
 def _results() -> Iterator[Directive]:
     """Yield the named locations that end a subrequest and a request."""
     yield directive("location", "@refused", block=[_empty(403)])
@@ -126,3 +91,12 @@ def _results() -> Iterator[Directive]:
     # An error that nginx generates itself, because the backend does not listen, has no time of a header.
     responded = directive("if", "($appstack_probe_header_time", "~", "^[0-9])", block=[directive("return", 204)])
     yield directive("location", "@answered", block=[responded, _empty(502)])
+
+
+def _relay_server(proxy: Proxy) -> Iterator[Directive]:
+    """Yield the server that sends gRPC requests to the backend; only nginx itself reaches its address."""
+    yield directive("listen", f"{LOOPBACK}:{proxy.health_port}")
+    yield directive("access_log", "off")
+    yield directive("location", "=", GRPC_LOCATION, block=grpc_relay(proxy))
+    yield directive("location", "@closed", block=[directive("return", 444)])  # closes the connection, without an answer
+    yield directive("location", "/", block=[directive("return", 404)])

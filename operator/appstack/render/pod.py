@@ -18,6 +18,7 @@ from appstack.render.paths import CACHE_ROOT
 from appstack.render.pod_security import with_restricted_defaults
 from appstack.render.probes import through_proxy, with_ports
 from appstack.render.proxy import nginx_check, proxy_container, proxy_volumes, static_copies
+from appstack.render.socket import with_socket_group
 
 NOT_INHERITED: Final = (
     "name",
@@ -47,6 +48,7 @@ def pod_template(context: Context, files: Files, *, exposed_by: Sequence[Manifes
         metadata["annotations"] = extra.annotations
     pod_fields = spec.pod.dump()
     pod_fields.pop("metadata", None)
+    pod_fields = with_socket_group(spec, pod_fields)
     account = spec.service_account
     if account is not None:
         pod_fields["serviceAccountName"] = account.name or context.name

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from appstack.api.containers import Container, HTTPGet, LifecycleHandler, Probe
+from appstack.api.proxy import Proxy, UpstreamProtocol
 from appstack.k8s.metadata import Manifest
-from appstack.render.context import Context
+from appstack.render.context import LOOPBACK, Context
+from appstack.render.nginx_upstream import BACKEND
 
 PROXY_HEALTH_PATH: Final = "/proxy"
-PASSED_HEADERS: Final = {"User-Agent": "$http_user_agent", "Accept": "*/*"}
-"""Headers that a kubelet sends and that reach the backend, unless the spec sets them otherwise."""
 _CONNECTION_HEADERS: Final = frozenset(
     {"connection", "content-length", "expect", "keep-alive", "te", "transfer-encoding", "upgrade"}
 )
@@ -27,12 +27,13 @@ DEFAULT_READINESS: Final = "answers"  # name of the readiness probe of a backend
 
 @dataclass(frozen=True, slots=True)
 class ProxiedProbe:
-    """An httpGet probe of the backend that a kubelet sends to nginx at `location`, and nginx to `port` and `path`."""
+    """A request of a kubelet to nginx at `location`, for which nginx sends one with `path` to the backend."""
 
     name: str
-    port: int
+    address: str  # of the backend; the name of the upstream for its main port or socket
+    port: int | None  # None: a unix socket
+    protocol: UpstreamProtocol = UpstreamProtocol.HTTP
     path: str = "/"
-    scheme: str = "HTTP"
     headers: tuple[tuple[str, str], ...] = ()
     any_response: bool = False  # whether every HTTP response of the backend, errors included, is a success
 
@@ -49,22 +50,39 @@ def proxied_probes(context: Context) -> tuple[ProxiedProbe, ...]:
     backend = context.spec.backend
     handlers: dict[str, Probe | LifecycleHandler] = {**backend.probes(), **backend.handlers()}
     probes = [
-        _proxied_probe(name, handler.http_get, backend)
+        _proxied_probe(context, context.spec.proxy, name, handler.http_get)
         for name, handler in handlers.items()
         if handler.http_get is not None
     ]
-    if backend.readiness_probe is None and context.upstream_port is not None:
-        probes.append(ProxiedProbe(name=DEFAULT_READINESS, port=context.upstream_port, any_response=True))
+    if backend.readiness_probe is None and context.upstream_address is not None:
+        probes.append(
+            ProxiedProbe(
+                name=DEFAULT_READINESS,
+                address=BACKEND,
+                port=context.upstream_port,
+                protocol=context.spec.proxy.protocol,
+                any_response=True,
+            )
+        )
     return tuple(probes)
 
 
-def _proxied_probe(name: str, action: HTTPGet, backend: Container) -> ProxiedProbe:
+def _proxied_probe(context: Context, proxy: Proxy, name: str, action: HTTPGet) -> ProxiedProbe:
+    """Return the probe that reaches the backend by its main protocol, or a further port of the backend by HTTP."""
     headers = [(header.name, header.value) for header in action.http_headers or []]
+    port = None if proxy.socket and action.port is None else context.spec.backend.port_number(action.port) or 0
+    if port == context.upstream_port:
+        address, protocol = BACKEND, proxy.protocol
+    else:
+        address, protocol = f"{LOOPBACK}:{port}", UpstreamProtocol.HTTP
+    if protocol is UpstreamProtocol.HTTP and action.scheme == "HTTPS":
+        protocol = UpstreamProtocol.HTTPS
     return ProxiedProbe(
         name=name,
-        port=backend.port_number(action.port) or 0,
+        address=address,
+        port=port,
+        protocol=protocol,
         path="/" + (action.path or "").removeprefix("/"),  # a kubelet adds the slash, too; nginx would read a port
-        scheme=action.scheme or "HTTP",
         headers=tuple(each for each in headers if each[0].lower() not in _CONNECTION_HEADERS),
     )
 

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-from appstack.api.containers import PROXY, Proxy, Static
+from appstack.api.containers import PROXY
+from appstack.api.proxy import Proxy, Static
 from appstack.k8s.metadata import Manifest
 from appstack.k8s.quantity import parse_quantity
 from appstack.render import hardening
 from appstack.render.context import Context
 from appstack.render.files import Files
 from appstack.render.merge import overlay
-from appstack.render.paths import NGINX_WRITABLE, STATIC_ROOT
+from appstack.render.paths import CHECK_CONF, NGINX_WRITABLE, STATIC_ROOT, TLS_DIR
 from appstack.render.probes import proxy_probes, with_ports
 
 WRITABLE_VOLUME: Final = "appstack-nginx"
 HTTP_PORT: Final = "appstack-http"
+HTTPS_PORT: Final = "appstack-https"
 HEALTH_PORT: Final = "appstack-health"
+TLS_VOLUME: Final = "appstack-tls"
+# Takes the source and the target. After a restart of the node, a second run replaces read-only files of the first (-f).
+# The files may be readable by their owner only, and nginx has a user of its own.
+_COPY_SCRIPT: Final = """\
+cp -Rf "$1/." "$2/"
+for each in "$2"/* "$2"/.[!.]* "$2"/..?*; do
+    if [ -e "$each" ] && [ ! -L "$each" ]; then chmod -R a+rX "$each"; fi
+done"""
 _DEFAULT_REQUESTS: Final = {"cpu": "10m", "memory": "32Mi"}
 
 
@@ -43,6 +53,7 @@ def proxy_container(context: Context, files: Files) -> Manifest | None:
         "ports": [
             {"name": HTTP_PORT, "containerPort": proxy.port},
             {"name": HEALTH_PORT, "containerPort": proxy.health_port},
+            *([{"name": HTTPS_PORT, "containerPort": proxy.tls.port}] if proxy.tls else []),
         ],
         **proxy_probes(context, proxy.health_port),
         "resources": {"requests": _requests(proxy)},
@@ -72,7 +83,7 @@ def nginx_check(context: Context, files: Files) -> Manifest | None:
     container = {
         "name": "appstack-nginx-check",
         "image": _image(context, proxy),
-        "command": ["nginx", "-t"],
+        "command": ["nginx", "-t", *(["-c", CHECK_CONF] if proxy.tls else [])],
         "resources": {"requests": dict(_DEFAULT_REQUESTS)},
         "securityContext": hardening.as_nginx(own.get("securityContext", {})),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -84,28 +95,35 @@ def nginx_check(context: Context, files: Files) -> Manifest | None:
 
 
 def static_copies(context: Context) -> list[Manifest]:
-    """Return one init container of the backend's image for each directory that is copied out of that image."""
+    """Return one init container for each directory that is copied out of an image."""
     if context.settings.image_volumes:
         return []
     return [_static_copy(context, index, static) for index, static in _from_image(context)]
 
 
 def _static_copy(context: Context, index: int, static: Static) -> Manifest:
-    backend = context.spec.backend
+    source = (static.from_ or "").rstrip("/")
     container: Manifest = {
         "name": _static_volume(index),
-        "image": backend.image,
-        # -f: after a restart of the node, a second run replaces read-only files of the first.
-        "command": ["cp", "-Rf", f"{(static.from_ or '').rstrip('/')}/.", f"{STATIC_ROOT}/{index}/"],
+        **_static_image(context, static, policy="imagePullPolicy", image="image"),
+        "command": ["sh", "-ec", _COPY_SCRIPT, "copy", source, f"{STATIC_ROOT}/{index}"],
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
-        "securityContext": hardening.as_backend(context.spec),
+        "securityContext": hardening.as_backend(context.spec) if static.image is None else hardening.as_nginx({}),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": _static_volume(index), "mountPath": f"{STATIC_ROOT}/{index}"},
             *hardening.no_token_mounts(context.spec.pod),
         ],
     }
-    return {**container, "imagePullPolicy": backend.image_pull_policy} if backend.image_pull_policy else container
+    return container
+
+
+def _static_image(context: Context, static: Static, *, image: str, policy: str) -> Manifest:
+    """Return the image of static files, and the backend's pull policy for the backend's image, as these fields."""
+    if static.image is not None:
+        return {image: static.image}
+    backend = context.spec.backend
+    return {image: backend.image, **({policy: backend.image_pull_policy} if backend.image_pull_policy else {})}
 
 
 def proxy_volumes(context: Context) -> list[Manifest]:
@@ -113,12 +131,13 @@ def proxy_volumes(context: Context) -> list[Manifest]:
     if context.spec.proxy is None:
         return []
     volumes: list[Manifest] = [{"name": WRITABLE_VOLUME, "emptyDir": {}}]
-    for index, _ in _from_image(context):
+    if context.spec.proxy.tls is not None:
+        secret = {"secretName": context.spec.proxy.tls.secret_name, "defaultMode": 0o444}
+        volumes.append({"name": TLS_VOLUME, "secret": secret})
+    for index, static in _from_image(context):
         source: Manifest = {"emptyDir": {}}
         if context.settings.image_volumes:
-            backend = context.spec.backend
-            policy = {"pullPolicy": backend.image_pull_policy} if backend.image_pull_policy else {}
-            source = {"image": {"reference": backend.image, **policy}}
+            source = {"image": _static_image(context, static, image="reference", policy="pullPolicy")}
         volumes.append({"name": _static_volume(index), **source})
     return volumes
 
@@ -135,7 +154,9 @@ def _volume_mounts(context: Context, proxy: Proxy, files: Files) -> list[Manifes
         for path in NGINX_WRITABLE
     ]
     statics = [_static_mount(context, index, static) for index, static in enumerate(proxy.static)]
-    return [*files.mounts(PROXY), *writable, *statics, *hardening.no_token_mounts(context.spec.pod)]
+    tls = [{"name": TLS_VOLUME, "mountPath": TLS_DIR, "readOnly": True}] if proxy.tls else []
+    socket = [context.socket.volume_mount()] if context.socket else []
+    return [*files.mounts(PROXY), *writable, *statics, *tls, *socket, *hardening.no_token_mounts(context.spec.pod)]
 
 
 def _static_mount(context: Context, index: int, static: Static) -> Manifest:

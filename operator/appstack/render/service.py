@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from appstack.api.kube import ContainerPort
+from appstack.api.proxy import GRPC_PROTOCOLS
 from appstack.api.service import DEFAULT_SERVICE, FurtherService, Service
 from appstack.k8s import metadata as meta
 from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
-from appstack.render.proxy import HTTP_PORT
+from appstack.render.proxy import HTTP_PORT, HTTPS_PORT
 
 _NOT_IN_SPEC: Final = ("enabled", "metadata", "name")
 """Fields of a Service of the AppStack that its ServiceSpec does not have."""
@@ -62,7 +63,8 @@ def headless_service(context: Context) -> Manifest | None:
 
 def _default_ports(context: Context) -> list[Manifest]:
     if context.spec.proxy is not None:
-        return [{"name": "http", "port": 80}]
+        tls = [{"name": "https", "port": 443, "targetPort": HTTPS_PORT}] if context.spec.proxy.tls else []
+        return [{"name": "http", "port": 80}, *tls]
     ports = context.spec.backend.ports or []
     return [
         {
@@ -80,11 +82,18 @@ def _generated_name(port: ContainerPort) -> str:
 
 
 def _with_target_port(context: Context, port: Manifest) -> Manifest:
-    """Return a Service port with its targetPort: by default the proxy, which serves TCP, else the same number."""
-    if "targetPort" in port:
-        return port
-    is_proxied = context.spec.proxy is not None and port.get("protocol", "TCP") == "TCP"
-    return {**port, "targetPort": HTTP_PORT if is_proxied else port["port"]}
+    """Return a Service port with its targetPort, and with the protocol of gRPC if it leads to such a backend.
+
+    The default is the proxy, which serves TCP, else the same number.
+    """
+    proxy = context.spec.proxy
+    if proxy is None or port.get("protocol", "TCP") != "TCP":
+        return {**port, "targetPort": port.get("targetPort", port["port"])}
+    default = HTTPS_PORT if proxy.tls and port["port"] == 443 else HTTP_PORT
+    result = {**port, "targetPort": port.get("targetPort", default)}
+    if proxy.protocol in GRPC_PROTOCOLS and result["targetPort"] in (HTTP_PORT, proxy.port):
+        return {**result, "appProtocol": port.get("appProtocol", "kubernetes.io/h2c")}
+    return result
 
 
 def service_account(context: Context) -> Manifest | None:

@@ -16,6 +16,10 @@ _UNHEALTHY: Final = re.compile(
 )
 _STATUS_CODE: Final = re.compile(r"HTTP probe failed with statuscode: (?P<code>\d+)")
 _BAD_GATEWAY, _GATEWAY_TIMEOUT = 502, 504
+_SOCKET_HINT: Final = (
+    "Let the backend listen there, and let user 101 write to the socket: with mode 0666, or with 0660 and "
+    "spec.pod.securityContext.fsGroup"
+)
 
 _FIELDS: Final = {"Startup": "startupProbe", "Readiness": "readinessProbe", "Liveness": "livenessProbe"}
 
@@ -92,6 +96,8 @@ class FailedProbe:
         timeout = probe.get("timeoutSeconds", 1)
         found = _STATUS_CODE.search(self.detail)
         code = int(found["code"]) if found else 0
+        if target.startswith("unix:") and code == _BAD_GATEWAY:
+            return (f"nginx cannot connect to {target}", _SOCKET_HINT)
         if target and code == _BAD_GATEWAY:
             return (
                 f"nothing listens on {target}",

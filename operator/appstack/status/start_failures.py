@@ -52,8 +52,10 @@ class NginxConfigRefused:
     CONTAINER: ClassVar = f"{RESERVED_PREFIX}nginx-check"
     ERROR_LINE: ClassVar = re.compile(r"(\[(?:emerg|alert|crit)\] )(?:\d+#\d+: )?(.*)")
     LOCATION: ClassVar = re.compile(r" in (?P<file>/\S+):(?P<line>\d+)\s*$")
+    UNRESOLVED: ClassVar = re.compile(r'host not found in upstream "(?P<host>[^":]+)')
     PROXY_FIELDS: ClassVar = {
-        paths.USER_CONF: "server",
+        paths.HTTP_CONF: "httpSnippet",
+        paths.USER_CONF: "serverSnippet",
         paths.STATIC_CONF: "static",
     }
 
@@ -64,9 +66,16 @@ class NginxConfigRefused:
         errors = self.ERROR_LINE.findall(state.termination_message)
         message = "".join(errors[0]).strip() if errors else "nginx -t refused the configuration"
         location = self.LOCATION.search(message)
+        unresolved = self.UNRESOLVED.search(message)
         field_path = self._field_path(location["file"] if location else "", state.spec)
         hint = f"Correct {field_path}"
-        if location:
+        if paths.TLS_DIR in message:
+            field_path = "spec.proxy.tls.secretName"
+            hint = "Correct the Secret: it must contain tls.crt and the matching tls.key"
+        elif unresolved:
+            field_path = self._route(unresolved["host"], state.spec) or field_path
+            hint = f"Create the Service {unresolved['host']!r}, or correct {field_path}"
+        elif location:
             hint = f"Correct line {location['line']} of {location['file']}, which comes from {field_path}"
         return state.problem(
             "NginxConfigRefused",
@@ -74,6 +83,12 @@ class NginxConfigRefused:
             hint=f"{hint}; pods of the old revision keep running",
             field_path=field_path,
         )
+
+    def _route(self, host: str, spec: Mapping[str, Any]) -> str:
+        """Return the field of the route to a Service; empty without such a route."""
+        routes = (spec.get("proxy") or {}).get("routes") or ()
+        names = [(route.get("service") or {}).get("name") for route in routes]
+        return f"spec.proxy.routes[{names.index(host)}].service" if host in names else ""
 
     def _field_path(self, file: str, spec: Mapping[str, Any]) -> str:
         # An error without a location concerns the whole configuration: the author's own, if there is one.

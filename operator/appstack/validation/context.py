@@ -9,9 +9,10 @@ from functools import cached_property
 from itertools import chain
 
 from appstack.api import AppStack, AppStackSpec
-from appstack.api.containers import BACKEND, PROXY, Container, InitContainer, Proxy, Sidecar
+from appstack.api.containers import BACKEND, PROXY, Container, InitContainer, Sidecar
 from appstack.api.files import File
 from appstack.api.kube import ContainerPort, ServicePort, VolumeMount
+from appstack.api.proxy import Proxy
 from appstack.api.service import DEFAULT_SERVICE, FurtherService, Service
 from appstack.settings import Settings
 from appstack.validation.field_values import FieldValue, field_values
@@ -83,6 +84,7 @@ class ContainerView:
         return (
             Listener("spec.proxy.port", self.spec.port),
             Listener("spec.proxy.healthPort", self.spec.health_port),
+            *([Listener("spec.proxy.tls.port", self.spec.tls.port)] if self.spec.tls else []),
             *declared,
         )
 
@@ -213,6 +215,11 @@ class ValidationContext:
     def uses_host_port(self) -> bool:
         """Whether a container listens on a port of the node, which every port is with hostNetwork."""
         return any(each.host_port is not None or self.spec.pod.host_network for each in self.listeners)
+
+    @property
+    def has_upstream(self) -> bool:
+        """Whether the backend has a port or a socket that nginx can pass requests to."""
+        return bool(self.spec.backend.ports) or (self.spec.proxy is not None and self.spec.proxy.socket is not None)
 
     @cached_property
     def services(self) -> tuple[ServiceView, ...]:

@@ -7,8 +7,9 @@ import binascii
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from appstack.api.containers import BACKEND, Proxy
+from appstack.api.containers import BACKEND
 from appstack.api.files import MAX_CONTENT_BYTES, File
+from appstack.api.proxy import Proxy
 from appstack.errors import Severity, ValidationIssue
 from appstack.validation.context import ContainerView, ValidationContext
 from appstack.validation.issues import available_hint, duplicate_issues

@@ -171,7 +171,7 @@ SUPPORT_TABLE: Final[tuple[FieldSupport, ...]] = (
     FieldSupport("podDisruptionBudget", unsupported_on=_NO_DISRUPTION_BUDGET),
     *_supported_everywhere(
         *("backend.startupProbe", "backend.livenessProbe", "backend.readinessProbe", "backend.lifecycle"),
-        *("backend.ports[].hostPort", "proxy", "proxy.static[].from", "proxy.static[].volume", "proxy.server"),
+        *("backend.ports[].hostPort", "proxy", "proxy.static[].from", "proxy.static[].volume", "proxy.serverSnippet"),
         *("proxy.config", "initContainers", "initContainers[].restartPolicy", "sidecars"),
     ),
     FieldSupport("sidecars[].role", "Adapter"),

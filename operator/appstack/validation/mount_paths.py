@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
-from appstack.api.containers import BACKEND, Proxy
+from appstack.api.containers import BACKEND
+from appstack.api.proxy import Proxy
 from appstack.errors import Severity, ValidationIssue
-from appstack.render.paths import NGINX_CONF, NGINX_DIR, NGINX_WRITABLE, STATIC_ROOT
+from appstack.render.paths import NGINX_CONF, NGINX_DIR, NGINX_WRITABLE, SOCKET_DIR, STATIC_ROOT, TLS_DIR
 from appstack.validation.context import ContainerView, ValidationContext
 from appstack.validation.issues import available_hint
 
@@ -138,7 +139,8 @@ def _file_in_written_volume(source: str, inside: str) -> ValidationIssue:
 
 def _covers_nginx(proxy: Proxy, mount_point: MountPoint) -> bool:
     """Return whether a mount is at or around a mount that AppStack adds for nginx, or inside one with its files."""
-    closed = (NGINX_CONF, NGINX_DIR, *([STATIC_ROOT] if proxy.static else []))
+    own = ((STATIC_ROOT, proxy.static), (SOCKET_DIR, proxy.socket), (TLS_DIR, proxy.tls))
+    closed = (NGINX_CONF, NGINX_DIR, *(path for path, used in own if used))
     key = mount_point.key
     return any(path_key(path).startswith(key) for path in (*closed, *NGINX_WRITABLE)) or any(
         key.startswith(path_key(path)) for path in closed

@@ -7,24 +7,34 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Final
 
-from appstack.api.containers import Proxy
+from appstack.api.containers import PROXY
+from appstack.api.proxy import Proxy
 from appstack.errors import Severity, ValidationIssue
 from appstack.render import nginx_syntax as nginx
 from appstack.render.nginx_syntax import Directive
+from appstack.render.nginx_text import parsed
 from appstack.render.paths import HEALTH_CONF, NGINX_CONF, NGINX_DIR, SERVER_DIR, STATIC_CONF
-from appstack.validation.context import ValidationContext
+from appstack.validation.context import ContainerView, ValidationContext
 from appstack.validation.mount_paths import path_segments
 
 NGINX_TEST_HINT: Final = "test the configuration with `nginx -t`, as the pod does before nginx starts"
 
 _CONFIG: Final = "spec.proxy.config"
 _OVERRIDDEN_FIELDS: Final = {
-    "upstream": "upstream",
-    "server": "server",
+    "tls": "tls",
+    "routes": "routes",
+    "responseHeaders": "response_headers",
+    "compression": "compression",
+    "trustedProxies": "trusted_proxies",
+    "buffering": "buffering",
+    "requestBuffering": "request_buffering",
     "clientMaxBodySize": "client_max_body_size",
     "readTimeoutSeconds": "read_timeout_seconds",
+    "httpSnippet": "http_snippet",
+    "serverSnippet": "server_snippet",
 }
 _NGINX_CONF_DIR: Final = PurePosixPath(NGINX_CONF).parent
+_CONF_D: Final = path_segments("/etc/nginx/conf.d")
 _GENERATED: Final = path_segments(NGINX_DIR)
 _MAX_NAME_LENGTH: Final = 255  # of a file, in Linux
 _MAX_PATTERNS: Final = 32  # different includes that are matched; with more, any file counts as included
@@ -36,7 +46,7 @@ def overridden_fields(context: ValidationContext) -> Iterator[ValidationIssue]:
     if proxy is None or proxy.config is None:
         return
     for name, attribute in _OVERRIDDEN_FIELDS.items():
-        if getattr(proxy, attribute) is not None:
+        if getattr(proxy, attribute) not in (None, ()):
             message = f"cannot be combined with {_CONFIG}, which replaces the generated configuration"
             yield ValidationIssue(
                 f"spec.proxy.{name}", message, f"move the setting into {_CONFIG}, or remove {_CONFIG}"
@@ -49,7 +59,7 @@ def required_includes(context: ValidationContext) -> Iterator[ValidationIssue]:
     if proxy is None or proxy.config is None:
         return
     try:
-        directives = nginx.parse(proxy.config)
+        directives = parsed(proxy.config)
     except nginx.NginxSyntaxError as error:
         yield ValidationIssue(_CONFIG, str(error), NGINX_TEST_HINT, Severity.WARNING)
         return
@@ -72,11 +82,45 @@ def _health_server_dependent(context: ValidationContext, proxy: Proxy) -> str:
     probes = {f"spec.backend.{name}": probe.http_get for name, probe in backend.probes().items()}
     handlers = {f"spec.backend.lifecycle.{name}": each.http_get for name, each in backend.handlers().items()}
     dependents = [field for field, action in (probes | handlers).items() if action is not None]
-    if backend.readiness_probe is None and backend.ports:
+    if backend.readiness_probe is None and context.has_upstream:
         dependents.append("the default readiness probe of the backend")
     if proxy.startup_probe is None or proxy.readiness_probe is None:
         dependents.append("the default probe of the proxy")
     return dependents[0] if dependents else ""
+
+
+def unused_files(context: ValidationContext) -> Iterator[ValidationIssue]:
+    """Yield a warning for each file of nginx that no configuration includes.
+
+    Nothing is reported while a text cannot be parsed, or includes files whose text is not known.
+    """
+    proxy = context.spec.proxy
+    if proxy is None:
+        return
+    files = [
+        (f"spec.files[{i}].path", file.path) for i, file in enumerate(context.spec.files) if file.container == PROXY
+    ]
+    mounts = [(f"{each.field}.mountPath", each.path) for each in ContainerView("spec.proxy", PROXY, proxy).own_mounts]
+    unused = [each for each in (*files, *mounts) if path_segments(each[1])[: len(_CONF_D)] == _CONF_D]
+    if not unused or any(not _is_known_include(each) for each in _own_includes(proxy)):
+        return
+    for field, path in unused:
+        message = (
+            f"nginx includes no file in {path!r}" if field.endswith("mountPath") else f"nginx does not include {path!r}"
+        )
+        hint = "write an include into spec.proxy.httpSnippet, for example include /etc/nginx/conf.d/*.conf;"
+        yield ValidationIssue(field, message, hint, Severity.WARNING)
+
+
+def _own_includes(proxy: Proxy) -> Iterator[Directive]:
+    """Yield the include directives of the author's texts."""
+    for text in (proxy.config, proxy.http_snippet, proxy.server_snippet):
+        try:
+            directives = parsed(text or "")
+        except nginx.NginxSyntaxError:
+            yield Directive("include", ("unknown",))
+        else:
+            yield from (each for each in flatten(directives) if each.name == "include")
 
 
 def _missing_listen(proxy: Proxy, directives: Iterable[Directive]) -> Iterator[ValidationIssue]:
@@ -131,4 +175,4 @@ def _include_pattern(include: Directive) -> tuple[str, ...]:
     return path_segments(pattern if pattern.startswith("/") else f"{_NGINX_CONF_DIR}/{pattern}")
 
 
-CHECKS: Final = (overridden_fields, required_includes)
+CHECKS: Final = (overridden_fields, required_includes, unused_files)

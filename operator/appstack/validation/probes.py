@@ -110,6 +110,8 @@ def _port_issues(
 ) -> Iterator[ValidationIssue]:
     listeners = site.container.listeners
     behind_proxy = site.container is context.backend and context.spec.proxy is not None
+    if behind_proxy and action.port is None and context.spec.proxy and context.spec.proxy.socket:
+        return  # nginx sends the request to the socket
     if not listeners and action.port is None:
         hint = f"declare the port in {site.container.field}.ports"
         yield ValidationIssue(field, "the container declares no port", hint)
