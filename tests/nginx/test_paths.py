@@ -36,7 +36,7 @@ def serve(start: Start, text: str, **options: Any) -> Proxy:
 
 
 def test_files_then_the_backend(start: Start) -> None:
-    proxy = serve(start, AT_ROOT.format(more=", fallback: Backend"), answer=lambda _: Answer(404, b"backend"))
+    proxy = serve(start, AT_ROOT.format(more=", fallback: Backend"), answer=lambda _: Answer(200, b"backend"))
 
     seen = {path: (proxy.get(path).body, proxy.get(path).header("Cache-Control")) for path in ("/", "/app.js", "/x")}
 

@@ -310,7 +310,8 @@ def test_file_of_a_secret_that_nginx_reads_as_a_certificate_is_a_warning() -> No
         f"files: [{{path: /etc/nginx/tls.crt, container: proxy, {secret}}}, "
         f"{{path: /tls/tls.key, container: proxy, {secret}}}, {{path: /tls/other, container: proxy, {secret}}}]"
     )
-    server = "proxy: {server: 'ssl_certificate tls.crt; location /a { proxy_ssl_certificate_key /tls/tls.key; }'}"
+    text = "ssl_certificate tls.crt; location /a { proxy_ssl_certificate_key /tls/tls.key; }"
+    server = f"proxy: {{serverSnippet: '{text}'}}"
 
     messages = issue_messages(server, files)
 

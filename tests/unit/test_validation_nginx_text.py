@@ -62,6 +62,13 @@ SNIPPETS = {
             "spec.proxy.ports, and add it to spec.service.ports)"
         ],
     ),
+    "port of the generated server": (
+        server("listen 8080;"),
+        [
+            f"{SERVER}: the generated server already listens on port 8080 (remove the directive, or move a server to "
+            "httpSnippet)"
+        ],
+    ),
     "declared port is valid": (http("server { listen 9000; }", ", ports: [{containerPort: 9000}]"), []),
     "socket is valid": (http("server { listen unix:/tmp/a; }"), []),
     "name of AppStack as a variable": (

@@ -60,11 +60,6 @@ class Context:
         """The fields of the backend as JSON. Containers that inherit a field share its value, so nothing changes it."""
         return self.spec.backend.dump()
 
-    @cached_property
-    def backend_ports(self) -> dict[int, None]:
-        """The numbers of the backend's ports, in their order."""
-        return dict.fromkeys(port.container_port for port in self.spec.backend.ports or ())
-
     @property
     def upstream_port(self) -> int | None:
         """The port of the backend that nginx proxies to; None without a proxy, with a socket, or without a port."""

@@ -97,9 +97,7 @@ def unused_files(context: ValidationContext) -> Iterator[ValidationIssue]:
     proxy = context.spec.proxy
     if proxy is None:
         return
-    files = [
-        (f"spec.files[{i}].path", file.path) for i, file in enumerate(context.spec.files) if file.container == PROXY
-    ]
+    files = [(f"{field}.path", file.path) for field, file in context.files if file.container == PROXY]
     mounts = [(f"{each.field}.mountPath", each.path) for each in ContainerView("spec.proxy", PROXY, proxy).own_mounts]
     unused = [each for each in (*files, *mounts) if path_segments(each[1])[: len(_CONF_D)] == _CONF_D]
     if not unused or any(not _is_known_include(each) for each in _own_includes(proxy)):

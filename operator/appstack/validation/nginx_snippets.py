@@ -184,6 +184,9 @@ def listens(context: ValidationContext) -> Iterator[ValidationIssue]:
             if port == str(proxy.health_port):
                 message = f"{port} is spec.proxy.healthPort, on which AppStack's own server listens"
                 yield ValidationIssue(snippet.field, message, "choose another port")
+            elif port in own and snippet.field == SERVER_SNIPPET:
+                message = f"the generated server already listens on port {port}"
+                yield ValidationIssue(snippet.field, message, "remove the directive, or move a server to httpSnippet")
             elif port in own and {"default_server", "default"} & {*each.args[1:]}:
                 message = f"the generated server is the default_server of port {port}"
                 yield ValidationIssue(snippet.field, message, "remove default_server, and set server_name")

@@ -9,6 +9,7 @@ from typing import Final
 from appstack.api.containers import PROXY
 from appstack.errors import Severity, ValidationIssue
 from appstack.render import nginx_syntax as nginx
+from appstack.render.nginx_text import parsed
 from appstack.render.paths import NGINX_CONF
 from appstack.validation.context import ValidationContext
 from appstack.validation.mount_paths import path_key
@@ -34,7 +35,7 @@ def renewed_secrets(context: ValidationContext) -> Iterator[ValidationIssue]:
     ]
     if proxy is None or not files:
         return
-    directive_of = dict(_paths(text for text in (proxy.config, proxy.server) if text))
+    directive_of = dict(_paths(text for text in (proxy.config, proxy.http_snippet, proxy.server_snippet) if text))
     for field, key in files:
         if key in directive_of:
             message = f"nginx reads this file as {directive_of[key]}, and a change of the Secret does not reach it"
@@ -45,7 +46,7 @@ def _paths(texts: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield key and directive of each path that the texts name as a certificate, a key or a list of users."""
     for text in texts:
         try:
-            directives = list(flatten(nginx.parse(text)))
+            directives = list(flatten(parsed(text)))
         except nginx.NginxSyntaxError:
             continue  # reported by the checks of the configuration
         for each in directives:
