@@ -16,7 +16,7 @@ import pytest
 from appstack.settings import Settings
 from tests.nginx.backend import Answer, request
 from tests.nginx.conftest import Proxy, Start
-from tests.nginx.server import NGINX, NginxFailed, Sandbox, free_port
+from tests.nginx.server import NGINX, NginxFailed, Sandbox, free_port, listens, wait_until
 
 
 def test_response_headers(start: Start) -> None:
@@ -95,6 +95,7 @@ def certificate(folder: Path, name: str) -> dict[str, str]:
     key, file = folder / "tls.key", folder / "tls.crt"
     folder.mkdir(exist_ok=True)
     options = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    options += ["-addext", f"subjectAltName=DNS:{name}"]
     command = ["openssl", "req", "-x509", *options, "-keyout", str(key), "-out", str(file)]
     subprocess.run(command, check=True, capture_output=True)
     return {"/appstack/tls/tls.crt": file.read_text(), "/appstack/tls/tls.key": key.read_text()}
@@ -177,7 +178,8 @@ def test_https_backend(start: Start, tmp_path: Path) -> None:
 
     def prepare(sandbox: Sandbox) -> None:
         sandbox.write({**named, "/work/b.conf": conf})
-        sandbox.start(NGINX[0], "-c", "/work/b.conf", "-e", "stderr", "-g", "daemon off;", log="b.log")
+        process = sandbox.start(NGINX[0], "-c", "/work/b.conf", "-e", "stderr", "-g", "daemon off;", log="b.log")
+        wait_until(lambda: listens(port), process, lambda: sandbox.log("b.log"))
 
     text = """
     backend: {image: x, ports: [{containerPort: $PORT}], livenessProbe: {httpGet: {path: /}}}

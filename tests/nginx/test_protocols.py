@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -14,6 +16,7 @@ from tests.nginx.backend import request
 from tests.nginx.backends import GrpcBackend, start_fpm, start_uwsgi
 from tests.nginx.conftest import KUBELET_TARGET, Proxy, Start
 from tests.nginx.server import Sandbox, free_port
+from tests.nginx.test_fields import certificate, tls_port
 
 INDEX = """<?php
 header("X-Powered-By: x");
@@ -192,3 +195,30 @@ def test_grpc(start: Start, health: bool) -> None:
     finally:
         backend.close()
     assert 502 == proxy.probe().status
+
+
+def test_grpc_with_tls_on_both_sides(start: Start, tmp_path: Path) -> None:
+    inner, outer = certificate(tmp_path / "in", "in.example"), certificate(tmp_path / "out", "out.example")
+    pair = (inner["/appstack/tls/tls.key"].encode(), inner["/appstack/tls/tls.crt"].encode())
+    backend = GrpcBackend(credentials=grpc.ssl_server_credentials([pair]))
+    trusted = grpc.ssl_channel_credentials(outer["/appstack/tls/tls.crt"].encode())
+    try:
+        text = "proxy: {upstreamProtocol: GRPCS, tls: {secretName: shop-tls}}"
+        proxy = start(text, backend_port=backend.port, files=outer)
+        options = [("grpc.ssl_target_name_override", "out.example")]
+        with grpc.secure_channel(f"127.0.0.1:{tls_port(proxy)}", trusted, options) as client:
+            assert b"hello" == client.unary_unary("/test.Echo/Say")(b"hello", timeout=20)
+        assert "https" == backend.received[0]["x-forwarded-proto"]
+        assert 204 == proxy.probe().status
+    finally:
+        backend.close()
+
+
+def test_readiness_waits_for_the_only_worker(start: Start) -> None:
+    scripts = {"index.php": "<?php if ($_SERVER['REQUEST_URI'] == '/slow') sleep(2); echo 'x';"}
+    proxy = fpm(start, "proxy: {fastCGI: {root: /srv/app}}", scripts, workers=1)
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(proxy.get, "/slow")
+        assert 204 == proxy.probe().status  # it queues behind the request, instead of failing at once
+        assert b"x" == slow.result().body

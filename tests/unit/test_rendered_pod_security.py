@@ -157,19 +157,29 @@ pod: {pod}
     assert context["allowPrivilegeEscalation"] is False
 
 
-def test_a_copy_replaces_read_only_files_of_an_earlier_run() -> None:
+def test_a_copy_replaces_read_only_files_of_an_earlier_run_and_is_readable_by_every_user() -> None:
     _, copy = containers(rendered_pod("proxy: {static: [{path: /a/, from: /srv}]}"))["appstack-static-0"]
     with TemporaryDirectory() as folder:
         source, target = Path(folder, "source"), Path(folder, "target")
-        source.mkdir()
-        Path(source, "index.html").write_text("a")
-        Path(source, "index.html").chmod(0o444)
+        Path(source, "sub").mkdir(parents=True)
+        for name, mode in {"index.html": 0o444, "sub/a b": 0o400, ".hidden": 0o400}.items():
+            Path(source, name).write_text("a")
+            Path(source, name).chmod(mode)
+        Path(source, "link").symlink_to("/none")
+        Path(source, "sub").chmod(0o700)
         target.mkdir()
         target.chmod(0o777)
         Path(folder).chmod(0o755)
         user = 65534 if os.geteuid() == 0 else None  # root may write to a read-only file
+        if user is not None:
+            for path in (source, *source.rglob("*")):
+                os.chown(path, user, user, follow_symlinks=False)
         for _ in range(2):
-            subprocess.run([*copy["command"][:2], f"{source}/.", target], check=True, user=user)
+            subprocess.run([*copy["command"][:4], source, target], check=True, user=user)
+
+        copied = {each.relative_to(target): each.lstat().st_mode & 0o777 for each in target.rglob("*")}
+        assert {Path("index.html"), Path("sub"), Path("sub/a b"), Path(".hidden"), Path("link")} == copied.keys()
+        assert not [path for path, mode in copied.items() if mode & 0o044 != 0o044]
 
 
 def test_a_proxy_that_the_spec_makes_root_or_privileged_can_start() -> None:

@@ -89,6 +89,11 @@ class AppStackSpec(Model):
         )
 
     @property
+    def has_upstream(self) -> bool:
+        """Whether the backend has a port or a socket to which nginx can pass requests."""
+        return bool(self.backend.ports) or (self.proxy is not None and self.proxy.socket is not None)
+
+    @property
     def has_default_ports(self) -> bool:
         """Whether a Service without ports gets some: the proxy's, or those of the backend."""
         return self.proxy is not None or bool(self.backend.ports)

@@ -216,11 +216,6 @@ class ValidationContext:
         """Whether a container listens on a port of the node, which every port is with hostNetwork."""
         return any(each.host_port is not None or self.spec.pod.host_network for each in self.listeners)
 
-    @property
-    def has_upstream(self) -> bool:
-        """Whether the backend has a port or a socket that nginx can pass requests to."""
-        return bool(self.spec.backend.ports) or (self.spec.proxy is not None and self.spec.proxy.socket is not None)
-
     @cached_property
     def services(self) -> tuple[ServiceView, ...]:
         """The AppStack's Service unless it is disabled, and the further ones."""

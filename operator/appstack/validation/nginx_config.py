@@ -82,7 +82,7 @@ def _health_server_dependent(context: ValidationContext, proxy: Proxy) -> str:
     probes = {f"spec.backend.{name}": probe.http_get for name, probe in backend.probes().items()}
     handlers = {f"spec.backend.lifecycle.{name}": each.http_get for name, each in backend.handlers().items()}
     dependents = [field for field, action in (probes | handlers).items() if action is not None]
-    if backend.readiness_probe is None and context.has_upstream:
+    if backend.readiness_probe is None and context.spec.has_upstream:
         dependents.append("the default readiness probe of the backend")
     if proxy.startup_probe is None or proxy.readiness_probe is None:
         dependents.append("the default probe of the proxy")

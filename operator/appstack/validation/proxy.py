@@ -152,7 +152,7 @@ def timeouts(context: ValidationContext) -> Iterator[ValidationIssue]:
     proxy = context.spec.proxy
     if proxy is None or proxy.read_timeout_seconds is None or proxy.config is not None:
         return
-    if not context.has_upstream and not proxy.routes:
+    if not context.spec.has_upstream and not proxy.routes:
         message = "has no effect: the backend declares no port"
         yield ValidationIssue("spec.proxy.readTimeoutSeconds", message, "remove the field", Severity.WARNING)
 

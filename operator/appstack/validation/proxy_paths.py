@@ -37,7 +37,12 @@ def static(context: ValidationContext) -> Iterator[ValidationIssue]:
         yield from _image_directory(f"{field}.from", each.from_)
         yield from _caching(field, each)
         yield from _fallback(context, proxy, f"{field}.fallback", each)
-        if each.path == "/" and context.has_upstream and proxy.config is None and not _reaches_backend(proxy, each):
+        if (
+            each.path == "/"
+            and context.spec.has_upstream
+            and proxy.config is None
+            and not _reaches_backend(proxy, each)
+        ):
             message = "'/' would hide the backend, which serves every other path"
             hint = "set fallback: Backend, add a route to the backend in spec.proxy.routes, or choose a path below /"
             yield ValidationIssue(f"{field}.path", message, hint)
@@ -78,7 +83,7 @@ def _fallback(context: ValidationContext, proxy: Proxy, field: str, entry: Stati
         if proxy.config is not None:
             message = "requires the generated configuration, which spec.proxy.config replaces"
             yield ValidationIssue(field, message, "write a location of your own into spec.proxy.config")
-        elif not context.has_upstream:
+        elif not context.spec.has_upstream:
             message = "the backend declares no port"
             yield ValidationIssue(field, message, "declare the port of the backend in spec.backend.ports")
     elif not entry.fallback.startswith(entry.path) or entry.fallback.endswith("/"):
@@ -124,7 +129,7 @@ def routes(context: ValidationContext) -> Iterator[ValidationIssue]:
         yield from _response(field, route)
         if route.upstream is not None:
             yield from port_issues(context, f"{field}.upstream", route.upstream)
-        elif route.passes and route.service is None and not context.has_upstream:
+        elif route.passes and route.service is None and not context.spec.has_upstream:
             message = "passes requests to the backend, which declares no port"
             yield ValidationIssue(field, message, "set service, redirect or respond, or declare spec.backend.ports")
         yield from _replacement(field, route, proxy)
