@@ -124,3 +124,11 @@ def test_default_readiness_probe_is_sent_to_nginx_for_every_protocol(protocol: s
     directive = {"FCGI": "fastcgi_pass appstack_backend;", "UWSGI": "uwsgi_pass appstack_backend;"}
     names = {"GRPC": "grpc_pass grpc://appstack_backend;", "HTTPS": "proxy_pass https://appstack_backend/;"}
     assert (directive | names)[protocol] in nginx(objects, "health.conf")
+
+
+def test_real_ip_of_http_snippet_replaces_that_of_the_setting() -> None:
+    settings = Settings(proxy_trusted_proxies=("10.0.0.0/8",))
+    own = "proxy: {httpSnippet: 'set_real_ip_from 192.0.2.1; real_ip_header X-Own;'}"
+
+    assert "set_real_ip_from 10.0.0.0/8;" in nginx(rendered(WEB, "proxy: {}", settings=settings), "nginx.conf")
+    assert "real_ip" not in nginx(rendered(WEB, own, settings=settings), "nginx.conf")

@@ -59,7 +59,7 @@ def http_defaults(context: Context, proxy: Proxy, text: AuthorText) -> Iterator[
     if proxy.tls is not None and "ssl_protocols" not in text.http_names:
         yield directive("ssl_protocols", "TLSv1.2", "TLSv1.3")
     addresses = trusted_proxies(context, proxy)
-    if addresses:
+    if addresses and not text.http_names & {"set_real_ip_from", "real_ip_header", "real_ip_recursive"}:
         yield from (directive("set_real_ip_from", address) for address in addresses)
         yield directive("real_ip_header", "X-Forwarded-For")
         yield directive("real_ip_recursive", "on")
