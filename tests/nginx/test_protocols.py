@@ -108,7 +108,17 @@ def test_every_script_of_php(start: Start) -> None:
     got = variables(proxy, "/index.php/path/info?x=1")
     assert ("/index.php", "/path/info", "x=1") == (got["SCRIPT_NAME"], got["PATH_INFO"], got["QUERY_STRING"])
     assert b"css" == proxy.get("/a.css").body
-    missing = ("/image.jpg/x.php", "/none.php", "/image.jpg/.php", "/lib/.hidden/x.php", "/none", "/image.jpg%00.php")
+    proxy.sandbox.write({f"/appstack/static/0/{name}": "<?php 'evil'" for name in ("a.PHP", "a.phtml")})
+    missing = (
+        "/a.PHP",
+        "/a.phtml",
+        "/image.jpg/x.php",
+        "/none.php",
+        "/image.jpg/.php",
+        "/lib/.hidden/x.php",
+        "/none",
+        "/image.jpg%00.php",
+    )
     assert {404, 400} >= {proxy.get(path).status for path in missing}
     assert b"evil" not in b"".join(proxy.get(path).body for path in missing)
 

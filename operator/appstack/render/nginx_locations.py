@@ -23,6 +23,7 @@ from appstack.render.paths import STATIC_ROOT
 
 _CACHE: Final = "$appstack_cache"
 _PHP: Final = r"\.php(/|$)"
+_SCRIPT: Final = r"\.(php[0-9]*|phtml|phar)(/|$)"  # the source of none of them is ever sent
 _HIDDEN: Final = r"/\.(?!well-known(/|$))"
 _NO_CONTENT: Final = directive("try_files", "/appstack-none", f"@{BACKEND}")
 
@@ -93,7 +94,7 @@ def _static(proxy: Proxy, index: int, static: Static) -> Iterator[Directive]:
         hidden = _NO_CONTENT if static.fallback == "Backend" else directive("return", 404)
         yield directive("location", "~", _HIDDEN, block=[hidden])
     elif runs_scripts:  # their source would be sent
-        yield directive("location", "~*", _PHP, block=[directive("return", 404)])
+        yield directive("location", "~*", _SCRIPT, block=[directive("return", 404)])
 
 
 def _fallback_file(index: int, static: Static) -> Iterator[Directive]:
@@ -203,9 +204,10 @@ def _script_locations(proxy: Proxy, pass_to_backend: Directive) -> Iterator[Dire
     if not _runs_all(proxy) or static is None:
         index = re.escape(settings.index)
         yield directive("location", "~", f"^/{index}(/|$)", block=[pass_to_backend])
-        yield directive("location", "~*", _PHP, block=[directive("return", 404)])
+        yield directive("location", "~*", _SCRIPT, block=[directive("return", 404)])
         return
     yield directive("location", "~", rf"[^/]{_PHP}", block=_any_script(proxy, static[0], pass_to_backend))
+    yield directive("location", "~*", _SCRIPT, block=[directive("return", 404)])
 
 
 def _any_script(proxy: Proxy, static_index: int, pass_to_backend: Directive) -> Iterator[Directive]:
