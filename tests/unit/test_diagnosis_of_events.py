@@ -136,6 +136,12 @@ def test_bad_gateway_of_a_proxied_probe_means_that_nothing_listens() -> None:
     assert "nothing listens on 127.0.0.1:8001" in problem.message
     assert problem.field == "spec.backend"
 
+    spec = {"backend": {"image": "s"}, "proxy": {"upstream": "unix:/run/app/a.sock"}}
+    (problem,) = problems_of(pod(running()), warnings=(warning,), spec=spec, template=template)
+
+    assert "nginx cannot connect to unix:/run/app/a.sock" in problem.message
+    assert "fsGroup" in problem.hint
+
 
 @pytest.mark.parametrize(
     ("message", "field", "hint"),

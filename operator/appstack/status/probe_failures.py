@@ -96,13 +96,8 @@ class FailedProbe:
         timeout = probe.get("timeoutSeconds", 1)
         found = _STATUS_CODE.search(self.detail)
         code = int(found["code"]) if found else 0
-        if target.startswith("unix:") and code == _BAD_GATEWAY:
-            return (f"nginx cannot connect to {target}", _SOCKET_HINT)
         if target and code == _BAD_GATEWAY:
-            return (
-                f"nothing listens on {target}",
-                f"Let the backend listen on {target}, or correct spec.proxy.upstream and spec.backend.ports",
-            )
+            return _bad_gateway(target)
         if target and code == _GATEWAY_TIMEOUT:
             return f"{target} does not answer", "Let the backend answer faster, or raise timeoutSeconds"
         if code:
@@ -150,6 +145,16 @@ class ProbeFailed:
         if failed is None or failed.time[:19] < started[:19]:
             return None
         return failed.problem(state)
+
+
+def _bad_gateway(target: str) -> tuple[str, str]:
+    """Return the meaning of nginx's own error for a backend, and a hint."""
+    if target.startswith("unix:"):
+        return f"nginx cannot connect to {target}", _SOCKET_HINT
+    return (
+        f"nothing listens on {target}",
+        f"Let the backend listen on {target}, or correct spec.proxy.upstream and spec.backend.ports",
+    )
 
 
 def _request(state: ContainerState, author: Mapping[str, Any] | None, rendered: Mapping[str, Any]) -> tuple[str, str]:
