@@ -77,6 +77,29 @@ def test_failed_probe_has_request_and_response(detail: str, message: str) -> Non
     assert problem.hint
 
 
+def test_request_of_a_proxied_probe_has_the_port_of_the_backend() -> None:
+    warning = event("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404", container="backend")
+    template = {"spec": {"containers": [{"name": "backend", "readinessProbe": {"httpGet": {"port": 15080}}}]}}
+    (problem,) = problems_of(pod(running()), warnings=(warning,), spec={**SPEC, "proxy": {}}, template=template)
+
+    assert "GET http://127.0.0.1:8000/ready: the answer is status 404" in problem.message
+
+
+def test_output_of_a_probe_is_hidden_without_permission() -> None:
+    probe = {"exec": {"command": ["check"]}}
+    spec = {"backend": {"image": "s", "readinessProbe": probe}}
+    template = {"spec": {"containers": [{"name": "backend", "readinessProbe": probe}]}}
+    warning = event("Unhealthy", "Readiness probe failed: password=1\n", container="backend")
+
+    def message(*, has_output: bool) -> str:
+        fields = {"spec": spec, "template": template, "has_output": has_output}
+        (problem,) = problems_of(pod(running()), warnings=(warning,), **fields)
+        return problem.message
+
+    assert "its output is 'password=1'" in message(has_output=True)
+    assert "password" not in message(has_output=False)
+
+
 def test_failure_of_an_earlier_process_is_no_problem_of_the_running_one() -> None:
     earlier = event("Unhealthy", "Readiness probe failed: x", container="backend", time=BEFORE_START)
 

@@ -19,7 +19,7 @@ from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.object_store import ObjectStore
 from appstack.k8s.metadata import Key, Ref
 from appstack.k8s.observed import WarningEvent
-from appstack.k8s.text import truncate
+from appstack.k8s.text import MAX_MESSAGE
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ def _warning_event(item: Mapping[str, Any]) -> WarningEvent:
     return WarningEvent(
         ref=Ref(*(str(regarding.get(name) or "") for name in ("apiVersion", "kind", "namespace", "name"))),
         reason=str(item.get("reason") or ""),
-        message=truncate(str(item.get("note") or "")),
+        message=str(item.get("note") or "")[:MAX_MESSAGE],
         container=field_path.partition("{")[2].removesuffix("}"),
         time=max((str(time) for time in times if time), default=""),
     )

@@ -165,7 +165,8 @@ def _request(state: ContainerState, author: Mapping[str, Any] | None, rendered: 
     probe = author or rendered
     if "httpGet" in probe:
         action = probe["httpGet"]
-        port = _port_number(state, action.get("port", (rendered.get("httpGet") or {}).get("port")))
+        default_port = None if upstream else (rendered.get("httpGet") or {}).get("port")
+        port = _port_number(state, action.get("port", default_port))
         path = "/" + str(action.get("path") or "").removeprefix("/")
         target = f"127.0.0.1:{port}" if upstream else ""
         scheme = str(action.get("scheme") or "HTTP").lower()
