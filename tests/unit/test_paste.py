@@ -116,6 +116,12 @@ def test_null_and_empty_enum_of_kubernetes_are_unset(spec: str, expected: dict[s
     assert plain | expected == pod_spec(WEB, f"pod: {{{spec}}}")
 
 
+def test_null_list_is_empty() -> None:
+    plain = "backend: {image: s}"
+
+    assert pod_spec(plain) == pod_spec(plain, "{initContainers: null, sidecars: null, volumes: null, files: null}")
+
+
 @pytest.mark.parametrize(
     "spec",
     [

@@ -128,7 +128,7 @@ def _nesting(
         if each.volume in context.written_volumes:
             index = bisect_left(inherited_file_keys, key)
             inner = mounted.inherited[inherited_file_keys[index]] if index < len(inherited_file_keys) else None
-            if inner is not None and inner.key.startswith(key) and mounted.around(inner.key) is each:
+            if inner is not None and mounted.around(inner.key) is each:
                 yield _file_in_written_volume(each.source, f"{inner.path!r} of {inner.source} is inside {each.path!r}")
 
 
