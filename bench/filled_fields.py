@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
@@ -16,7 +17,7 @@ from bench.worst_cases import Generator, Spec, inheriting
 
 Path = tuple[str | int, ...]
 
-_BY_NAME: Final = {"cidr": "::/0"}  # values of fields that are parsed
+_BY_NAME: Final = {"cidr": "::/0", "tokenUrl": "http://a"}  # values of fields that are parsed
 
 
 def filled_fields() -> Mapping[str, Generator]:
@@ -61,7 +62,13 @@ def _value(schema: Schema, n: int) -> Any:
         return [_smallest(schema["items"], index, keys=keys) for index in range(n)]
     if schema["type"] == "object":
         return {f"k{index}": _smallest(schema["additionalProperties"], index) for index in range(n)}
-    return f"/{'a' * (n - 1)}" if schema.get("pattern", "").startswith("^/") else "1" * n
+    return _filled_text(schema.get("pattern", ""), n)
+
+
+def _filled_text(pattern: str, n: int) -> str:
+    """Return a text of about `n` characters that a pattern admits."""
+    texts = ("1" * n, f"/{'a' * (n - 1)}", f"/{'a' * (n - 2)}/", f"{'1' * n}s", f"{'1' * n}B", f"http://{'a' * n}")
+    return next(text for text in texts if re.search(pattern, text))
 
 
 def _smallest(schema: Schema, index: int, *, name: str = "", keys: tuple[str, ...] | list[str] = ()) -> Any:

@@ -30,6 +30,7 @@ NOT_IN_PODS: Final = (
     "autoscaling",
     "podDisruptionBudget",
     "networkPolicy",
+    "serviceMonitor",
 )
 """Fields of the spec that are not part of the pods. Every other field is, including fields that are unknown here."""
 
@@ -100,6 +101,21 @@ _OPEN_PORTS: Final = (
 )
 """Values that the ports of the NetworkPolicy are rendered from: target ports of the Services, and host ports."""
 
+
+def _service_entries(is_created: str, is_monitored: str) -> str:
+    """Return CEL for the entries of the Service; a ServiceMonitor adds a label to it."""
+    service = _one(
+        is_created,
+        "@spec.?service",
+        "has(@spec.proxy)",
+        "@backendPorts",
+        "@kind",
+        "@spec.?workload.?statefulSet.?serviceName",
+        "@kind == 'StatefulSet' ? @furtherServices.map(s, s.name) : []",
+    )
+    return f"({service}) + ({is_monitored} ? [[dyn('monitored')]] : [])"
+
+
 RULES: Final = (
     Rule("PersistentVolumeClaim", "volumes", "@spec.?volumes.orValue([]).filter(v, has(v.claim))"),
     Rule(
@@ -111,15 +127,7 @@ RULES: Final = (
     Rule(
         "Service",
         "service",
-        _one(
-            "@hasService || @kind == 'StatefulSet'",
-            "@spec.?service",
-            "has(@spec.proxy)",
-            "@backendPorts",
-            "@kind",
-            "@spec.?workload.?statefulSet.?serviceName",
-            "@kind == 'StatefulSet' ? @furtherServices.map(s, s.name) : []",
-        ),
+        _service_entries("@hasService || @kind == 'StatefulSet'", "@hasService && has(@spec.serviceMonitor)"),
     ),
     Rule(
         "Service",
@@ -140,6 +148,7 @@ RULES: Final = (
         "httpRoute",
         _one("has(@spec.httpRoute)", "@spec.httpRoute", "@firstServicePort", "@spec.?service.?name"),
     ),
+    Rule("ServiceMonitor", "serviceMonitor", _one("has(@spec.serviceMonitor)", "@spec.serviceMonitor")),
     Rule("HorizontalPodAutoscaler", "autoscaling", _one("has(@spec.autoscaling)", "@spec.autoscaling", "@kind")),
     Rule(
         "PodDisruptionBudget",

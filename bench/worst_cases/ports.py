@@ -71,6 +71,13 @@ def exposed_further_services(n: int) -> Spec:
     return {"backend": make_backend(ports=ports), "services": [*services, headless], "networkPolicy": {}}
 
 
+def scraped_ports(n: int) -> Spec:
+    """Endpoints of a ServiceMonitor with rules, whose port does not exist, beside ports of the Service."""
+    ports = [{"name": f"p{index}", "containerPort": index + 1} for index in range(n)]
+    endpoints = [{"port": "x", "relabelings": [{"regex": "a"}] * min(64, n // 32 + 1)} for _ in range(32)]
+    return {"backend": make_backend(ports=ports), "serviceMonitor": {"endpoints": endpoints}}
+
+
 def metrics(n: int) -> Spec:
     """Metrics of the autoscaler, each of which needs a request of each of 64 containers."""
     target = {"type": "Utilization", "averageUtilization": 5}
@@ -95,6 +102,7 @@ CASES: Final = (
     exposed_ports,
     further_services,
     exposed_further_services,
+    scraped_ports,
     metrics,
     container_metrics,
 )

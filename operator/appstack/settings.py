@@ -42,6 +42,7 @@ DisabledKind = Literal[
     "PersistentVolumeClaim",
     "Ingress",
     "HTTPRoute",
+    "ServiceMonitor",
     "NetworkPolicy",
     "HorizontalPodAutoscaler",
     "PodDisruptionBudget",

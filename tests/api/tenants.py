@@ -33,6 +33,7 @@ CREATE_RIGHTS = {
     "ingresses": "networking.k8s.io",
     "networkpolicies": "networking.k8s.io",
     "httproutes": "gateway.networking.k8s.io",
+    "servicemonitors": "monitoring.coreos.com",
     "horizontalpodautoscalers": "autoscaling",
     "poddisruptionbudgets": "policy",
 }
@@ -46,6 +47,7 @@ FULL_SPEC: Manifest = {
     "serviceAccount": {},
     "ingress": {"hosts": ["shop.example.com"]},
     "httpRoute": {"parentRefs": [{"name": "public"}]},
+    "serviceMonitor": {"endpoints": [{"port": "http"}]},
     "autoscaling": {"maxReplicas": 3},
     "podDisruptionBudget": {"minAvailable": 1},
     "networkPolicy": {},

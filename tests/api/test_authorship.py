@@ -55,6 +55,7 @@ FIELDS = {
     "ingresses": "spec.ingress",
     "networkpolicies": "spec.networkPolicy",
     "httproutes": "spec.httpRoute",
+    "servicemonitors": "spec.serviceMonitor",
     "horizontalpodautoscalers": "spec.autoscaling",
     "poddisruptionbudgets": "spec.podDisruptionBudget",
     **dict.fromkeys(("statefulsets", "daemonsets", "jobs", "cronjobs"), "spec.workload"),
@@ -67,6 +68,7 @@ WORKLOADS = {
     "cronjobs": "CronJob",
 }
 EXAMPLES = sorted((ROOT / "examples").glob("*/appstack.yaml"))
+WITHOUT_OPTIONAL_KINDS: Manifest = {"httpRoute": None, "serviceMonitor": None}
 BYPASSED_USER, BYPASSED_GROUP = "system:serviceaccount:argocd:controller", "gitops"
 
 
@@ -250,18 +252,20 @@ def test_example_needs_exactly_the_rights_of_its_objects(
 
 
 @pytest.mark.parametrize("kind", get_args(WorkloadKindName))
-def test_edit_role_suffices_for_everything_but_http_routes(protected: Namespace, editor: User, kind: str) -> None:
-    route = f'user "editor" may not create httproutes in namespace "{protected.name}" (spec.httpRoute)'
+def test_edit_role_suffices_for_kinds_of_kubernetes(protected: Namespace, editor: User, kind: str) -> None:
+    message = f'user "editor" may not create {{}} in namespace "{protected.name}" ({{}})'
 
-    assert denial(editor, protected, full_stack(kind, httpRoute=None)) == ""
-    assert denial(editor, protected, full_stack(kind)) == route
+    assert denial(editor, protected, full_stack(kind, **WITHOUT_OPTIONAL_KINDS)) == ""
+    without_route, without_monitor = full_stack(kind, httpRoute=None), full_stack(kind, serviceMonitor=None)
+    assert denial(editor, protected, without_route) == message.format("servicemonitors", "spec.serviceMonitor")
+    assert denial(editor, protected, without_monitor) == message.format("httproutes", "spec.httpRoute")
 
 
 def test_kubectl_dry_run_reports_the_missing_right(protected: Namespace, tenant: User, editor: User) -> None:
     def apply(user: User) -> str:
         command = [str(programs.path("kubectl")), "--kubeconfig", str(KUBECONFIG), "--namespace", protected.name]
         command += ["apply", "--dry-run=server", "--as", user.name, "--filename", "-"]
-        stack = json.dumps(full_stack(httpRoute=None) | {"metadata": {"name": "dry"}})
+        stack = json.dumps(full_stack(**WITHOUT_OPTIONAL_KINDS) | {"metadata": {"name": "dry"}})
         result = subprocess.run(command, input=stack, capture_output=True, text=True, check=False)
         return result.stdout + result.stderr
 

@@ -149,6 +149,12 @@ def largest_spec(number: int) -> Manifest:
         "serviceAccount": {"name": f"account-{number}"},
         "ingress": {"hosts": [f"{number}-{i}.example.com" for i in range(64)]},
         "httpRoute": {"parentRefs": [{"name": f"{number}-{i}"} for i in range(32)]},
+        "serviceMonitor": {
+            "endpoints": [
+                {"port": f"p{number}-{i}", "relabelings": [{"regex": f"{number}{j}"} for j in range(32)]}
+                for i in range(32)
+            ]
+        },
         "autoscaling": {"maxReplicas": number},
         "podDisruptionBudget": {"minAvailable": number},
         "networkPolicy": {"from": [{"ipBlock": {"cidr": f"10.{number}.{i}.0/24"}} for i in range(64)]},

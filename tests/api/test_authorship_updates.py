@@ -67,6 +67,8 @@ UPDATES: dict[str, tuple[Manifest, set[str]]] = {
     "ingress without hosts": ({"ingress": {"hosts": []}}, set()),
     "ingress class": ({"ingress": {"ingressClassName": "public"}}, set()),
     "route": ({"httpRoute": {"parentRefs": [{"name": "private"}]}}, set()),
+    "monitor": ({"serviceMonitor": {"endpoints": [{"port": "http", "path": "/other"}]}}, set()),
+    "monitor label": ({"serviceMonitor": {"metadata": {"labels": {"release": "a"}}}}, set()),
     "autoscaling": ({"autoscaling": {"maxReplicas": 4}}, set()),
     "budget": ({"podDisruptionBudget": {"minAvailable": 2}}, set()),
     "open network": ({"networkPolicy": {"from": [{"podSelector": {}}]}}, set()),
@@ -88,6 +90,7 @@ next to it decides, where CEL cannot repeat the rendering."""
 REMOVALS: dict[str, Manifest] = {
     "ingress": {"ingress": None},
     "http route": {"httpRoute": None},
+    "service monitor": {"serviceMonitor": None},
     "autoscaling": {"autoscaling": None},
     "budget": {"podDisruptionBudget": None},
     "network policy": {"networkPolicy": None},

@@ -254,4 +254,6 @@ def acquired_at(standby: Replica, *, since: float) -> float:
 def assert_no_list(member: Replica, *, since: float) -> None:
     """Assert that a replica has listed only Leases, and a kind that the cluster may not serve, since a time."""
     lists = [request for request in member.requests() if request.verb == "list" and request.received_at > since]
-    assert {request.resource for request in lists} <= {"leases", "httproutes"}, "the caches of a standby are synced"
+    assert {request.resource for request in lists} <= {"leases", "httproutes", "servicemonitors"}, (
+        "the caches of a standby are synced"
+    )

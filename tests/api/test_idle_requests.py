@@ -27,7 +27,7 @@ YEARLY = {
     "backend": {"image": "busybox:1.35.0", "command": ["true"]},
     "workload": {"kind": "CronJob", "cronJob": {"schedule": "0 0 1 1 *"}},
 }
-OPTIONAL_RESOURCES = {"httproutes"}  # another test may define them for a while
+OPTIONAL_RESOURCES = {"httproutes", "servicemonitors"}  # another test may define them for a while
 
 STUCK_WATCH = "; ".join(
     [

@@ -114,7 +114,7 @@ def test_named_namespaces_cost_a_list_and_a_watch_of_each_kind(
         refs = {entry["auditID"]: (entry["verb"], entry["objectRef"]) for entry in first if entry.get("objectRef")}
         return Counter((ref.get("namespace", ""), ref["resource"]) for verb, ref in refs.values() if verb == "watch")
 
-    served = PER_NAMESPACE - {"httproutes"}
+    served = PER_NAMESPACE - {"httproutes", "servicemonitors"}
     eventually(lambda: {(name, plural) for name in names for plural in served} <= watched().keys())
 
     assert {1} == {watched()[name, plural] for name in names for plural in served}

@@ -11,12 +11,11 @@ REMOVE_DEPENDENCIES = '[{"op": "remove", "path": "/spec/dependsOn"}]'
 
 def database(name: str) -> Manifest:
     """Return a database, which is ready when it accepts connections over the network."""
-    ping = ["mariadb-admin", "ping", "--protocol=tcp", "--user=root", "--password=secret"]
     backend = {
         "image": "mariadb:10.11",
         "env": [{"name": "MARIADB_ROOT_PASSWORD", "value": "secret"}],
         "ports": [{"name": "mysql", "containerPort": DATABASE_PORT}],
-        "readinessProbe": {"exec": {"command": ping}, "periodSeconds": 1, "timeoutSeconds": 5},
+        "readinessProbe": {"tcpSocket": {"port": "mysql"}, "periodSeconds": 1},
     }
     return appstack(name, replicas=1, backend=backend)
 

@@ -74,6 +74,14 @@ def test_temporary_error_is_api_unavailable(code: int) -> None:
     assert "Deployment team/shop: <html>busy</html>" == str(error)
 
 
+def test_field_that_a_custom_resource_does_not_have_is_rejected() -> None:
+    message = "failed to create typed patch object (team/shop; a/v1, Kind=A): .spec.b: field not declared in schema"
+    error = to_error(requests.get_metadata(REF), status=500, headers={}, body=_status(500, "", message))
+
+    assert type(error) is ApiRejected
+    assert ".spec.b: field not declared in schema" in str(error)
+
+
 def test_retry_after_may_be_in_the_status_object() -> None:
     body = _status(429, "TooManyRequests", "slow down", details={"retryAfterSeconds": 7})
     error = to_error(requests.get_metadata(REF), status=429, headers={}, body=body)

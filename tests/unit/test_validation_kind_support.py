@@ -83,6 +83,7 @@ EXAMPLES = {
     "serviceAccount": "serviceAccount: {}",
     "ingress": "ingress: {hosts: [a.example.com]}",
     "httpRoute": "httpRoute: {parentRefs: [{name: gateway}]}",
+    "serviceMonitor": "serviceMonitor: {endpoints: [{port: http}]}",
     "networkPolicy": "networkPolicy: {}",
     "pod.metadata": "pod: {metadata: {labels: {team: a}}}",
     "pod.restartPolicy: Always": "pod: {restartPolicy: Always}",

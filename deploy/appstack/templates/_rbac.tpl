@@ -58,6 +58,11 @@
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
 {{- end }}
+{{- if .Values.rbac.kinds.serviceMonitors }}
+- apiGroups: [monitoring.coreos.com]
+  resources: [servicemonitors]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end }}
 {{- if .Values.rbac.kinds.horizontalPodAutoscalers }}
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]

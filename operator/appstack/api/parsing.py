@@ -47,6 +47,13 @@ PATTERN_HINTS: Final[Mapping[str, tuple[str, str]]] = {
         "a host name",
         "use lowercase letters, for example shop.example.com or *.example.com",
     ),
+    r"^(0|(([0-9]+)y)?(([0-9]+)w)?(([0-9]+)d)?(([0-9]+)h)?(([0-9]+)m)?(([0-9]+)s)?(([0-9]+)ms)?)$": (
+        "a duration of Prometheus",
+        "for example 30s or 1m",
+    ),
+    r"(^0|([0-9]*[.])?[0-9]+((K|M|G|T|E|P)i?)?B)$": ("a size in bytes", "for example 10MB"),
+    r"^(http|https|socks5)://.+$": ("the URL of a proxy", "begin with http://, https:// or socks5://"),
+    r"^(http|https)://.+$": ("a URL", "begin with http:// or https://"),
 }
 """For each pattern of the models, the name of the format and a hint."""
 

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from appstack.api.base import Model, StackName
 from appstack.api.containers import BACKEND, PROXY, Backend, Container, InitContainer, Sidecar
 from appstack.api.files import File
+from appstack.api.monitoring import ServiceMonitor
 from appstack.api.network import HTTPRoute, Ingress, NetworkPolicy
 from appstack.api.pod import Pod
 from appstack.api.proxy import Proxy
@@ -64,6 +65,8 @@ class AppStackSpec(Model):
     pod_security: Literal["restricted"] | None = None
     """Adds what the Pod Security level `restricted` requires to the pods and to each container, wherever the spec has
     no value: `runAsNonRoot`, the seccomp profile `RuntimeDefault`, no privilege escalation, no capabilities."""
+    service_monitor: ServiceMonitor | None = None
+    """ServiceMonitor of the Prometheus Operator, by which Prometheus scrapes metrics from the pods."""
     pod: Pod = Pod()
     """Other PodSpec fields of the pods, for example `nodeSelector`, `tolerations` and `securityContext`."""
     depends_on: Annotated[tuple[Dependency, ...], Field(max_length=16)] = ()

@@ -132,6 +132,7 @@ WATCHED_KINDS: Final[tuple[Kind, ...]] = (
         wave=2,
         optional=True,
     ),
+    Kind("monitoring.coreos.com/v1", "ServiceMonitor", "servicemonitors", wave=2, optional=True),
     Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", transform=_keep(), wave=2),
     Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", wave=2),
     Kind("apps/v1", "ReplicaSet", "replicasets", ResourceRole.REVISION),

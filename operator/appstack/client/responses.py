@@ -15,6 +15,9 @@ from appstack.k8s.metadata import Manifest
 _MAX_RETRY_AFTER_SECONDS: Final = 60.0  # beyond that a watch counts as stuck, and the liveness probe fails
 _MAX_MESSAGE_HALF: Final = 4_000  # characters kept at either end of a message, which may quote a whole object
 _RETRYABLE: Final = (401, 408, 425, 429)  # besides 5xx
+_UNKNOWN_FIELD: Final = "failed to create typed patch object"
+"""Beginning of the message of a server-side apply with a field that the schema of a custom resource does not have. The
+API server responds with the code 500, but a retry succeeds only with another CustomResourceDefinition."""
 _IMMUTABLE: Final = ("field is immutable", "may not change fields", "may not add or remove containers")
 _OBJECT_EVENTS: Final = frozenset({"ADDED", "MODIFIED", "DELETED", "BOOKMARK"})
 
@@ -46,7 +49,7 @@ def to_error(request: Request, *, status: int, headers: Mapping[str, str], body:
     """Return the error for a response with a status of 400 or above."""
     details = _status_object(body)
     message = _shorten(details.get("message") or "") or body[:300].decode(errors="replace") or f"HTTP {status}"
-    if status in _RETRYABLE or status >= 500:
+    if status in _RETRYABLE or (status >= 500 and not message.startswith(_UNKNOWN_FIELD)):
         return ApiUnavailable(f"{request.ref}: {message}", retry_after=retry_after(headers, details))
     if status == 404 and not details and request.kind.optional:
         return KindNotServed(request.ref)  # the 404 of a missing object has a Status object

@@ -23,6 +23,7 @@ RESERVED_PREFIX: Final = "appstack-"  # of containers, volumes and ports
 STACK_LABEL: Final = f"{GROUP}/stack"  # on every child and pod; the only label of their selectors
 VOLUME_LABEL: Final = f"{GROUP}/volume"  # on a PersistentVolumeClaim: the name of its volume
 FILES_LABEL: Final = f"{GROUP}/files"  # on pods and their controllers: the revision of the AppStack's files
+MONITOR_LABEL: Final = f"{GROUP}/service-monitor"  # on the Service that the stack's ServiceMonitor selects
 ADOPT_ANNOTATION: Final = f"{GROUP}/adopt"
 
 MAX_NAME_LENGTH: Final = 52  # characters: the limit of a CronJob's name

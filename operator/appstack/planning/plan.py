@@ -18,7 +18,7 @@ from appstack.planning.drift import drift_cause
 REPLACEABLE: Final = frozenset({"Job", "Pod"})
 """Kinds that run once: an object that the API server does not allow to change is deleted and recreated."""
 
-_NON_POD_FIELDS: Final = frozenset({"dependsOn", "httpRoute", "ingress", "networkPolicy", "paused"})
+_NON_POD_FIELDS: Final = frozenset({"dependsOn", "httpRoute", "ingress", "networkPolicy", "paused", "serviceMonitor"})
 """Fields of an AppStack's spec that have no effect on its pods."""
 
 

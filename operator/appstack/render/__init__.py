@@ -11,6 +11,7 @@ from appstack.api.volumes import NO_NAMESPACE_UID
 from appstack.k8s.metadata import Manifest
 from appstack.render.context import Context
 from appstack.render.files import stack_files
+from appstack.render.monitoring import service_monitor
 from appstack.render.network import http_route, ingress, network_policy
 from appstack.render.nginx_conf import nginx_files
 from appstack.render.pod import pod_template
@@ -50,5 +51,6 @@ def render(stack: AppStack, *, settings: Settings, namespace_uid: str | None = N
         autoscaler(context),
         ingress(context, main_service),
         http_route(context, main_service),
+        service_monitor(context),
     ]
     return tuple(manifest for manifest in ordered if manifest is not None)

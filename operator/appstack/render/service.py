@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from appstack.api import AppStackSpec
 from appstack.api.kube import ContainerPort
 from appstack.api.proxy import GRPC_PROTOCOLS
 from appstack.api.service import DEFAULT_SERVICE, FurtherService, Service
@@ -20,11 +21,14 @@ _NOT_IN_SPEC: Final = ("enabled", "metadata", "name")
 def service(context: Context) -> Manifest | None:
     """Return the Service, or None if it is disabled or no container declares a port."""
     desired = context.spec.service or DEFAULT_SERVICE
-    default_ports = _default_ports(context)
+    default = default_ports(context.spec)
     needs_no_port = desired.is_headless or desired.external_name
-    if not desired.enabled or not (desired.ports or default_ports or needs_no_port):
+    if not desired.enabled or not (desired.ports or default or needs_no_port):
         return None
-    return _service(context, desired, name=context.stack.service_name, default_ports=default_ports)
+    manifest = _service(context, desired, name=context.stack.service_name, default=default)
+    if context.spec.service_monitor is not None:
+        manifest["metadata"]["labels"][meta.MONITOR_LABEL] = context.name
+    return manifest
 
 
 def further_services(context: Context) -> list[Manifest]:
@@ -33,10 +37,10 @@ def further_services(context: Context) -> list[Manifest]:
 
 
 def _service(
-    context: Context, desired: Service | FurtherService, *, name: str, default_ports: Sequence[Manifest] = ()
+    context: Context, desired: Service | FurtherService, *, name: str, default: Sequence[Manifest] = ()
 ) -> Manifest:
     fields = {key: value for key, value in desired.dump().items() if key not in _NOT_IN_SPEC}
-    ports = fields.pop("ports", None) or default_ports
+    ports = fields.pop("ports", None) or default
     spec = {
         **fields,
         "selector": meta.selector(context.name),
@@ -51,7 +55,7 @@ def headless_service(context: Context) -> Manifest | None:
     own = [] if service(context) is None else [context.stack.service_name]
     if context.spec.workload.kind != "StatefulSet" or name in (*own, *(each.name for each in context.spec.services)):
         return None
-    ports = [_with_target_port(context, port) for port in _default_ports(context)]
+    ports = [_with_target_port(context, port) for port in default_ports(context.spec)]
     spec = {
         "clusterIP": "None",
         "publishNotReadyAddresses": True,  # members of a cluster resolve each other before they are ready
@@ -61,11 +65,12 @@ def headless_service(context: Context) -> Manifest | None:
     return {**context.child("v1", "Service", name=name), "spec": spec}
 
 
-def _default_ports(context: Context) -> list[Manifest]:
-    if context.spec.proxy is not None:
-        tls = [{"name": "https", "port": 443, "targetPort": HTTPS_PORT}] if context.spec.proxy.tls else []
+def default_ports(spec: AppStackSpec) -> list[Manifest]:
+    """Return the ports of a Service that lists none; a port of the proxy's own has its targetPort."""
+    if spec.proxy is not None:
+        tls = [{"name": "https", "port": 443, "targetPort": HTTPS_PORT}] if spec.proxy.tls else []
         return [{"name": "http", "port": 80}, *tls]
-    ports = context.spec.backend.ports or []
+    ports = spec.backend.ports or []
     return [
         {
             **({"name": name} if (name := port.name or (len(ports) > 1 and _generated_name(port))) else {}),

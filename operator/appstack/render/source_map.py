@@ -45,6 +45,7 @@ _SOURCES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "ServiceAccount": _metadata("spec.serviceAccount"),
     "Ingress": (("spec", "spec.ingress"), *_metadata("spec.ingress")),
     "HTTPRoute": (("spec", "spec.httpRoute"), *_metadata("spec.httpRoute")),
+    "ServiceMonitor": (("spec", "spec.serviceMonitor"), *_metadata("spec.serviceMonitor")),
     "HorizontalPodAutoscaler": (("spec", "spec.autoscaling"), *_metadata("spec.autoscaling")),
     "PodDisruptionBudget": (("spec", "spec.podDisruptionBudget"), *_metadata("spec.podDisruptionBudget")),
     "NetworkPolicy": _metadata("spec.networkPolicy"),

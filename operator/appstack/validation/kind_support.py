@@ -183,7 +183,14 @@ SUPPORT_TABLE: Final[tuple[FieldSupport, ...]] = (
     FieldSupport("volumes[].claim.retentionPolicy.whenDeleted", "Delete"),
     FieldSupport("volumes[].claim.retentionPolicy.whenScaled", "Delete", unsupported_on=_NO_CLAIM_PER_REPLICA),
     *_supported_everywhere(
-        "service", "services", "serviceAccount", "ingress", "httpRoute", "networkPolicy", "pod.metadata"
+        "service",
+        "services",
+        "serviceAccount",
+        "ingress",
+        "httpRoute",
+        "serviceMonitor",
+        "networkPolicy",
+        "pod.metadata",
     ),
     FieldSupport("pod.restartPolicy", "Always", unsupported_on=_NOT_RESTARTED),
     FieldSupport("pod.restartPolicy", "OnFailure", unsupported_on=_RESTARTED),
