@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.api.audit_log import AuditLog
-from tests.api.cluster import CHILD_COUNT, MERGE, ApiError, Manifest, Namespace, eventually
+from tests.api.cluster import CHILD_COUNT, MERGE, ApiError, Manifest, Namespace, appstack, eventually
 from tests.api.operator_process import OperatorProcess
 
 LABELS = {"a": "b"}
@@ -286,3 +286,16 @@ def test_invalid_spec_is_reported_and_changes_no_child(
     assert "spec.backend.volumeMounts[0]" in stalled["message"]
     assert set(counts) == {"patch appstacks/status 200", "create events 201"}
     assert len(namespace.status()["resources"]) == CHILD_COUNT
+
+
+def test_labels_and_annotations_of_the_appstack_are_not_copied(namespace: Namespace, operator: OperatorProcess) -> None:
+    label, annotation = "argocd.argoproj.io/instance", "argocd.argoproj.io/tracking-id"
+    stack = appstack("shop", replicas=1)
+    stack["metadata"] |= {"labels": {label: "platform"}, "annotations": {annotation: "platform:AppStack:shop"}}
+    namespace.create(stack)
+    eventually(lambda: namespace.list("Pod"))
+
+    for kind in ("ServiceAccount", "ConfigMap", "Service", "Deployment", "Pod"):
+        (child,) = namespace.list(kind, labelSelector="appstack.dev/stack=shop")
+        assert label not in child["metadata"]["labels"], "Argo CD would take the object for its own, and prune it"
+        assert annotation not in child["metadata"].get("annotations", {})

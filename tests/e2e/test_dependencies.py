@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.e2e.manifests import appstack, public_backend
-from tests.e2e.namespace import CLIENT_IMAGE, Manifest, Namespace, condition_status
+from tests.e2e.namespace import CLIENT_IMAGE, Manifest, Namespace
 
 DATABASE_PORT = 3306
 REMOVE_DEPENDENCIES = '[{"op": "remove", "path": "/spec/dependsOn"}]'
@@ -55,7 +55,7 @@ def test_client_starts_when_its_database_has_come_up(namespace: Namespace) -> No
     namespace.wait_until_deleted("deployment", "ledger")
     namespace.kubectl("patch", "appstack", "reports", "--type", "merge", "--patch", '{"spec": {"replicas": 0}}')
     namespace.wait_for("it is scaled", lambda: not namespace.pods("reports"))
-    assert condition_status(namespace.appstack("reports"), "Ready") == "True"
+    namespace.wait_until_ready("reports")
 
 
 def test_cycle_is_refused_until_it_is_broken(namespace: Namespace) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from appstack.api import parse
+from appstack.render import render
+from appstack.settings import Settings
+from tests.unit.stacks import stack
 from tests.unit.test_render_pod import WEB, rendered
 
 
@@ -87,3 +92,18 @@ def test_reserved_labels_override_those_of_the_spec() -> None:
     ]["metadata"]["labels"]
 
     assert ("a", "shop") == (labels["team"], labels["appstack.dev/stack"])
+
+
+def test_labels_and_annotations_of_the_appstack_are_not_copied_to_its_children() -> None:
+    spec = stack("{proxy: {}, ingress: {hosts: [a.example.com]}, serviceAccount: {}}").spec.dump()
+    metadata = {
+        "name": "shop",
+        "labels": {"argocd.argoproj.io/instance": "platform", "team": "payments"},
+        "annotations": {"argocd.argoproj.io/tracking-id": "platform:AppStack:shop", "contact": "payments@example.com"},
+    }
+    appstack = parse({"apiVersion": "appstack.dev/v1alpha1", "kind": "AppStack", "metadata": metadata, "spec": spec})
+
+    text = json.dumps(render(appstack, settings=Settings()))
+
+    assert "argocd" not in text
+    assert "payments" not in text
