@@ -8,21 +8,38 @@ from typing import Any
 
 import pytest
 
+from appstack.api import parse
 from appstack.cli.__main__ import main
+from appstack.errors import OwnershipConflict
 from appstack.informers.appstack_store import AppStackStore
 from appstack.k8s.metadata import Key, Ref
 from appstack.k8s.observed import Child, Dependencies, Dependency, Observed, Owner
+from appstack.planning.changes import Action, Change
 from appstack.planning.dependencies import (
     MAX_SEARCHED_EDGES,
     DependencyGraph,
     awaited_dependencies,
     without_workload,
 )
+from appstack.planning.desired import DesiredState
 from appstack.render import render
 from appstack.settings import Settings
+from appstack.status.build import build_status
 from appstack.status.conditions import dependency_not_ready
 from appstack.validation.dependencies import dependency_issues
 from tests.unit.stacks import issue_messages, parametrize_cases, stack
+from tests.unit.status_fixtures import (
+    NOW,
+    RECONCILING,
+    SERVICE,
+    STALLED,
+    YESTERDAY,
+    appstack,
+    change,
+    condition_statuses,
+    message,
+    reason,
+)
 
 OWNER = Owner(name="shop", uid="u1")
 DB, CACHE = Dependency("db", exists=True), Dependency("cache", exists=True, is_ready=True)
@@ -339,3 +356,26 @@ def test_validate_finds_a_cycle_and_a_job_among_the_appstacks_of_a_file(
         "a: warning: spec.dependsOn[1].name: 'job' is a Job: only its first completion is awaited, and no later run",
         "b: spec.dependsOn: is part of a cycle, in which every AppStack waits for another: b -> a -> b",
     ]
+
+
+def waiting_status(previous: dict[str, Any], *changes: Change, now: str) -> dict[str, Any]:
+    """Return the status of an AppStack whose workload waits for `db`."""
+    manifest = appstack(previous, dependsOn=[{"name": "db"}])
+    desired = DesiredState(parse(manifest), (), awaited=(DB,))
+    return build_status(manifest, desired=desired, observed=Observed(), changes=changes, now=now)
+
+
+def test_time_since_when_the_workload_waits_stays_the_same() -> None:
+    first = waiting_status({}, now=YESTERDAY)
+    later = waiting_status(first, now=NOW)
+
+    assert (reason(later), condition_statuses(later)) == ("DependencyNotReady", RECONCILING)
+    assert message(later) == f"The workload waits since {YESTERDAY} for AppStack db, which is not ready"
+    assert first == later
+
+
+def test_failure_of_another_object_does_not_hide_that_the_workload_waits() -> None:
+    status = waiting_status({}, change(SERVICE, Action.FAILED, OwnershipConflict(SERVICE)), now=NOW)
+
+    assert (reason(status), condition_statuses(status)) == ("ForeignObject", STALLED)
+    assert message(status).endswith(f"; The workload waits since {NOW} for AppStack db, which is not ready")

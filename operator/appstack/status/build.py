@@ -157,7 +157,10 @@ def _result(
         return conditions.invalid_spec(errors)
     failures = [_error_result(change.error) for change in changes if change.error is not None]
     result = waiting or _workload_result(workload, changes=changes, problems=problems, ended=ended)
-    return conditions.most_severe([*failures, result])
+    worst = conditions.most_severe([*failures, result])
+    if waiting is None or worst.reason == waiting.reason:
+        return worst
+    return replace(worst, message=f"{worst.message}; {waiting.message}")
 
 
 def _waiting_result(desired: DesiredState, *, previous: Iterable[Mapping[str, Any]], now: str) -> ReadyResult | None:
