@@ -63,6 +63,7 @@ class Meter:
         running = [process.usage() for process in self.processes if process.alive]
         usages[SYSTEM] = Usage(
             cpu_seconds=sum(one.cpu_seconds for one in running),
+            rss_mib=sum(one.rss_mib for one in running),
             peak_rss_mib=sum(one.peak_rss_mib for one in running),
             sockets=sum(one.sockets for one in running),
         )

@@ -18,9 +18,10 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """CPU time, peak memory and open sockets of a process since its start."""
+    """CPU time, memory and open sockets of a process since its start."""
 
     cpu_seconds: float
+    rss_mib: float  # at this moment
     peak_rss_mib: float
     sockets: int
 
@@ -57,13 +58,14 @@ class Process:
         try:
             stat = (_PROC / str(self.pid) / "stat").read_text().rpartition(")")[2].split()
             status = (_PROC / str(self.pid) / "status").read_text()
-            peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+            memory = {line.split()[0]: int(line.split()[1]) / 1024 for line in status.splitlines() if "kB" in line}
             descriptors = list((_PROC / str(self.pid) / "fd").iterdir())
-        except (OSError, StopIteration) as error:
+        except (OSError, KeyError) as error:
             raise self.failure() from error
         return Usage(
             cpu_seconds=(int(stat[11]) + int(stat[12])) / _TICKS,
-            peak_rss_mib=int(peak.split()[1]) / 1024,
+            rss_mib=memory["VmRSS:"],
+            peak_rss_mib=memory["VmHWM:"],
             sockets=sum(self._is_socket(one) for one in descriptors),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import yaml
@@ -29,8 +29,23 @@ def policies(
 ) -> list[Manifest]:
     """Return the policies and bindings of a release; raise AssertionError for an unknown expression of Helm."""
     values = {"authorize": authorize, "authorizeSecrets": secrets}
+    text = _rendered(TEMPLATE.name, fullname, values)
+    text = text.replace(USERS, json.dumps(list(users))).replace(GROUPS, json.dumps(list(groups)))
+    assert "{{" not in text
+    return list(yaml.safe_load_all(text)) if text else []
+
+
+def bounds(fullname: str, *, spec_size: bool = False, leases: bool = False) -> list[Manifest]:
+    """Return the policies and bindings of a release that bound specs, and Leases of operators."""
+    text = _rendered("bounds.yaml", fullname, {"specSize": spec_size, "leases": leases})
+    assert "{{" not in text
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def _rendered(template: str, fullname: str, values: Mapping[str, bool]) -> str:
+    """Return a template with the parts that the values below `admission` include."""
     included, lines = [True], []
-    for line in (CHART / "templates" / TEMPLATE.name).read_text().splitlines():
+    for line in (CHART / "templates" / template).read_text().splitlines():
         if condition := re.fullmatch(r"\{\{- if \.Values\.admission\.(\w+) }}", line):
             included.append(included[-1] and values[condition[1]])
         elif line == "{{- end }}":
@@ -38,7 +53,4 @@ def policies(
         elif included[-1] and not re.fullmatch(r"\{\{- /\* .* \*/ -}}", line):
             lines.append(line.replace(LABELS, '{"helm.sh/chart": appstack}'))
     assert included == [True]
-    text = "\n".join(lines).replace(FULLNAME, fullname)
-    text = text.replace(USERS, json.dumps(list(users))).replace(GROUPS, json.dumps(list(groups)))
-    assert "{{" not in text
-    return list(yaml.safe_load_all(text)) if text else []
+    return "\n".join(lines).replace(FULLNAME, fullname)

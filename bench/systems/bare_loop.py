@@ -120,7 +120,9 @@ class Loop:
         found: list[Manifest] = []
         token = ""
         while True:
-            page = await self._client.send(_full_objects(requests.list_page(APPSTACKS, continue_token=token)))
+            page = await self._client.send(
+                _full_objects(requests.list_page(APPSTACKS, limit=500, continue_token=token))
+            )
             found += [stack for stack in page["items"] if self._is_new_generation(stack)]
             token = page["metadata"].get("continue", "")
             if not token:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 from collections.abc import Coroutine, Sized
@@ -21,12 +20,13 @@ from appstack.controller.shard_handover import ShardHandover
 from appstack.controller.status_writer import StatusWriter
 from appstack.controller.workers import Workers
 from appstack.errors import ApiRejected, ApiUnavailable, OperatorError
+from appstack.informers import allocator
 from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.object_store import ObjectStore
 from appstack.informers.warning_events import WarningEventReader
 from appstack.k8s.metadata import Key
 from appstack.kopf_adapter.watches import Watches, disabled_kinds, enabled_kinds
-from appstack.leaderelection.lease import Lease
+from appstack.leaderelection.lease_thread import LeaseThread
 from appstack.policy.effective import PolicySource
 from appstack.settings import Settings
 from appstack.telemetry import logs, metrics
@@ -47,8 +47,7 @@ _TASK_END_SECONDS: Final = 2.0
 def run(settings: Settings) -> None:
     """Run the operator until SIGTERM or SIGINT. Raise OperatorError when it cannot run."""
     logs.configure(settings)
-    gc.freeze()  # imported modules stay, so collections need not visit them
-    gc.set_threshold(5_000, 5, 320)  # small collections often and full ones seldom: a full one delays every task
+    allocator.configure()
     asyncio.run(_run(settings))
 
 
@@ -97,7 +96,7 @@ class Operator:
             handler=self._watches.stale_handler,
         )
         self._scrapes = ScrapeAuthorizer(self._client)
-        self._lease = Lease(settings, self._client, fence)
+        self._lease = LeaseThread(settings, credentials.cluster, fence)
         self._status_writer = StatusWriter(
             loop,
             client=self._client,
@@ -171,6 +170,7 @@ class Operator:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self._lease.close()
         await self._client.close()
 
     async def _fill_caches(self) -> None:
@@ -191,7 +191,7 @@ class Operator:
 
     async def _become_leader(self) -> None:
         await self._lease.acquire()
-        self._start(self._lease.renew_forever())
+        self._start(self._lease.hold())
         await self._lease.check_conflicts()
         await self._watches.discover(WATCHED_KINDS)  # a standby has no reconciles that would do it
 

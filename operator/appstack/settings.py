@@ -96,6 +96,10 @@ class Settings(BaseModel):
     after the host, and there is no standby."""
     lease_duration: Annotated[int, Field(ge=3, le=MAX_LEASE_SECONDS)] = 15
     """Duration of the Lease in seconds: a standby takes over this long after the leader's last renewal."""
+    conflict_check: Literal["Cluster", "OperatorNamespace"] = "Cluster"
+    """Where this operator looks for Leases of other operators, which keep it from starting if their namespaces overlap
+    with its own. `OperatorNamespace` ignores those in namespaces where a tenant can forge one: the chart sets it if
+    `admission.leases` is false."""
     workers: Annotated[int, Field(ge=1, le=256)] = 64
     """Maximum number of concurrent reconciles; most of them wait for the API server."""
     requests: Annotated[int, Field(ge=1, le=256)] = 32

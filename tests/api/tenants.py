@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
@@ -149,6 +149,21 @@ def protected_namespace(
         finally:
             for path in reversed(created):
                 cluster.request("DELETE", path)
+
+
+@contextmanager
+def bounded(namespace: Namespace, probe: Callable[[], object], **values: bool) -> Iterator[None]:
+    """Bind the chart's bounds to a namespace; `probe` is true once they are effective."""
+    created = [
+        _create_policy_object(namespace.cluster, document, namespace.name, 0)
+        for document in authorization.bounds(namespace.name, **values)
+    ]
+    try:
+        eventually(probe)
+        yield
+    finally:
+        for path in reversed(created):
+            namespace.cluster.request("DELETE", path)
 
 
 def _create_policy_object(cluster: Cluster, document: Manifest, namespace: str, extra_validations: int) -> str:

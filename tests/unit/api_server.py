@@ -45,6 +45,7 @@ class FakeApiServer:
     def __init__(self) -> None:
         self.url = ""
         self.page_size = 500
+        self.honours_limit = False  # the limit of a request, in addition to the page size
         self.version = 100  # the latest resourceVersion
         self.oldest_version = 0  # a watch from an earlier resourceVersion gets the error event 410
         self.not_served: set[str] = set()  # plurals
@@ -175,7 +176,7 @@ class FakeApiServer:
     def _list(self, _: _Key, request: ReceivedRequest) -> Manifest:
         keys = [key for key in sorted(self._objects) if selects(request, key[0], self._objects[key])]
         start = int(request.query.get("continue", 0))
-        end = start + self.page_size
+        end = start + (min(self.page_size, int(request.query["limit"])) if self.honours_limit else self.page_size)
         metadata = {"resourceVersion": str(self.version)} | ({"continue": str(end)} if end < len(keys) else {})
         items = [_shaped(self._objects[key], request.accept) for key in keys[start:end]]
         return {"kind": "List", "metadata": metadata, "items": items}

@@ -108,7 +108,8 @@ def test_values_of_admission_have_a_schema() -> None:
     values = yaml.safe_load((chart.CHART / "values.yaml").read_text())["admission"]
     schema = json.loads(chart.SCHEMA.read_text())["properties"]["admission"]
 
-    assert values == {"authorize": True, "authorizeSecrets": False, "bypass": {"users": [], "groups": []}}
+    switches = {"authorize": True, "authorizeSecrets": False, "specSize": True, "leases": True}
+    assert values == switches | {"bypass": {"users": [], "groups": []}}
     assert schema["properties"].keys() == values.keys()
     assert schema["properties"]["bypass"]["properties"].keys() == values["bypass"].keys()
     assert schema["additionalProperties"] is False
@@ -125,4 +126,5 @@ def test_helm_renders_the_same_policies() -> None:
 
     rendered = {(each["kind"], each["metadata"]["name"]): each["spec"] for each in documents}
     expected = authorization.policies(secrets=True, users=names["users"], groups=names["groups"])
+    expected += authorization.bounds("appstack", spec_size=True, leases=True)
     assert rendered == {(each["kind"], each["metadata"]["name"]): each["spec"] for each in expected}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from appstack.api.size import MAX_SPEC_BYTES, MAX_SPEC_VALUES, size_issue
 from appstack.informers.appstack_store import AppStackStore, StoredAppStack
 from appstack.k8s.metadata import Key, Manifest, Ref
 from appstack.k8s.observed import TerminalState
@@ -211,3 +212,61 @@ def test_appstack_wants_a_kind_until_it_is_deleted_or_no_longer_desires_it(appst
     deleting["metadata"]["deletionTimestamp"] = "2026-11-21T08:00:00Z"
     appstacks.update(deleting)
     assert set() == appstacks.requiring("v1", "Route")
+
+
+def large_spec(**fields: Any) -> Manifest:
+    """Return a spec that is larger than an AppStack may have."""
+    return {"backend": {"args": ["x" * MAX_SPEC_BYTES]}, **fields}
+
+
+def test_nothing_but_a_summary_is_stored_of_a_spec_that_is_too_large(appstacks: AppStackStore) -> None:
+    appstacks.update(appstack(6, generation=2, spec=large_spec(workload={"kind": "Job"}, proxy={"port": 1})))
+
+    refused = stored(appstacks)
+    assert refused.refusal is not None
+    assert "the maximum is 65536" in refused.refusal.message
+    assert {"workload": {"kind": "Job"}, "proxy": {}} == refused.manifest["spec"]
+    assert 500 > len(refused.text)
+
+
+@pytest.mark.parametrize("versions", [(7, 7), (9, 8)], ids=["the status is written", "an older event follows"])
+def test_spec_that_is_too_large_stays_refused_after_a_status_write(
+    appstacks: AppStackStore, versions: tuple[int, int]
+) -> None:
+    appstacks.update(appstack(6, generation=2, spec=large_spec()))
+    written, observed = versions
+
+    response = appstack(written, generation=2 if written == observed else 3)
+    appstacks.record_status_write(KEY, response, status={"a": 1}, covers=(), at=1.0)
+    appstacks.update(appstack(observed, generation=2 if written == observed else 3, spec=large_spec()))
+
+    assert stored(appstacks).refusal is not None
+    assert {"a": 1} == stored(appstacks).manifest["status"]
+
+
+def test_smaller_spec_is_stored_again(appstacks: AppStackStore) -> None:
+    appstacks.update(appstack(6, generation=2, spec=large_spec()))
+    appstacks.update(appstack(7, generation=3, spec={"backend": {"args": ["x"]}}))
+
+    assert stored(appstacks).refusal is None
+    assert {"backend": {"args": ["x"]}} == stored(appstacks).manifest["spec"]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"backend": {"args": ["x"] * MAX_SPEC_VALUES}},
+        {"backend": {"args": ["x" * MAX_SPEC_BYTES]}},
+        {"volumes": [{}] * MAX_SPEC_VALUES},
+    ],
+    ids=["values", "bytes", "smallest text"],
+)
+def test_every_spec_that_is_refused_for_its_size_is_found_by_the_length_of_its_text(
+    appstacks: AppStackStore, spec: Manifest
+) -> None:
+    manifest = appstack(6, spec=spec)
+    assert size_issue(manifest) is not None
+
+    appstacks.update(manifest)
+
+    assert stored(appstacks).refusal is not None

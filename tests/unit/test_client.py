@@ -65,7 +65,7 @@ async def test_client_that_drains_refuses_requests_and_waits_for_those_in_flight
     api_server: FakeApiServer, client: Client
 ) -> None:
     gate = api_server.hold("list", "services")
-    async with running(client.send(requests.list_page(KINDS["Service"]))):
+    async with running(client.send(requests.list_page(KINDS["Service"], limit=500))):
         await eventually(lambda: gate.waiting)
         assert not await client.drain(within=0)
         with pytest.raises(ApiUnavailable, match="the operator is shutting down"):
@@ -75,3 +75,28 @@ async def test_client_that_drains_refuses_requests_and_waits_for_those_in_flight
         assert await client.drain(within=30)
 
     assert ["list"] == [request.verb for request in api_server.requests]
+
+
+@pytest.mark.parametrize("size", [1_000, 300_000])
+async def test_error_is_not_read_to_its_end(api_server: FakeApiServer, client: Client, size: int) -> None:
+    message = f'Deployment "shop" is invalid: {"x" * size}'
+    api_server.fail("get", "services", 422, message=message, times=1)
+
+    with pytest.raises(ApiRejected) as raised:
+        await client.send(requests.get(REF))
+
+    assert raised.value.message.startswith('Deployment "shop" is invalid: xxx')
+    assert len(raised.value.message) < 10_000
+    with pytest.raises(ApiRejected, match="Service team/shop: not found"):
+        await client.send(requests.get(REF))
+
+
+@pytest.mark.parametrize("size", [1_000, 300_000])
+async def test_body_of_any_size_is_sent(api_server: FakeApiServer, client: Client, size: int) -> None:
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop", "namespace": "team"}}
+
+    await client.send(requests.apply(manifest | {"data": {"a": "x" * size}}))
+
+    stored = api_server.get(Ref.of(manifest))
+    assert stored is not None
+    assert size == len(stored["data"]["a"])

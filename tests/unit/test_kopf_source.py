@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import cast
+from typing import Any
 
 import aiohttp
 import pytest
 
+from appstack.client import list_page
 from appstack.client.client import Client
 from appstack.client.resource_kinds import APPSTACKS
+from appstack.controller.namespace_filter import LabelledNamespaceFilter
 from appstack.informers.watch_health import ReconnectBackoff, WatchHealth
-from appstack.k8s.metadata import Key
+from appstack.k8s.metadata import API_VERSION, Key
 from appstack.kopf_adapter import source
 from appstack.kopf_adapter.relist import LIST_QUIET_SECONDS, RelistTracker
 from appstack.kopf_adapter.source import KopfSource
@@ -21,6 +24,7 @@ from tests.unit.api_server import FakeApiServer
 from tests.unit.background import DEADLINE_SECONDS
 from tests.unit.clock import ManualClock
 from tests.unit.handlers import RecordingObjectHandler
+from tests.unit.owned_objects import EXCLUDED_NAMESPACE
 
 RETRY_AFTER_SECONDS = 1.0
 LIST, PAGE, WATCH = "limit=500", "limit=500&continue=0", "watch=true&resourceVersion=1000"
@@ -56,6 +60,18 @@ class KopfRequests:
                         if response.ok:
                             return
 
+    async def json(self, query: str) -> Any:
+        """Send a request and return the decoded response."""
+        async with self._session.get(f"{self._api_server.url}{APPSTACKS.path()}?{query}") as response:
+            return await response.json()
+
+    async def first_events(self, query: str) -> list[Any]:
+        """Send a watch request and return the events in the first chunk."""
+        async with self._session.get(f"{self._api_server.url}{APPSTACKS.path()}?{query}") as response:
+            async for chunk in response.content.iter_chunked(1 << 20):
+                return [json.loads(line) for line in chunk.splitlines()]
+        return []
+
     def seconds_before_success(self) -> float:
         """Return the seconds between the request that failed and the one that followed."""
         failed, repeated = self._api_server.requests
@@ -74,11 +90,12 @@ async def kopf(
     client: Client,
     clock: ManualClock,
     handler: RecordingObjectHandler,
+    namespaces: LabelledNamespaceFilter,
 ) -> AsyncIterator[KopfRequests]:
     """Yield a session as the source gives it to kopf; one AppStack is known."""
     relist = RelistTracker(clock, known=lambda: [SHOP], handler=handler, resume=lambda _: None)
     health = WatchHealth(APPSTACKS.plural, now=clock.time)
-    kopf_source = KopfSource(client, health=health, on_event=lambda *_: None, relist=relist)
+    kopf_source = KopfSource(client, health=health, namespaces=namespaces, on_event=lambda *_: None, relist=relist)
     async with kopf_source._session() as session:
         yield KopfRequests(session, api_server)
 
@@ -96,12 +113,18 @@ async def test_request_is_not_repeated_before_retry_after(
 
 
 async def test_delay_of_a_page_is_not_repeated_for_the_watch(
-    api_server: FakeApiServer, client: Client, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    api_server: FakeApiServer,
+    client: Client,
+    clock: ManualClock,
+    namespaces: LabelledNamespaceFilter,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(RecordingBackoff, "requested", [], raising=False)
     monkeypatch.setattr(source, "ReconnectBackoff", RecordingBackoff)
     relist = RelistTracker(clock, known=lambda: [], handler=RecordingObjectHandler(), resume=lambda _: None)
-    kopf_source = KopfSource(client, health=WatchHealth("appstacks"), on_event=lambda *_: None, relist=relist)
+    kopf_source = KopfSource(
+        client, health=WatchHealth("appstacks"), namespaces=namespaces, on_event=lambda *_: None, relist=relist
+    )
     api_server.fail("list", "appstacks", 429, retry_after=RETRY_AFTER_SECONDS, times=1)
 
     async with kopf_source._session() as session:
@@ -133,18 +156,40 @@ async def test_list_is_complete_when_kopf_opens_the_watch(
     assert [{SHOP}] == handler.stale
 
 
-class LoadedPage:
-    """A response body that needs no waiting."""
+async def test_kopf_receives_the_appstacks_of_selected_namespaces(
+    kopf: KopfRequests, api_server: FakeApiServer
+) -> None:
+    for namespace in ("team", EXCLUDED_NAMESPACE):
+        metadata = {"name": "shop", "namespace": namespace, "managedFields": [{"manager": "a"}]}
+        api_server.add({"apiVersion": API_VERSION, "kind": "AppStack", "metadata": metadata, "spec": {}})
 
-    async def read(self) -> bytes:
-        """Return the body."""
-        return b"{}"
+    listed = await kopf.json(LIST)
+    watched = await kopf.first_events(WATCH.replace("1000", "100"))
+
+    assert ["team"] == [item["metadata"]["namespace"] for item in listed["items"]]
+    assert "managedFields" not in listed["items"][0]["metadata"], "it may be larger than the AppStack, and is not read"
+    assert ["team"] == [event["object"]["metadata"]["namespace"] for event in watched]
 
 
-async def test_other_tasks_run_before_a_page_is_handed_out() -> None:
-    ran: list[str] = []
-    asyncio.get_running_loop().call_soon(ran.append, "another task")
+async def test_page_that_is_too_large_is_requested_again_with_fewer_appstacks(
+    kopf: KopfRequests, api_server: FakeApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_page, "MAX_PAGE_BYTES", 20_000)
+    monkeypatch.setattr(list_page, "LARGE_PAGE_BYTES", 10_000)
+    for number in range(4):
+        metadata = {"name": f"shop-{number}", "namespace": "team"}
+        api_server.add(
+            {"apiVersion": API_VERSION, "kind": "AppStack", "metadata": metadata, "spec": {"a": "x" * 8_000}}
+        )
+    api_server.honours_limit = True
 
-    page = await source._LenientStream(cast(aiohttp.StreamReader, LoadedPage())).read()
+    names, query = [], LIST
+    while query:
+        page = await kopf.json(query)
+        names += [item["metadata"]["name"] for item in page["items"]]
+        query = f"{LIST}&continue={page['metadata']['continue']}" if "continue" in page["metadata"] else ""
 
-    assert (b"{}", ["another task"]) == (page, ran)
+    assert [f"shop-{number}" for number in range(4)] == names
+    limits = [request.query["limit"] for request in api_server.received("list", "appstacks")]
+    assert ["500", "62", "7"] == limits[:3], "an eighth each time"
+    assert "1" in limits

@@ -107,3 +107,17 @@ async def test_conflicting_operator_is_found_on_any_page(api_server: FakeApiServ
 
     with pytest.raises(OperatorError, match="Another operator reconciles all namespaces"):
         await Lease(SETTINGS, client, Fence()).check_conflicts()
+
+
+async def test_lease_of_a_tenant_is_ignored_where_no_policy_refuses_it(
+    api_server: FakeApiServer, client: Client
+) -> None:
+    settings = SETTINGS.model_copy(update={"conflict_check": "OperatorNamespace"})
+    forged = foreign_lease("other", renewed=datetime.now(UTC).isoformat())
+    api_server.add(forged | {"metadata": forged["metadata"] | {"namespace": "team"}})
+
+    await Lease(settings, client, Fence()).check_conflicts()
+
+    api_server.add(forged)
+    with pytest.raises(OperatorError, match="Another operator reconciles all namespaces"):
+        await Lease(settings, client, Fence()).check_conflicts()

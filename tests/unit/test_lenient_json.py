@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from appstack.k8s import lenient_json
-from appstack.k8s.lenient_json import loads, sanitize
+from appstack.k8s.lenient_json import end_of_value, loads, sanitize
 
 STRINGS = ["", "a", '"', "\\", '\\"', "[", "]}", '{"a":', "é", "\n", "\u2028", "\\u005b"]
 
@@ -47,7 +47,20 @@ def test_valid_document_is_decoded_unchanged(seed: int) -> None:
     text = json.dumps(value, ensure_ascii=bool(seed % 2), indent=seed % 3 or None).encode()
 
     assert value == loads(text)
-    assert text is sanitize(text)
+    assert (value, text) == sanitize(text)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_end_of_a_value_is_found_within_other_text(seed: int) -> None:
+    value = {"a": random_value(random.Random(seed), 12), "}": ["]", '\\"}']}
+    text = json.dumps(value, ensure_ascii=bool(seed % 2)).encode()
+
+    assert len(text) + 3 == end_of_value(b"[1," + text + b',{"b": 2}]', 3)
+
+
+def test_value_without_an_end_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="unexpected end"):
+        end_of_value(b'{"a": [1, {"b": "}"}', 0)
 
 
 @pytest.mark.parametrize("levels", [210, 400])
@@ -59,7 +72,7 @@ def test_levels_below_the_hundredth_become_null(levels: int, seed: int) -> None:
     text = json.dumps(value).encode()
 
     assert pruned(value) == loads(text)
-    assert pruned(value) == json.loads(sanitize(text))
+    assert pruned(value) == json.loads(sanitize(text)[1])
 
 
 @pytest.mark.parametrize("levels", [200, 201, 1_000, 9_999, 300_000])
@@ -67,14 +80,14 @@ def test_document_of_any_depth_is_decoded(levels: int) -> None:
     text = b'{"a":' + b"[" * levels + b"]" * levels + b',"b":[1]}'
 
     assert [1] == loads(text)["b"]
-    assert [1] == json.loads(sanitize(text))["b"]
+    assert [1] == json.loads(sanitize(text)[1])["b"]
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"a":', b"]", b'"', b"<html>", b"[" * 300, b"]" * 300])
 def test_invalid_json_is_a_value_error(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         loads(text)
-    assert text is sanitize(text), "the caller's decoder reports the error"
+    assert (None, text) == sanitize(text), "the caller's decoder reports the error"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +101,7 @@ def test_invalid_json_is_a_value_error(text: bytes) -> None:
 )
 def test_undecodable_text_and_long_integers_are_replaced(text: bytes, value: Any) -> None:
     assert value == loads(text)
-    assert value == json.loads(sanitize(text))
+    assert value == json.loads(sanitize(text)[1])
 
 
 @pytest.mark.parametrize("text", [b'\\"' * 100_000, b'{"a": "' + b'\\"' * 100_000, b'{"a": "' + b"\\" * 99_999])

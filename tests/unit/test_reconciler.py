@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from appstack.api.size import MAX_SPEC_BYTES
 from appstack.client.client import Client
 from appstack.client.resource_kinds import APPSTACKS, WATCHED_KINDS, Kind
+from appstack.controller.large_appstacks import LARGE_BYTES, MAX_LARGE
 from appstack.controller.object_handler import ObjectEventHandler
 from appstack.controller.reconciler import DELETION_GRACE_SECONDS, NAMESPACE_LAG_SECONDS, Reconciler
 from appstack.controller.status_writer import StatusWriter
@@ -491,3 +493,40 @@ async def test_dependency_that_becomes_ready_during_a_reconcile_repeats_it(recon
     reconciling.queue.done(SHOP, await reconcile)
 
     assert SHOP in reconciling.queue
+
+
+async def test_spec_that_is_too_large_is_refused_and_its_children_stay(reconciling: Reconciling) -> None:
+    reconciling.add(backend=BACKEND)
+    await reconciling.reconcile()
+    writes = reconciling.writes()
+
+    reconciling.add(backend=BACKEND | {"args": ["x" * MAX_SPEC_BYTES]})
+    reconciling.stored().state.last_status_write = NEVER  # the debounce is over
+    await reconciling.reconcile()
+
+    assert "InvalidSpec" == reconciling.ready_reason()
+    assert "the maximum is 65536" in str(reconciling.status()["conditions"])
+    assert {"Service", "Deployment"} == reconciling.resources()
+    assert writes == reconciling.writes()
+
+
+async def test_namespace_reconciles_half_of_the_large_appstacks_that_the_operator_does_at_once(
+    reconciling: Reconciling,
+) -> None:
+    content = [{"path": "/data", "content": "x" * LARGE_BYTES}]
+    names = [f"shop-{number}" for number in range(MAX_LARGE)]
+    for name in names:
+        metadata = {"name": name, "namespace": "team"}
+        spec = {"backend": BACKEND, "files": content}
+        manifest = {"apiVersion": APPSTACKS.api_version, "kind": APPSTACKS.kind, "metadata": metadata, "spec": spec}
+        reconciling.appstacks.update(reconciling.api_server.add(manifest))
+    reconciling.add(backend=BACKEND)
+    applies = reconciling.api_server.hold("apply", "configmaps")
+
+    async with running(*(reconciling.reconciler.reconcile(Key("team", name)) for name in names)):
+        await eventually(lambda: applies.waiting == MAX_LARGE // 2)
+        await reconciling.reconcile()
+        assert ("apply", "deployments") == reconciling.writes()[-1], "a small one does not wait"
+        assert MAX_LARGE // 2 == applies.waiting
+        applies.open()
+        await eventually(lambda: len(reconciling.api_server.received("apply", "configmaps")) == MAX_LARGE)

@@ -47,13 +47,15 @@ def test_delete_has_the_uid_as_precondition() -> None:
 @pytest.mark.parametrize("kind", WATCHED_KINDS, ids=lambda kind: kind.plural)
 def test_watch_selects_labelled_objects_and_requests_metadata_where_that_is_enough(kind: Kind) -> None:
     for request in (
-        requests.list_page(kind, continue_token="x"),
+        requests.list_page(kind, limit=500, continue_token="x"),
         requests.watch(kind, resource_version="7", timeout_seconds=300),
     ):
         assert ("labelSelector" in request.query) is (kind.role is not ResourceRole.NAMESPACE)
         assert (request.accept == requests.JSON) is (kind.transform is not None)
         assert not request.writes
-    assert {"limit": "500", "continue": "x"}.items() <= requests.list_page(kind, continue_token="x").query.items()
+    assert {"limit": "500", "continue": "x"}.items() <= requests.list_page(
+        kind, limit=500, continue_token="x"
+    ).query.items()
     assert "true" == requests.watch(kind, resource_version="7", timeout_seconds=300).query["allowWatchBookmarks"]
 
 

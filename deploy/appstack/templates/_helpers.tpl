@@ -39,6 +39,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $_ := set $own "logFormat" (default "json" .Values.settings.logFormat) -}}
 {{- if .Values.metrics.authorization -}}{{- $_ := set $own "metricsAuthorization" true -}}{{- end -}}
 {{- with include "appstack.disabledKinds" . | fromYamlArray -}}{{- $_ := set $own "disabledKinds" . -}}{{- end -}}
+{{- if not (or .Values.admission.leases .Values.settings.conflictCheck) -}}{{- $_ := set $own "conflictCheck" "OperatorNamespace" -}}{{- end -}}
 {{- merge $own .Values.settings | toYaml -}}
 {{- end -}}
 

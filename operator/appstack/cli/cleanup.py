@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import re
+from functools import partial
 from typing import Final
 
 from appstack.cli import EXIT_ERROR, settings
@@ -97,11 +98,4 @@ async def list_owners(client: Client) -> Owners:
 
 
 async def _list(client: Client, kind: Kind) -> list[Manifest]:
-    items: list[Manifest] = []
-    continue_token = ""
-    while True:
-        page = await client.send(requests.list_page(kind, continue_token=continue_token))
-        items += page["items"] or ()
-        continue_token = page["metadata"].get("continue", "")
-        if not continue_token:
-            return items
+    return [manifest async for manifest in client.objects(partial(requests.list_page, kind))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 
 from appstack.cli.stacks import ValidationResult, Validator
 from appstack.client import requests
@@ -27,7 +28,7 @@ async def validate_cluster(settings: Settings, *, namespace: str) -> AsyncIterat
     try:
         labels = await _namespace_labels(client, settings, namespace)
         validator = Validator(_enforced(settings), labels=labels)
-        async for manifest in _appstacks(client, namespace):
+        async for manifest in client.objects(partial(requests.list_appstacks, namespace)):
             metadata = manifest["metadata"]
             if metadata["namespace"] in labels:
                 document = {"apiVersion": APPSTACKS.api_version, "kind": APPSTACKS.kind, **manifest}
@@ -52,25 +53,8 @@ async def _namespaces(client: Client, namespace: str) -> AsyncIterator[Manifest]
     if namespace:
         yield await client.send(requests.get_metadata(Ref(_NAMESPACES.api_version, _NAMESPACES.kind, "", namespace)))
         return
-    continue_token = ""
-    while True:
-        page = await client.send(requests.list_page(_NAMESPACES, continue_token=continue_token))
-        for item in page["items"] or ():
-            yield item
-        continue_token = page["metadata"].get("continue", "")
-        if not continue_token:
-            return
-
-
-async def _appstacks(client: Client, namespace: str) -> AsyncIterator[Manifest]:
-    continue_token = ""
-    while True:
-        page = await client.send(requests.list_appstacks(namespace, continue_token=continue_token))
-        for item in page["items"]:
-            yield item
-        continue_token = page["metadata"].get("continue", "")
-        if not continue_token:
-            return
+    async for manifest in client.objects(partial(requests.list_page, _NAMESPACES)):
+        yield manifest
 
 
 def _enforced(settings: Settings) -> Settings:

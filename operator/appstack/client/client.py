@@ -11,13 +11,14 @@ from typing import Final, Protocol
 
 import aiohttp
 from aiohttp import AddrInfoType, ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
-from pydantic_core import to_json
 from yarl import URL
 
 from appstack import __version__
+from appstack.client.bodies import CHUNK_BYTES, read_body, read_error, request_body
 from appstack.client.credentials import Credentials
 from appstack.client.fair_semaphore import FairSemaphore
 from appstack.client.fencing import Fence, FencedSocket
+from appstack.client.list_page import ListPage, ListRequest, PageLimit
 from appstack.client.requests import WATCH_SILENCE_SECONDS, Request
 from appstack.client.responses import to_error
 from appstack.errors import ApiUnavailable
@@ -28,7 +29,6 @@ from appstack.telemetry import metrics
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _URGENT_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 _WATCH_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=WATCH_SILENCE_SECONDS)
-_CHUNK_BYTES: Final = 1 << 16
 
 
 class NamespaceFilter(Protocol):
@@ -78,12 +78,18 @@ class Client:
         """Send a request and return the object of the response. Raise ApiRejected or ApiUnavailable."""
         if request.urgent:
             return await self._send(request, _URGENT_TIMEOUT)
+        async with self._admit(request):
+            return await self._send(request, _TIMEOUT)
+
+    @asynccontextmanager
+    async def _admit(self, request: Request) -> AsyncIterator[None]:
+        """Hold a slot for the request. Raise ApiUnavailable if it must not be sent."""
         async with self._semaphore.acquire(request.ref.namespace):
             if self._draining:
                 raise ApiUnavailable(f"{request.ref}: not sent: the operator is shutting down")
             if request.writes and not self._may_write(request.ref.namespace):
                 raise ApiUnavailable(f"{request.ref}: not written: another operator reconciles the namespace now")
-            return await self._send(request, _TIMEOUT)
+            yield
 
     def _may_write(self, namespace: str) -> bool:
         return self._namespaces is None or self._namespaces.selects(namespace)
@@ -97,6 +103,34 @@ class Client:
         except TimeoutError:
             return False
         return True
+
+    async def objects(self, request: ListRequest) -> AsyncGenerator[Manifest, None]:
+        """Yield the objects of a list. Raise ApiRejected or ApiUnavailable; after an error, it starts again."""
+        limit, continue_token = PageLimit(), ""
+        while True:
+            page = await self.list_page(request, limit, continue_token)
+            async for manifest in page:
+                yield manifest
+            continue_token = page.continue_token
+            if not continue_token:
+                return
+
+    async def list_page(self, request: ListRequest, limit: PageLimit, continue_token: str = "") -> ListPage:
+        """Return a page of a list with as many objects as the limit permits. Raise ApiRejected or ApiUnavailable.
+
+        A page that is too large is not read to its end, but requested again with fewer objects.
+        """
+        while True:
+            page = request(limit=limit.objects, continue_token=continue_token)
+            async with self._admit(page), self._open(page, _TIMEOUT) as response:
+                body = await read_body(response, max_bytes=limit.max_bytes)
+            if body is not None:
+                limit.record(len(body))
+                try:
+                    return ListPage(body)
+                except ValueError as error:
+                    raise ApiUnavailable(f"{self.server}: the response is not a list: {body[:100]!r}") from error
+            limit.reduce()
 
     async def _send(self, request: Request, timeouts: aiohttp.ClientTimeout) -> Manifest:
         async with self._open(request, timeouts) as response:
@@ -114,7 +148,7 @@ class Client:
         async with self._open(request, _WATCH_TIMEOUT) as response:
             rest = b""
             try:
-                async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+                async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
                         yield line
@@ -131,14 +165,14 @@ class Client:
             async with self._session.request(
                 request.method,
                 URL(self.server + request.target, encoded=True),
-                data=None if request.body is None else to_json(request.body),
+                data=request_body(request),
                 headers=_headers(request),
                 timeout=timeouts,
                 server_hostname=self._cluster.server_name,
             ) as response:
                 code = str(response.status)
                 if response.status >= 400:
-                    body = await response.read()
+                    body = await read_error(response)
                     raise to_error(request, status=response.status, headers=response.headers, body=body)
                 yield response
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import os
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -42,12 +43,18 @@ def load() -> ClusterConfig:
         raise OperatorError(f"{os.environ.get('KUBECONFIG', '~/.kube/config')} is not a kubeconfig", _HINT) from error
     except (config.ConfigException, yaml.YAMLError, OSError) as error:
         raise OperatorError(f"No cluster configured: {_one_line(error).rstrip('.')}", _HINT) from error
+    lock = threading.Lock()  # two event loops read the credentials, and the kubernetes client changes `configuration`
+
+    def authorization() -> str | None:
+        with lock:
+            return _authorization(configuration)
+
     return ClusterConfig(
         server=configuration.host.rstrip("/"),
         tls=_tls(configuration),
         server_name=getattr(configuration, "tls_server_name", None),
         proxy=configuration.proxy,
-        authorization=lambda: _authorization(configuration),
+        authorization=authorization,
     )
 
 

@@ -21,7 +21,6 @@ APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
 WATCH_SILENCE_SECONDS: Final = 90.0
 """Seconds without data after which a watch is closed. A healthy watch receives a bookmark every minute."""
 
-PAGE_SIZE: Final = 500
 CREATE_ONLY_VERSION: Final = "1"
 """A resourceVersion that no object has. An apply with it creates an object, and conflicts with an existing one.
 
@@ -167,13 +166,13 @@ def discover() -> Request:
     return Request("get", APPSTACKS, _collection(APPSTACKS), "GET", f"/apis/{API_VERSION}")
 
 
-def list_appstacks(namespace: str, *, continue_token: str = "") -> Request:
+def list_appstacks(namespace: str, *, limit: int, continue_token: str = "") -> Request:
     """List one page of the AppStacks of a namespace."""
     ref = Ref(APPSTACKS.api_version, APPSTACKS.kind, namespace, "")
-    return Request("list", APPSTACKS, ref, "GET", APPSTACKS.path(namespace), query=_page(PAGE_SIZE, continue_token))
+    return Request("list", APPSTACKS, ref, "GET", APPSTACKS.path(namespace), query=_page(limit, continue_token))
 
 
-def list_page(kind: Kind, namespace: str = "", *, limit: int = PAGE_SIZE, continue_token: str = "") -> Request:
+def list_page(kind: Kind, namespace: str = "", *, limit: int, continue_token: str = "") -> Request:
     """List one page of a kind in a namespace, or without one in all namespaces."""
     query = _page(limit, continue_token) | _label_selector(kind)
     accept = JSON if kind.transform else METADATA_LIST
@@ -206,10 +205,10 @@ def list_warnings(namespace: str, *, limit: int, continue_token: str = "") -> Re
     return Request("list", EVENTS, ref, "GET", EVENTS.path(namespace), query=query)
 
 
-def list_leases(selector: str, *, continue_token: str = "") -> Request:
-    """List one page of the Leases in all namespaces that match a label selector."""
-    query = _page(PAGE_SIZE, continue_token) | {"labelSelector": selector}
-    return Request("list", LEASES, _collection(LEASES), "GET", LEASES.path(), query=query, urgent=True)
+def list_leases(selector: str, namespace: str, *, limit: int, continue_token: str = "") -> Request:
+    """List one page of the Leases that match a label selector, in a namespace or, if it is empty, in all."""
+    query = _page(limit, continue_token) | {"labelSelector": selector}
+    return Request("list", LEASES, _collection(LEASES, namespace), "GET", LEASES.path(namespace), query=query)
 
 
 def get_lease(ref: Ref) -> Request:

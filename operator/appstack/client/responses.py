@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from pydantic_core import from_json
+
 from appstack.client.requests import Request
 from appstack.errors import ApiRejected, ApiUnavailable, AppStackError, KindNotServed
 from appstack.k8s.lenient_json import loads
@@ -82,11 +84,17 @@ def is_immutable(error: ApiRejected) -> bool:
 
 
 def _status_object(body: bytes) -> Mapping[str, Any]:
-    """Return the `Status` object of a response, empty if there is none, as in the response of a proxy."""
+    """Return the `Status` object of a response, empty if there is none, as in the response of a proxy.
+
+    Of a body that was not read to its end, the members that were read are returned.
+    """
     try:
         value = loads(body)
     except ValueError:
-        return {}
+        try:
+            value = from_json(body, allow_partial="trailing-strings")
+        except ValueError:
+            return {}
     return value if isinstance(value, dict) and value.get("kind") == "Status" else {}
 
 

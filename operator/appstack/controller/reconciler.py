@@ -12,6 +12,7 @@ from appstack.client import requests
 from appstack.client.client import Client
 from appstack.client.resource_kinds import Kind
 from appstack.controller.applier import Applier, log_and_count, skipped
+from appstack.controller.large_appstacks import LargeAppStacks
 from appstack.controller.status_writer import StatusWriter
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
 from appstack.informers.appstack_store import AppStackStore, StoredAppStack
@@ -83,9 +84,14 @@ class Reconciler:
         self._discover = discover  # finds out whether the cluster serves these kinds in a namespace by now
         self._desired_states = DesiredStateCache(settings)
         self._applier = Applier(client=client, objects=objects)
+        self._large = LargeAppStacks()
 
     async def reconcile(self, key: Key) -> Result:
         """Apply the children of an AppStack and submit its status; return when to reconcile it again."""
+        async with self._large.reconcile(key.namespace, self._appstacks.get(key)):
+            return await self._reconcile(key)
+
+    async def _reconcile(self, key: Key) -> Result:
         await self._status_writer.drop_pending(key)
         snapshot = await self._observe(key)
         if isinstance(snapshot, Result):
@@ -130,11 +136,16 @@ class Reconciler:
 
     async def _desire(self, snapshot: Snapshot) -> tuple[Snapshot, DesiredState]:
         """Return the desired state, and the snapshot again after discovery of the kinds that it needs."""
-        desired = self._desired_states.get(
+        refusal = snapshot.stack.refusal
+        if refusal is not None:
+            snapshot.stack.state.not_served = frozenset()
+            return snapshot, DesiredState(None, (refusal,))
+        steps = self._desired_states.steps(
             snapshot.manifest,
             namespace_uid=snapshot.observed.namespace_uid,
             namespace_labels=snapshot.observed.namespace_labels,
         )
+        desired = await self._large.compute(snapshot.key.namespace, snapshot.stack, steps)
         not_served = self._objects.not_served(desired.manifests)
         if not_served:
             await self._discover(not_served, snapshot.key.namespace)

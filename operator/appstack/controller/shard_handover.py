@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from appstack.client import requests
@@ -79,12 +80,6 @@ class ShardHandover:
 
     async def _list_appstacks(self, namespace: str) -> None:
         """Store the AppStacks of a namespace as stale: kopf may have delivered a deletion since."""
-        continue_token = ""
-        while True:
-            page = await self._client.send(requests.list_appstacks(namespace, continue_token=continue_token))
-            for manifest in page["items"]:
-                if self._namespaces.selects(namespace) and self._appstacks.update(manifest):
-                    self._handler.mark_stale(frozenset({key_of(manifest)}))
-            continue_token = page["metadata"].get("continue", "")
-            if not continue_token:
-                return
+        async for manifest in self._client.objects(partial(requests.list_appstacks, namespace)):
+            if self._namespaces.selects(namespace) and self._appstacks.update(manifest):
+                self._handler.mark_stale(frozenset({key_of(manifest)}))

@@ -11,12 +11,15 @@ from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
+from appstack.api.size import MAX_SPEC_VALUES, size_issue
+from appstack.errors import ValidationIssue
 from appstack.k8s.metadata import Key, Keys, Manifest
 from appstack.k8s.observed import NO_DEPENDENCIES, Dependencies, Dependency
 from appstack.planning.changes import Applied
 from appstack.planning.dependencies import DependencyGraph
 from appstack.planning.reconcile_state import ReconcileState
 
+_MAX_SMALL_BYTES: Final = 2 * MAX_SPEC_VALUES  # a shorter text has fewer values than a spec may have
 _METADATA: Final = ("name", "namespace", "uid", "generation", "resourceVersion", "deletionTimestamp")
 
 Conditions = tuple[tuple[str, str], ...]
@@ -36,6 +39,7 @@ class StoredAppStack:
     conditions: Conditions
     workload_kind: str
     depends_on: tuple[str, ...] = ()  # names of other AppStacks
+    refusal: ValidationIssue | None = None  # its spec is too large, and `text` has only a summary of it
     state: ReconcileState = field(default_factory=ReconcileState, compare=False)
     stale: bool = False  # missing from a relist: it may be deleted
     status_version: int = 0  # resourceVersion of our last status write, until the watch has shown the spec before it
@@ -166,7 +170,7 @@ class AppStackStore:
                 manifest["metadata"] = metadata
             else:  # keep this status when the event of a newer spec arrives: it precedes the write
                 stored = replace(stored, status_version=int(metadata["resourceVersion"]))
-            stored = _updated(stored, manifest)
+            stored = replace(_updated(stored, manifest), refusal=stored.refusal)
         self._put(key, stored)
         stored.state.record_status(covers, at=at)
 
@@ -207,8 +211,12 @@ def key_of(manifest: Mapping[str, Any]) -> Key:
 def _parse(manifest: Mapping[str, Any]) -> StoredAppStack:
     metadata = {key: manifest["metadata"][key] for key in _METADATA if key in manifest["metadata"]}
     status, spec = manifest.get("status") or {}, manifest.get("spec") or {}
+    text, refusal = to_json({**manifest, "metadata": metadata}), None
+    if len(text) > _MAX_SMALL_BYTES and (refusal := size_issue(manifest)) is not None:
+        spec = _summary(spec)
+        text = to_json({**manifest, "metadata": metadata, "spec": spec})
     return StoredAppStack(
-        text=to_json({**manifest, "metadata": metadata}),
+        text=text,
         uid=metadata["uid"],
         version=int(metadata["resourceVersion"]),
         generation=metadata["generation"],
@@ -217,7 +225,14 @@ def _parse(manifest: Mapping[str, Any]) -> StoredAppStack:
         conditions=_interned(tuple((one["type"], one["status"]) for one in status.get("conditions") or ())),
         workload_kind=intern((spec.get("workload") or {}).get("kind") or "Deployment"),
         depends_on=tuple(dict.fromkeys(intern(one["name"]) for one in spec.get("dependsOn") or ())),
+        refusal=refusal,
     )
+
+
+def _summary(spec: Mapping[str, Any]) -> Manifest:
+    """Return the part of a refused spec that its status depends on."""
+    summary: Manifest = {"workload": {"kind": (spec.get("workload") or {}).get("kind", "Deployment")}}
+    return summary | {"proxy": {}} if spec.get("proxy") is not None else summary
 
 
 @lru_cache(maxsize=100)

@@ -7,10 +7,12 @@ import logging
 import random
 import time
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Final, Protocol
 
 from appstack.client import requests
 from appstack.client.client import Client
+from appstack.client.list_page import PageLimit
 from appstack.client.resource_kinds import Kind, ResourceRole
 from appstack.client.responses import WatchEvent, decode_watch_event
 from appstack.errors import ApiRejected, ApiUnavailable, KindNotServed
@@ -34,7 +36,6 @@ DISCOVERY_WAIT_SECONDS: Final = 2.0
 
 _EXPIRED_STATUS: Final = 410  # HTTP: the resourceVersion is too old to resume from
 _EXPIRED: Final = ""  # as resourceVersion: list before the next watch
-_YIELD_EVERY: Final = 50  # objects of a page that are stored before other tasks run
 _SERVER_TYPED: Final = (  # metadata whose types the API server enforces
     *("name", "namespace", "uid", "resourceVersion", "generation", "labels", "ownerReferences"),
     *("creationTimestamp", "deletionTimestamp"),
@@ -79,6 +80,7 @@ class Informer:
         self._appstacks = appstacks
         self._handler = handler
         self._resource_version = _EXPIRED
+        self._page_limit = PageLimit()
         self._open_watch: asyncio.Timeout | None = None
         self._requested_list = self._completed_list = 0  # numbers of lists
         self._is_served = True
@@ -193,18 +195,16 @@ class Informer:
         refs: list[Ref] = []
         continue_token, number = "", self._requested_list
         while True:
-            request = requests.list_page(self.kind, self.namespace, continue_token=continue_token)
-            page = await self._client.send(request)
+            request = partial(requests.list_page, self.kind, self.namespace)
+            page = await self._client.list_page(request, self._page_limit, continue_token)
             self.health.attempt()
-            for item in page["items"] or ():  # null, for an empty list of metadata
-                if not len(refs) % _YIELD_EVERY:
-                    await asyncio.sleep(0)
+            async for item in page:
                 refs.append(self.kind.ref(item))
                 self._handler.on_update(self._store(item))
-            continue_token = page["metadata"].get("continue", "")
+            continue_token = page.continue_token
             if not continue_token:
                 break
-        self._resource_version, self._completed_list = page["metadata"]["resourceVersion"], number
+        self._resource_version, self._completed_list = page.resource_version, number
         version = int(self._resource_version)
         self._handle_deleted(self._objects.complete_list(self.kind, refs, version, self.namespace))
         if not self._is_served:

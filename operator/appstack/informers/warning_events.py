@@ -10,10 +10,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from appstack.client import requests
 from appstack.client.client import Client
+from appstack.client.list_page import PageLimit
 from appstack.errors import ApiRejected, ApiUnavailable
 from appstack.informers.appstack_store import AppStackStore
 from appstack.informers.object_store import ObjectStore
@@ -36,7 +38,6 @@ SCAN_INTERVAL_SECONDS: Final = 5.0
 """Interval between two searches of the cache for AppStacks that are not ready."""
 
 _NOT_READY: Final = ("Ready", "False")
-_PAGE_SIZE: Final = 500
 _MAX_PAGES: Final = 4  # of a list; a namespace with more Warning Events has its problems in any of them
 _MAX_EVENTS: Final = 20  # of an object, the latest first
 _FORBIDDEN: Final = 403
@@ -105,13 +106,12 @@ class WarningEventReader:
 
     async def _list_pages(self, name: str) -> Mapping[Ref, tuple[WarningEvent, ...]]:
         found: list[WarningEvent] = []
-        continue_token = ""
+        limit, continue_token = PageLimit(), ""
         for _ in range(_MAX_PAGES):
-            request = requests.list_warnings(name, limit=_PAGE_SIZE, continue_token=continue_token)
-            page = await self._client.send(request)
-            events = (_warning_event(item) for item in page["items"] or ())
+            page = await self._client.list_page(partial(requests.list_warnings, name), limit, continue_token)
+            events = [_warning_event(item) async for item in page]
             found += (event for event in events if self._objects.has(event.ref))
-            continue_token = page["metadata"].get("continue", "")
+            continue_token = page.continue_token
             if not continue_token:
                 break
         return _by_object(found)

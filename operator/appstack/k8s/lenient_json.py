@@ -15,7 +15,9 @@ from pydantic_core import from_json
 
 _MAX_DEPTH: Final = 100  # levels: no field of Kubernetes is nested deeper, and pydantic's decoder accepts 200
 _MAX_INT_DIGITS: Final = 300
-_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[][{}]', re.DOTALL)
+_TOKEN_PATTERN: Final = r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[][{}]'
+_TOKEN: Final = re.compile(_TOKEN_PATTERN, re.DOTALL)
+_BYTES_TOKEN: Final = re.compile(_TOKEN_PATTERN.encode(), re.DOTALL)
 
 
 def loads(text: bytes) -> Any:
@@ -31,19 +33,31 @@ def loads(text: bytes) -> Any:
         return from_json(_repair(text))
 
 
-def sanitize(text: bytes) -> bytes:
-    """Return a JSON document from which `json.loads` returns the same value as `loads` does from the original.
+def sanitize(text: bytes) -> tuple[Any, bytes]:
+    """Return what `loads` returns, and a JSON document from which `json.loads` returns the same value.
 
-    Invalid JSON is returned unchanged, so that the caller's own decoder reports it.
+    Invalid JSON is returned unchanged with the value None, so that the caller's own decoder reports it.
     """
     try:
-        from_json(text)
+        return from_json(text), text
     except ValueError:
         try:
-            return _repair(text)
+            repaired = _repair(text)
         except ValueError:
-            pass
-    return text
+            return None, text
+    return from_json(repaired), repaired
+
+
+def end_of_value(text: bytes, start: int) -> int:
+    """Return the position after the object or list that begins at `start`. Raise ValueError if it has no end."""
+    level = 0
+    for token in _BYTES_TOKEN.finditer(text, start):
+        first = text[token.start()]
+        level += first in b"[{"
+        level -= first in b"]}"
+        if not level:
+            return token.end()
+    raise ValueError("unexpected end of JSON")
 
 
 def _repair(text: bytes) -> bytes:

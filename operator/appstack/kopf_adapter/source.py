@@ -15,7 +15,9 @@ import kopf
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, StreamReader
 
 from appstack.client import requests
-from appstack.client.client import Client, describe
+from appstack.client.bodies import read_body
+from appstack.client.client import Client, NamespaceFilter, describe
+from appstack.client.list_page import ListPage, PageLimit
 from appstack.client.resource_kinds import APPSTACKS
 from appstack.client.responses import retry_after
 from appstack.errors import ApiRejected, OperatorError
@@ -46,14 +48,17 @@ class KopfSource:
         client: Client,
         *,
         health: WatchHealth,
+        namespaces: NamespaceFilter,
         on_event: OnEvent,
         relist: RelistTracker,
     ) -> None:
         self._client = client
         self._health = health
         self._session = partial(client.session, self._middleware)
+        self._namespaces = namespaces
         self._on_event = on_event
         self._relist = relist
+        self._page_limit = PageLimit()
         self._backoffs = {"kopf": ReconnectBackoff(), "list": ReconnectBackoff(), "watch": ReconnectBackoff()}
         self._retry_after = float("-inf")  # the server has asked for no request before this time
         self._last_status = 0  # of a response to kopf
@@ -111,6 +116,22 @@ class KopfSource:
             self._relist.list_started()
         elif verb == "watch":
             self._relist.list_completed()
+        response = await self._send(verb, request, handler)
+        if response.status < 400 and verb == "list":
+            response = await self._read_page(response, request, handler)
+        if response.status >= 400:
+            self._handle_error(response)
+        elif verb == "list":
+            self._backoffs["list"].progress()
+            self._backoffs["kopf"].progress()
+        elif verb == "watch":
+            self._health.synced()
+            response.content = cast(StreamReader, _LenientStream(response.content, self._on_chunk, self._is_selected))
+        return response
+
+    async def _send(self, verb: str, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        if verb == "list":
+            request.url = request.url.update_query(limit=self._page_limit.objects)
         self._health.attempt()
         code, started = "none", time.monotonic()
         try:
@@ -121,16 +142,33 @@ class KopfSource:
             raise
         finally:
             metrics.record_request(verb, APPSTACKS.plural, code=code, seconds=time.monotonic() - started)
-        if response.status >= 400:
-            self._handle_error(response)
-        elif verb == "list":
-            self._backoffs["list"].progress()
-            self._backoffs["kopf"].progress()
-            response.content = cast(StreamReader, _LenientStream(response.content))
-        elif verb == "watch":
-            self._health.synced()
-            response.content = cast(StreamReader, _LenientStream(response.content, self._on_chunk))
         return response
+
+    async def _read_page(
+        self, response: ClientResponse, request: ClientRequest, handler: ClientHandlerType
+    ) -> ClientResponse:
+        """Read a page of a list, or request a smaller one; kopf's call of `json` decodes it."""
+        while (body := await read_body(response, max_bytes=self._page_limit.max_bytes)) is None:
+            self._page_limit.reduce()
+            response = await self._send("list", request, handler)
+            if response.status >= 400:
+                return response
+        self._page_limit.record(len(body))
+        response.json = partial(self._decode_page, body)  # type: ignore[method-assign]
+        return response
+
+    async def _decode_page(self, body: bytes) -> Manifest:
+        """Return a page with the AppStacks of this operator, without the metadata that nothing reads."""
+        page = ListPage(body)
+        items = [manifest async for manifest in page if self._is_selected(manifest)]
+        for manifest in items:
+            manifest["metadata"].pop("managedFields", None)
+        return page.envelope | {"items": items}
+
+    def _is_selected(self, manifest: Manifest) -> bool:
+        """Return whether to deliver an AppStack to kopf, which remembers each; bookmarks and errors are as well."""
+        namespace = (manifest.get("metadata") or {}).get("namespace", "")
+        return not namespace or self._namespaces.selects(namespace)
 
     def _handle_error(self, response: ClientResponse) -> None:
         self._health.failure(f"{self._client.server}: {response.status} {response.reason}", status=response.status)
@@ -150,25 +188,30 @@ class KopfSource:
 
 
 class _LenientStream:
-    """A response body that kopf can parse whatever it contains. `on_chunk` sees the bytes, bookmarks included."""
+    """The body of a watch, which kopf can parse whatever it contains. `on_chunk` sees the bytes, bookmarks included."""
 
-    def __init__(self, content: StreamReader, on_chunk: Callable[[bytes], None] = lambda _: None) -> None:
+    def __init__(
+        self, content: StreamReader, on_chunk: Callable[[bytes], None], is_selected: Callable[[Manifest], bool]
+    ) -> None:
         self._content = content
         self._on_chunk = on_chunk
-
-    async def read(self) -> bytes:
-        page = sanitize(await self._content.read())
-        await asyncio.sleep(0)  # kopf parses the page and delivers all of it without yielding
-        return page
+        self._is_selected = is_selected
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         rest = b""
         async for chunk in self._content.iter_chunked(size):
             self._on_chunk(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
-            yield b"".join(sanitize(line) + b"\n" for line in lines)
+            if selected := b"".join(self._selected(line) for line in lines):
+                yield selected
         if rest:
-            yield sanitize(rest)
+            yield self._selected(rest)
+
+    def _selected(self, line: bytes) -> bytes:
+        """Return the line of an event that kopf can parse; nothing for an AppStack of another operator."""
+        event, text = sanitize(line)
+        manifest = event.get("object") if isinstance(event, dict) else None
+        return b"" if isinstance(manifest, dict) and not self._is_selected(manifest) else text + b"\n"
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)

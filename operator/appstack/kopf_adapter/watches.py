@@ -77,7 +77,11 @@ class WatchSet:
             namespace, namespaces=namespaces, appstacks=appstacks, queue=queue, relist=self.relist
         )
         self.source = KopfSource(
-            client, health=self.appstack_health, on_event=self.appstack_handler.on_event, relist=self.relist
+            client,
+            health=self.appstack_health,
+            namespaces=namespaces,
+            on_event=self.appstack_handler.on_event,
+            relist=self.relist,
         )
 
     @property

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from appstack.client.fencing import elapsed
 from appstack.errors import OperatorError
 from appstack.k8s.metadata import Ref
+from appstack.k8s.text import truncate
 from appstack.leaderelection.identity import HolderIdentity
 from appstack.leaderelection.lease_client import LeaseClient
 from appstack.leaderelection.lease_record import LeaseObserver, LeaseRecord, LeaseTimings
@@ -57,8 +58,8 @@ class ConflictCheck:
 
     def _error(self, record: LeaseRecord) -> OperatorError:
         return OperatorError(
-            f"Another operator reconciles {record.scope} ({record.ref}, held by {record.holder}), which overlaps with "
-            f"the scope of this operator: {self._scope}",
+            f"Another operator reconciles {truncate(str(record.scope))} ({record.ref}, held by "
+            f"{truncate(record.holder)}), which overlaps with the scope of this operator: {self._scope}",
             "Set `namespaces` or `excludeNamespaces` so that the scopes are disjoint, or give both operators a "
             "`namespaceSelector` with different values of one label, or stop the other operator; "
             f"if it has crashed, wait {record.timings.duration} seconds",

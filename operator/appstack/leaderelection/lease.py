@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,7 +47,10 @@ class Lease:
         self._may_be_standby = bool(settings.identity)
         self._timings = LeaseTimings(settings.lease_duration)
         self._fence = fence
-        self._client = LeaseClient(client, self.ref, retry_interval=self._timings.retry_interval)
+        listed = settings.operator_namespace if settings.conflict_check == "OperatorNamespace" else ""
+        self._client = LeaseClient(
+            client, self.ref, retry_interval=self._timings.retry_interval, listed_namespace=listed
+        )
         self._conflicts = ConflictCheck(self._client, ref=self.ref, scope=self.scope, identity=self.identity)
         self._observer = LeaseObserver(self.identity)
         self._lease: Manifest | None = None  # as last read or written; its resourceVersion guards the next write
@@ -75,13 +78,16 @@ class Lease:
         await self._conflicts.run(self._timings)
         self._is_unopposed = True
 
-    async def renew_forever(self) -> None:
-        """Renew the Lease until cancelled. Raise OperatorError when it is lost."""
+    async def renew_forever(self, loop_responds: Callable[[], bool] = lambda: True) -> None:
+        """Renew the Lease until cancelled, while `loop_responds` returns True. Raise OperatorError when it is lost."""
         while True:
             is_fresh = elapsed() - self._renewed_at < self._timings.renew_after
             await asyncio.sleep(self._timings.renew_after if is_fresh else self._timings.retry_interval)
             if not self.is_leader():
                 raise self._end_leadership("was not renewed in time")
+            if not loop_responds():
+                logger.warning("Lease %s: not renewed, because the event loop does not respond", self.ref.name)
+                continue
             try:
                 async with asyncio.timeout(self._timings.request_timeout):
                     await self._renew()

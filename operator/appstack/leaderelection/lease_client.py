@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import TypeVar
 
 from appstack.client import requests
@@ -23,10 +24,11 @@ T = TypeVar("T")
 class LeaseClient:
     """Reads and writes the Lease of this operator, and lists those of all operators."""
 
-    def __init__(self, client: Client, ref: Ref, *, retry_interval: float) -> None:
+    def __init__(self, client: Client, ref: Ref, *, retry_interval: float, listed_namespace: str) -> None:
         self._client = client
         self._ref = ref
         self._retry_interval = retry_interval
+        self._listed_namespace = listed_namespace  # empty: all
 
     async def retry_until_available(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return the result of a call, repeated for as long as it raises ApiUnavailable."""
@@ -52,21 +54,15 @@ class LeaseClient:
         return await self._client.send(requests.update_lease(lease) if update else requests.create_lease(lease))
 
     async def records(self) -> AsyncGenerator[LeaseRecord, None]:
-        """Yield the records of the Leases of all operators. Raise OperatorError if the operator may not list them."""
-        continue_token = ""
-        while True:
-            try:
-                page = await self._client.send(requests.list_leases(LABEL, continue_token=continue_token))
-            except ApiRejected as error:
-                if error.status == 410:  # the continue token has expired: the list starts again
-                    raise ApiUnavailable(error.message) from error
-                raise self.denied(error) from error
-            for lease in page["items"]:
+        """Yield the records of the Leases of operators. Raise OperatorError if this one may not list them."""
+        leases = self._client.objects(partial(requests.list_leases, LABEL, self._listed_namespace))
+        try:
+            async for lease in leases:
                 yield LeaseRecord.of(lease)
-                await asyncio.sleep(0)  # the number of Leases is not bounded
-            continue_token = (page.get("metadata") or {}).get("continue", "")
-            if not continue_token:
-                return
+        except ApiRejected as error:
+            if error.status == 410:  # the continue token has expired: the list starts again
+                raise ApiUnavailable(error.message) from error
+            raise self.denied(error) from error
 
     async def wait_for_change(self, record: LeaseRecord, *, within: float) -> None:
         """Wait until the Lease changes after this record, at most so many seconds.

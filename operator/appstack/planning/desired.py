@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -82,6 +82,19 @@ class _Refusal:
     is_parsed: bool  # whether the spec is valid enough to be parsed
 
 
+Steps = Generator[None, None, DesiredState]
+"""The computation of a desired state, which takes up to 100 ms: the caller may do other work after each step."""
+
+
+def finish(steps: Steps) -> DesiredState:
+    """Take all steps at once and return the desired state."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
 class DesiredStateCache:
     """Least recently used cache of desired states, keyed by uid, generation, namespace uid and policy.
 
@@ -105,12 +118,16 @@ class DesiredStateCache:
         self, manifest: Manifest, *, namespace_uid: str, namespace_labels: Mapping[str, str] = MappingProxyType({})
     ) -> DesiredState:
         """Return the desired state of an AppStack under the policy of its namespace; compute it if it is not cached."""
+        return finish(self.steps(manifest, namespace_uid=namespace_uid, namespace_labels=namespace_labels))
+
+    def steps(self, manifest: Manifest, *, namespace_uid: str, namespace_labels: Mapping[str, str]) -> Steps:
+        """Return the steps to the desired state, without any if it is cached."""
         policy = self._policies.find(namespace_labels)
         key = (manifest["metadata"]["uid"], manifest["metadata"]["generation"], namespace_uid, policy.key)
         desired = self._states.get(key)
         if desired is None:
             spec = to_json(manifest.get("spec"))
-            desired = self._compute(manifest, spec, namespace_uid, policy)
+            desired = yield from self._compute(manifest, spec, namespace_uid, policy)
             size_bytes = desired.size_bytes + _issue_bytes(desired.issues)
             if desired.stack is not None:
                 size_bytes += len(spec) + _VALUE_BYTES * count_values(manifest["spec"])
@@ -118,7 +135,7 @@ class DesiredStateCache:
             self._states.put(key, desired, size_bytes=size_bytes)
         return desired
 
-    def _compute(self, manifest: Manifest, spec: bytes, namespace_uid: str, policy: EffectivePolicy) -> DesiredState:
+    def _compute(self, manifest: Manifest, spec: bytes, namespace_uid: str, policy: EffectivePolicy) -> Steps:
         metadata = manifest["metadata"]
         head = to_json([metadata["name"], metadata.get("namespace"), policy.key])  # issues depend on them
         digest = hashlib.sha256(head + spec).digest()
@@ -126,7 +143,7 @@ class DesiredStateCache:
         if refusal is not None:
             return DesiredState(parse(manifest) if refusal.is_parsed else None, refusal.issues)
         try:
-            desired = compute_desired_state(
+            desired = yield from desired_state_steps(
                 parse(manifest),
                 settings=self._settings,
                 policy=policy,
@@ -158,10 +175,25 @@ def compute_desired_state(
     `policy` is that of its namespace; None applies no policy. `spec` is the spec as it is written, without defaults:
     the issues of the policy name its fields.
     """
+    return finish(desired_state_steps(stack, settings=settings, namespace_uid=namespace_uid, policy=policy, spec=spec))
+
+
+def desired_state_steps(
+    stack: AppStack,
+    *,
+    settings: Settings,
+    namespace_uid: str | None = None,
+    policy: EffectivePolicy | None = None,
+    spec: Mapping[str, Any] = MappingProxyType({}),
+) -> Steps:
+    """Return the steps of `compute_desired_state`."""
+    yield
     desired = DesiredState(stack, validate(stack, settings))
     if desired.invalid:
         return desired
+    yield
     manifests = render(stack, settings=settings, namespace_uid=namespace_uid)
+    yield
     desired = replace(desired, issues=(*desired.issues, *pod_security_issues(stack, manifests)))
     size_bytes = len(to_json(manifests))
     if size_bytes > _MAX_OBJECTS_BYTES:
@@ -169,6 +201,7 @@ def compute_desired_state(
         hint = "containers without an image inherit the fields of the backend: move long texts to spec.files"
         return replace(desired, issues=(*desired.issues, ValidationIssue("spec", message, hint)))
     if policy is not None:
+        yield
         issues = policy_issues(stack, manifests, policy=policy, settings=settings, spec=spec)
         desired = replace(desired, issues=(*desired.issues, *issues))
     return desired if desired.invalid else replace(desired, manifests=manifests, size_bytes=size_bytes)
