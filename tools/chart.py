@@ -12,6 +12,19 @@ CHART = Path(__file__).resolve().parent.parent / "deploy/appstack"
 SCHEMA = CHART / "values.schema.json"
 
 
+_BOUNDS = {
+    "specSize": {
+        "type": "boolean",
+        "description": "A spec has at most 64 KiB without the contents of files and nginx texts.",
+    },
+    "leases": {
+        "type": "boolean",
+        "description": "Leases with the label of an operator are written by operators only.",
+    },
+}
+"""Values of the admission policies in bounds.yaml."""
+
+
 def settings_schema() -> dict[str, Any]:
     """Return the schema of `settings:`, which is that of the operator's settings model."""
     schema: dict[str, Any] = _without_titles(Settings.model_json_schema(by_alias=True))
@@ -20,11 +33,12 @@ def settings_schema() -> dict[str, Any]:
 
 
 def values_schema() -> str:
-    """Return the content of values.schema.json: written by hand except for `settings` and its definitions."""
+    """Return the content of values.schema.json: written by hand but for `settings`, its definitions and `_BOUNDS`."""
     schema = json.loads(SCHEMA.read_text())
     settings = settings_schema()
     schema["$defs"] = settings.pop("$defs")  # references start at the root of the document
     schema["properties"]["settings"] = settings
+    schema["properties"]["admission"]["properties"] |= _BOUNDS
     return json.dumps(schema, indent=2) + "\n"
 
 
