@@ -286,3 +286,11 @@ def test_other_service_monitor_is_kept(endpoint: str, further: str, reason: str)
 
     found = notes(deployment(), labelled, further, MONITOR % endpoint)
     assert f"kept: ServiceMonitor/shop: {reason}; continue to apply it" in found
+
+
+def test_service_monitor_of_the_service_is_converted() -> None:
+    labelled = service("ports: [{name: http, port: 80, targetPort: 8000}]", metadata="labels: {tier: web}")
+    texts = (deployment(), labelled, MONITOR % "port: http, interval: 15s")
+
+    assert spec(*texts)["serviceMonitor"] == {"endpoints": [{"port": "http", "interval": "15s"}]}
+    assert differences(*texts) == []
