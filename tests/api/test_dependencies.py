@@ -12,6 +12,7 @@ ON_DB: dict[str, Any] = {"dependsOn": [{"name": "db"}]}
 UNREADY: dict[str, Any] = {"replicas": 1}  # no node runs its pod
 CLAIM: dict[str, Any] = {"volumes": [{"name": "data", "claim": {"resources": {"requests": {"storage": "1Mi"}}}}]}
 MOUNT = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
+OF_UNREADY = "list events 200"  # once in a while in each namespace with an AppStack that is not ready
 BACKEND = {"image": "busybox:1.35.0", "ports": [{"containerPort": 8000}]}
 
 
@@ -180,7 +181,7 @@ def test_waiting_costs_no_request(namespace: Namespace, audit_log: AuditLog, ope
         for name in names:
             namespace.create_stack(name, **ON_DB)
             eventually(lambda name=name: waiting_message(namespace, name))  # type: ignore[misc]
-    assert {request for request in creation if not request.startswith("patch")} == set(), "no read"
+    assert {request for request in creation if not request.startswith("patch")} - {OF_UNREADY} == set(), "no read"
     applied = sum(number for request, number in creation.items() if request.endswith(" 201"))
     assert applied == len(names) * (CHILD_COUNT - 1)
 
@@ -188,7 +189,7 @@ def test_waiting_costs_no_request(namespace: Namespace, audit_log: AuditLog, ope
     with audit_log.counting(namespace.name) as change:
         namespace.edit_stack("db", backend={"image": "busybox:2"})
         eventually(lambda: namespace.condition("Reconciling", "db"))
-    assert {*change} == {"patch deployments 200", "patch appstacks/status 200"}, "of db itself"
+    assert {*change} - {OF_UNREADY} == {"patch deployments 200", "patch appstacks/status 200"}, "of db itself"
     assert before == [namespace.get("AppStack", name)["metadata"]["resourceVersion"] for name in names]
 
     with audit_log.counting(namespace.name) as start:
@@ -196,7 +197,7 @@ def test_waiting_costs_no_request(namespace: Namespace, audit_log: AuditLog, ope
         for name in names:
             namespace.wait_until_ready(name)
     assert start["patch deployments 201"] == len(names)
-    assert {request for request in start if "status" not in request} == {
+    assert {request for request in start if "status" not in request} - {OF_UNREADY} == {
         "patch deployments 201",
         "patch deployments 200",  # of db
     }
