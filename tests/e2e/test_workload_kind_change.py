@@ -11,7 +11,7 @@ FILE = "/data/mark"
 def of_kind(name: str, kind: str, **options: object) -> Manifest:
     """Return an AppStack with a claim and this workload kind."""
     backend = {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}
-    volumes = [{"name": "data", "claim": {"resources": {"requests": {"storage": "10Mi"}}}}]
+    volumes = [{"name": "data", "claim": {"perReplica": False, "resources": {"requests": {"storage": "10Mi"}}}}]
     return public_backend(name, backend=backend, volumes=volumes, workload={"kind": kind, **options})
 
 
