@@ -98,19 +98,14 @@ def take_metadata(draft: Draft, source: Source, path: str = "metadata") -> Manif
         message = f"{kept[key]!r} is used by no selector that remains: AppStack selects by {meta.STACK_LABEL}"
         draft.note(NoteKind.OMITTED, f"{source} {path}.labels[{key}]", "", message)
     kept = {key: value for key, value in kept.items() if key not in omitted}
-    for key in [key for key in kept if _is_reserved(key)]:
+    for key in [key for key in kept if meta.is_reserved(key)]:
         draft.note(NoteKind.OMITTED, f"{source} {path}.labels[{key}]", "", "AppStack sets its own labels")
         del kept[key]
     annotations = source.take(f"{path}.annotations") or {}
-    for key in [key for key in annotations if _is_reserved(key)]:
+    for key in [key for key in annotations if meta.is_reserved(key)]:
         draft.note(NoteKind.OMITTED, f"{source} {path}.annotations[{key}]", "", "AppStack sets its own annotations")
         del annotations[key]
     for name, value in (("labels", kept), ("annotations", annotations)):
         if value:
             metadata[name] = value
     return metadata
-
-
-def _is_reserved(key: str) -> bool:
-    prefix = key.rpartition("/")[0]
-    return prefix == meta.GROUP or prefix.endswith(f".{meta.GROUP}")

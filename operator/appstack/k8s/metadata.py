@@ -81,6 +81,12 @@ def labels(stack: str, own: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**(own or {}), STACK_LABEL: stack, **{key: defaults[key] for key in defaults if key not in (own or {})}}
 
 
+def is_reserved(key: str) -> bool:
+    """Return whether the key of a label or annotation is one of AppStack's own: authors cannot set it."""
+    prefix = key.rpartition("/")[0]
+    return prefix == GROUP or prefix.endswith(f".{GROUP}")
+
+
 def owner_reference(*, name: str, uid: str) -> Manifest:
     """Return the owner reference by which the garbage collector deletes a child with its AppStack."""
     return {

@@ -123,11 +123,12 @@ def generated_locations(proxy: Proxy) -> Iterator[tuple[str, str]]:
         if static.fallback not in (None, "Backend"):
             yield f"= {static.fallback}", f"spec.proxy.static[{index}].fallback"
     for index, route in enumerate(proxy.routes):
-        key = f"= {route.path}" if route.path_type is PathType.EXACT else _prefix(route)
+        key = f"= {route.path}" if route.path_type is PathType.EXACT else route_prefix(route)
         yield key, f"spec.proxy.routes[{index}].path"
 
 
-def _prefix(route: Route) -> str:
+def route_prefix(route: Route) -> str:
+    """Return the path of a route with pathType Prefix as a directory: it matches whole names only."""
     return f"{route.path.rstrip('/')}/"
 
 
@@ -138,7 +139,7 @@ def route_locations(context: Context, proxy: Proxy, text: AuthorText) -> Iterato
         if route.path_type is PathType.EXACT:
             yield directive("location", "=", route.path, block=_route(context, proxy, route, exact=True))
             continue
-        prefix = _prefix(route)
+        prefix = route_prefix(route)
         match = () if prefix == "/" else ("^~",)
         yield directive("location", *match, prefix, block=_route(context, proxy, route, exact=False))
         exact = f"= {prefix.rstrip('/')}"

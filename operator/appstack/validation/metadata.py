@@ -37,15 +37,10 @@ def labels_and_annotations(context: ValidationContext) -> Iterator[ValidationIss
 
 def _key_issues(field: str, key: str) -> Iterator[ValidationIssue]:
     prefix, slash, name = key.rpartition("/")
-    if _is_reserved(key):
+    if meta.is_reserved(key):
         yield ValidationIssue(field, f"keys under {meta.GROUP}/ are reserved for AppStack", "choose another key")
     elif not _NAME.fullmatch(name) or (slash and (len(prefix) > 253 or not _PREFIX.fullmatch(prefix))):
         yield ValidationIssue(field, f"{key!r} is not a valid key", "use a key such as example.com/name")
-
-
-def _is_reserved(key: str) -> bool:
-    prefix = key.rpartition("/")[0]
-    return prefix == meta.GROUP or prefix.endswith(f".{meta.GROUP}")
 
 
 def strings(context: ValidationContext) -> Iterator[ValidationIssue]:

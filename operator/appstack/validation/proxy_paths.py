@@ -8,7 +8,7 @@ from typing import Final
 
 from appstack.api.proxy import PathType, Proxy, Route, Static, UpstreamProtocol
 from appstack.errors import Severity, ValidationIssue
-from appstack.render.nginx_locations import generated_locations
+from appstack.render.nginx_locations import generated_locations, route_prefix
 from appstack.validation.context import ValidationContext
 from appstack.validation.issues import available_hint, duplicate_issues
 from appstack.validation.mount_paths import path_key, sub_path_issues
@@ -158,14 +158,12 @@ def _response(field: str, route: Route) -> Iterator[ValidationIssue]:
         message = f"{route.respond.status_code} is a redirect without a target"
         yield ValidationIssue(f"{field}.respond.statusCode", message, "use redirect")
     target = route.redirect.path if route.redirect else ""
-    loops = target == route.path or (route.path_type is PathType.PREFIX and f"{target}/".startswith(_prefix(route)))
+    loops = target == route.path or (
+        route.path_type is PathType.PREFIX and f"{target}/".startswith(route_prefix(route))
+    )
     if route.redirect is not None and loops:
         message = f"{target!r} matches the route itself, so the redirect would not end"
         yield ValidationIssue(f"{field}.redirect.path", message, "redirect to a path outside the route")
-
-
-def _prefix(route: Route) -> str:
-    return f"{route.path.rstrip('/')}/"
 
 
 def _replacement(field: str, route: Route, proxy: Proxy) -> Iterator[ValidationIssue]:
