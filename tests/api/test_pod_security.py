@@ -15,7 +15,7 @@ from appstack.policy.effective import PolicySource
 from appstack.policy.evaluation import CHECKS
 from appstack.policy.model import PodSecurityPolicy, Policy
 from appstack.policy.pod_security import VERSION, Level, violations
-from appstack.policy.violation import Subject
+from appstack.policy.subject import Subject
 from tests.api import generated_pods
 from tests.api.cluster import PARALLEL_REQUESTS, STRATEGIC, ApiError, Cluster, Namespace, eventually
 from tests.api.conftest import RUN_ID, temporary_namespace

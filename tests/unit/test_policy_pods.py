@@ -10,8 +10,9 @@ import yaml
 from appstack.api.workloads import WorkloadKindName
 from appstack.policy.effective import PolicySource
 from appstack.policy.model import Policy
+from appstack.policy.pod_templates import POD_TEMPLATES
 from appstack.policy.pods import CACHE_CONTAINER, pod_security_level
-from appstack.policy.violation import POD_TEMPLATES, Subject
+from appstack.policy.subject import Subject
 from tests.unit.policies import fields, issues
 
 MOUNT = "backend: {{image: x, volumeMounts: [{{name: v, mountPath: /v{0}}}]}}\nvolumes: [{{name: v, hostPath: {1}}}]"

@@ -15,7 +15,7 @@ from appstack.api import parse
 from appstack.k8s.metadata import Manifest
 from appstack.planning.desired import compute_desired_state
 from appstack.policy.pod_security import Level, violations
-from appstack.policy.violation import pod_templates
+from appstack.policy.pod_templates import pod_templates
 from appstack.settings import Settings
 from tests.unit.stacks import stack
 

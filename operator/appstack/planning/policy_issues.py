@@ -14,7 +14,8 @@ from appstack.k8s.metadata import Manifest
 from appstack.policy.effective import EffectivePolicy
 from appstack.policy.evaluation import CHECKS, WARNING_CHECKS
 from appstack.policy.model import Enforcement
-from appstack.policy.violation import PolicyViolation, Subject
+from appstack.policy.subject import Subject
+from appstack.policy.violation import PolicyViolation
 from appstack.render.source_map import author_field
 from appstack.settings import Settings
 

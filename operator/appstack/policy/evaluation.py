@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from appstack.policy import exposure, pods
-from appstack.policy.violation import PolicyViolation, Subject
+from appstack.policy.subject import Subject
+from appstack.policy.violation import PolicyViolation
 
 CHECKS: Final[tuple[Callable[[Subject], Iterator[PolicyViolation]], ...]] = (
     pods.pod_security_level,

@@ -7,7 +7,8 @@ from typing import Final
 
 from appstack.k8s.metadata import Manifest
 from appstack.policy.model import NAMESPACE_PLACEHOLDER
-from appstack.policy.violation import KeyPatterns, PolicyViolation, Subject, authored_annotations
+from appstack.policy.subject import KeyPatterns, Subject, authored_annotations
+from appstack.policy.violation import PolicyViolation
 
 _ANY: Final = "*"
 _WILDCARD: Final = "*."

@@ -9,7 +9,9 @@ from typing import Final
 from appstack.k8s.metadata import RESERVED_PREFIX, Manifest
 from appstack.policy.model import HostNamespace, HostPathRule
 from appstack.policy.pod_security import Level, Violation
-from appstack.policy.violation import KeyPatterns, PodTemplate, PolicyViolation, Subject
+from appstack.policy.pod_templates import PodTemplate
+from appstack.policy.subject import KeyPatterns, Subject
+from appstack.policy.violation import PolicyViolation
 
 CACHE_CONTAINER: Final = f"{RESERVED_PREFIX}cache"
 """The init container that prepares node caches, as root."""

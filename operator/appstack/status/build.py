@@ -13,7 +13,7 @@ from appstack.k8s.observed import Child, Observed, Owner, TerminalState
 from appstack.k8s.text import join_messages, truncate
 from appstack.planning.changes import WRITTEN, Action, Applied, Change
 from appstack.planning.desired import DesiredState
-from appstack.policy.violation import pod_templates
+from appstack.policy.pod_templates import pod_templates
 from appstack.status import conditions
 from appstack.status.conditions import ConditionSeverity, ReadyResult
 from appstack.status.diagnostics import Subject, diagnose, diagnose_objects, without_output

@@ -10,7 +10,7 @@ from appstack.errors import Severity, ValidationIssue, first_of_each_kind, more_
 from appstack.k8s.metadata import RESERVED_PREFIX, Manifest
 from appstack.k8s.text import truncate
 from appstack.policy.pod_security import Level, Violation
-from appstack.policy.violation import PodTemplate, pod_templates
+from appstack.policy.pod_templates import PodTemplate, pod_templates
 from appstack.render.source_map import author_field
 
 
