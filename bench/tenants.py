@@ -74,7 +74,7 @@ def largest_spec() -> Manifest:
         "replicas": 0,
         "backend": {"image": "shop:1", "args": ["x" * 60_000], "ports": [{"containerPort": 8000}]},
         "files": [{"path": "/srv/data", "content": "\n" * (MAX_CONTENT_BYTES - 200)}],
-        "proxy": {"server": nginx},
+        "proxy": {"httpSnippet": nginx, "serverSnippet": nginx},
     }
 
 

@@ -47,6 +47,11 @@ def nginx_snippets(n: int) -> Spec:
     return proxied(serverSnippet=text, httpSnippet=f"server {{ {text} }}", **fields)
 
 
+def nginx_snippet_symbols(n: int) -> Spec:
+    """Both snippets with more directives than AppStack parses, which every check of them reads."""
+    return proxied(serverSnippet="a;" * n, httpSnippet="b;" * n)
+
+
 def proxy_fields(n: int) -> Spec:
     """As many routes, headers, static files, networks and headers of probes as a spec has."""
     path = "/" + "a" * 300
@@ -86,6 +91,7 @@ CASES: Final = (
     nginx_locations,
     nginx_argument,
     nginx_snippets,
+    nginx_snippet_symbols,
     proxy_fields,
     file_contents,
     base64_contents,

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from appstack.api import AppStackSpec
+from appstack.api.size import UNCOUNTED_FIELDS
 from appstack.api.workloads import WorkloadKindName
 from appstack.client import resource_kinds
 from appstack.k8s.metadata import Manifest
@@ -128,3 +129,10 @@ def test_helm_renders_the_same_policies() -> None:
     expected = authorization.policies(secrets=True, users=names["users"], groups=names["groups"])
     expected += authorization.bounds("appstack", spec_size=True, leases=True)
     assert rendered == {(each["kind"], each["metadata"]["name"]): each["spec"] for each in expected}
+
+
+def test_spec_size_leaves_out_every_text_that_the_operator_does_not_count() -> None:
+    spec_size, _ = authorization.bounds("appstack", spec_size=True)
+    (contents,) = (each["expression"] for each in spec_size["spec"]["variables"] if each["name"] == "contents")
+
+    assert set(UNCOUNTED_FIELDS) == set(re.findall(r"\.\?(\w+)\.orValue\(''\)", contents))

@@ -17,7 +17,7 @@ from appstack.api import parse
 from appstack.api.size import MAX_SPEC_VALUES
 from appstack.errors import MAX_ISSUES_PER_KIND, InvalidSpec, Severity
 from appstack.planning.desired import DesiredStateCache
-from appstack.render.nginx_text import parsed
+from appstack.render.nginx_text import parse_result
 from appstack.settings import Settings
 from appstack.validation import CHECKS, validate
 from bench.admission import violations
@@ -40,7 +40,7 @@ def work(spec: Spec, settings: Settings | None = None) -> int:
         lines += event == "line"
         return trace
 
-    parsed.cache_clear()
+    parse_result.cache_clear()
     desired_states, manifest, previous = DesiredStateCache(settings or Settings()), document(spec), sys.gettrace()
     sys.settrace(trace)
     try:

@@ -15,7 +15,7 @@ MAX_SPEC_BYTES: Final = 64 << 10
 MAX_SPEC_VALUES: Final = 10_000
 """Maximum number of objects, lists and scalars of a spec: 64 KiB of empty objects are 20,000, of useful ones 5,000."""
 
-_UNCOUNTED_FIELDS: Final = (
+UNCOUNTED_FIELDS: Final = (
     "content",
     "base64",
     "config",
@@ -42,7 +42,7 @@ def spec_bytes(document: Mapping[str, Any]) -> int:
     if not isinstance(spec, Mapping):
         return 0
     holders = [spec.get("proxy"), *(files if isinstance(files := spec.get("files"), list) else ())]
-    uncounted = (holder.get(key) for holder in holders if isinstance(holder, Mapping) for key in _UNCOUNTED_FIELDS)
+    uncounted = (holder.get(key) for holder in holders if isinstance(holder, Mapping) for key in UNCOUNTED_FIELDS)
     texts = [text for text in uncounted if isinstance(text, str)]
     try:
         return len(to_json(spec, serialize_unknown=True)) - sum(len(to_json(text)) for text in texts)

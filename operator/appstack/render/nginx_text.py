@@ -10,9 +10,20 @@ from appstack.render.nginx_syntax import Directive, NginxSyntaxError, parse
 
 
 @lru_cache(maxsize=2)  # validation and rendering parse the two texts of one AppStack
+def parse_result(text: str) -> tuple[Directive, ...] | NginxSyntaxError:
+    """Return the directives of a text, or the error of `parse`: each check would otherwise parse a wrong text again."""
+    try:
+        return parse(text)
+    except NginxSyntaxError as error:
+        return error
+
+
 def parsed(text: str) -> tuple[Directive, ...]:
     """Return the directives of a text. Raise NginxSyntaxError as `parse` does."""
-    return parse(text)
+    result = parse_result(text)
+    if isinstance(result, NginxSyntaxError):
+        raise result.with_traceback(None)
+    return result
 
 
 def _directives(text: str | None) -> tuple[Directive, ...]:
