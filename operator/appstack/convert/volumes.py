@@ -127,7 +127,7 @@ class PodVolumes:
             for mount in container.get("volumeMounts", [])
             if mount.get("name") == volume.get("name")
         ]
-        if source is None or not mounts or self._has_other_uses(source, volume):
+        if source is None or not mounts or self._has_other_uses(source):
             return False
         if any(mount.get("subPath") is None for _, mount in mounts):
             message = "the directory stays a volume: it follows changes of the ConfigMap, which files do not"
@@ -164,8 +164,8 @@ class PodVolumes:
                 NoteKind.OMITTED, f"{source} metadata", "", "AppStack names and labels the ConfigMap of the files"
             )
 
-    def _has_other_uses(self, source: Source, volume: Manifest) -> bool:
-        """Return whether the pod refers to a ConfigMap elsewhere than in this volume."""
+    def _has_other_uses(self, source: Source) -> bool:
+        """Return whether the pod refers to a ConfigMap more than once."""
         template = self._draft.group.workload.original
         return _count(template.get("spec"), source.name) > 1
 

@@ -16,5 +16,5 @@ Workarounds, and the behaviour of kopf 1.45 that requires each of them:
 | relist | AppStacks missing from a relist are marked stale | deletions that happen before a relist are not reported |
 | relist | AppStacks with a current status wait for the end of the list | a list arrives event by event |
 
-Decisions 3 and 19 (docs/decisions) have the measurements. The admission webhook will be served from here as well.
+Decisions 3 and 19 (docs/decisions) have the measurements.
 """
