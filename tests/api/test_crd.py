@@ -48,6 +48,14 @@ def apply_spec(namespace: Namespace, name: str, spec: Mapping[str, Any], *, mana
     )
 
 
+@pytest.mark.parametrize("cpu", [0.5, 1, "500m"])
+def test_quantity_accepts_what_kubernetes_accepts(namespace: Namespace, cpu: float | str) -> None:
+    backend = {"image": "demo/shop:1", "resources": {"limits": {"cpu": cpu}}}
+    stored = apply_spec(namespace, "quantity", {"backend": backend}, manager="author")
+
+    assert stored["spec"]["backend"]["resources"]["limits"] == {"cpu": cpu}
+
+
 def test_definition_is_established(cluster: Cluster, operator_namespace: Namespace) -> None:
     path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/appstacks.appstack.dev"
     conditions = cluster.request("GET", path)["status"]["conditions"]

@@ -110,12 +110,16 @@ def test_omitted_field_and_field_unknown_to_the_oldest_server_are_absent(path: s
     assert name not in field_schema(parent)["properties"]
 
 
-def test_quantities_and_ports_accept_integers_and_strings() -> None:
+def test_quantities_have_no_type_since_int_or_string_refuses_fractions() -> None:
     limits = field_schema("spec.backend.resources.limits")["additionalProperties"]
 
-    assert limits["x-kubernetes-int-or-string"] is True
+    assert limits == structural.QUANTITY
     assert "pattern" in limits
-    assert field_schema("spec.volumes[].emptyDir.sizeLimit")["x-kubernetes-int-or-string"] is True
+    assert not limits.keys() & {"type", "anyOf", "x-kubernetes-int-or-string"}
+    assert field_schema("spec.volumes[].emptyDir.sizeLimit")["x-kubernetes-preserve-unknown-fields"] is True
+
+
+def test_ports_accept_integers_and_strings() -> None:
     assert field_schema("spec.backend.livenessProbe.httpGet.port")["x-kubernetes-int-or-string"] is True
     assert field_schema("spec.backend.livenessProbe.periodSeconds")["format"] == "int32"
 
@@ -182,7 +186,8 @@ def test_schema_has_only_structural_keywords() -> None:
         for path, schema in nodes()
     ]
     assert [entry for entry in non_structural if entry[1]] == []
-    assert [path for path, schema in nodes() if not schema.keys() & {"type", "x-kubernetes-int-or-string"}] == []
+    untyped = {"x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"}
+    assert [path for path, schema in nodes() if not schema.keys() & {"type", *untyped}] == []
 
 
 def test_table_has_every_kubernetes_type_that_the_schema_reaches() -> None:

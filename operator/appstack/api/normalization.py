@@ -12,7 +12,7 @@ from typing import Any
 
 from appstack.api.bounds import Schema
 from appstack.api.stack import AppStackSpec
-from appstack.api.structural import OWN_BLOCK, structural_schema
+from appstack.api.structural import OWN_BLOCK, QUANTITY, structural_schema
 
 
 @cache
@@ -34,7 +34,7 @@ def _value(value: Any, schema: Schema) -> Any:
         return {key: _value(item, inner) for key, item in value.items()} if inner else value
     if isinstance(value, list):
         return [_value(item, schema["items"]) for item in value] if "items" in schema else value
-    is_quantity = "pattern" in schema and "x-kubernetes-int-or-string" in schema
+    is_quantity = QUANTITY.items() <= schema.items()
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if is_quantity and is_number else value
 

@@ -63,13 +63,13 @@ _INT_OR_STRING: Final[Schema] = {
     "x-kubernetes-int-or-string": True,
 }
 _DECIMAL: Final = r"[0-9]+(\.[0-9]*)?|\.[0-9]+"
-_FORMATS: Final[Mapping[str, Schema]] = {
-    "quantity": {
-        **_INT_OR_STRING,
-        "pattern": rf"^[+-]?({_DECIMAL})([KMGTPE]i|[numkMGTPE]|[eE][+-]?({_DECIMAL}))?$",
-    },
-    "int-or-string": _INT_OR_STRING,
+QUANTITY: Final[Schema] = {
+    "pattern": rf"^[+-]?({_DECIMAL})([KMGTPE]i|[numkMGTPE]|[eE][+-]?({_DECIMAL}))?$",
+    "x-kubernetes-preserve-unknown-fields": True,
 }
+"""A string, an integer or a fraction such as `cpu: 0.5`. It has no type: int-or-string refuses fractions."""
+
+_FORMATS: Final[Mapping[str, Schema]] = {"quantity": QUANTITY, "int-or-string": _INT_OR_STRING}
 _MAX_UPSTREAM_CHARACTERS: Final = 200
 """Maximum length of a description that is copied from Kubernetes."""
 
