@@ -277,6 +277,7 @@ ALIAS_BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n
         ("exponential aliases", ALIAS_BOMB, "aliases expand to more than 1,000,000 values"),
         ("alias of itself", "a: &a [*a]\n", "line 1: an alias contains itself"),
         ("deep nesting", "a: " + "[" * 5000, "is nested too deeply"),
+        ("number", "a: " + "9" * 5000, "line 1: a number has too many digits"),
     ],
 )
 def test_yaml_bomb_is_refused(case: str, text: str, message: str, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_variables_are_interpolated(tmp_path: Path, text: str, value: str) -> No
         ("${TAG:?needed}", "services.web.image: the variable TAG is required: needed"),
         ("${TAG", "services.web.image: invalid variable in '${TAG'"),
         ("${-x}", "services.web.image: invalid variable in '${-x}'"),
+        ("${A:-" * 5000, "services.web.image: invalid variable in '${A:-${A:-"),
     ],
 )
 def test_invalid_variable_is_an_error(tmp_path: Path, text: str, message: str) -> None:
@@ -270,6 +271,13 @@ def test_port_of_a_public_image_is_known(tmp_path: Path) -> None:
         "required: services.api.expose -> AppStack/api spec.backend.ports: "
         "write the port on which it listens, if web connects to it"
     ) in notes(conversion)
+
+
+@pytest.mark.parametrize("field", ["ports: ['1-99999999:1-99999999']", "expose: ['1-99999999']"])
+def test_endless_range_of_ports_is_cut(tmp_path: Path, field: str) -> None:
+    ports = backend(tmp_path, field)["ports"]
+
+    assert [1, 2, 1000] == [ports[index]["containerPort"] for index in (0, 1, -1)]
 
 
 def test_inactive_profile_is_left_out(tmp_path: Path) -> None:

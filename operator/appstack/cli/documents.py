@@ -23,6 +23,7 @@ _FIRST_METADATA_KEYS: Final = ("name", "namespace", "labels", "annotations")
 _LINE_WIDTH: Final = 110
 _CONTROL: Final = re.compile(rf"(?![\n\t])[{CONTROLS}]")
 _MAX_VALUES: Final = 1_000_000  # of a document with its aliases expanded; the largest AppStack has 10,000
+_MAX_DIGITS: Final = 1000  # of a whole number; Python converts at most 4300
 
 
 def load(path: str) -> list[Document]:
@@ -169,6 +170,8 @@ def _resolve_as_kubectl(cls: type[Loader | _Dumper]) -> None:
 
 
 def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    if len(node.value) > _MAX_DIGITS:
+        raise yaml.MarkedYAMLError(problem="a number has too many digits", problem_mark=node.start_mark)
     plain = yaml.ScalarNode(node.tag, node.value.replace("0o", "0", 1), node.start_mark, node.end_mark)
     return int(loader.construct_yaml_int(plain))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from appstack.errors import OperatorError
+from appstack.k8s.text import truncate
 
 _TOKEN: Final = re.compile(r"\$(?:(?P<escaped>\$)|(?P<plain>[A-Za-z_][A-Za-z0-9_]*)|(?P<brace>\{))")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -26,7 +27,13 @@ class Interpolation:
             return {key: self.value(inner, f"{path}.{key}".lstrip(".")) for key, inner in value.items()}
         if isinstance(value, list):
             return [self.value(inner, f"{path}[{index}]") for index, inner in enumerate(value)]
-        return self._text(value, path)[0] if isinstance(value, str) else value
+        return self._whole_text(value, path) if isinstance(value, str) else value
+
+    def _whole_text(self, text: str, path: str) -> str:
+        try:
+            return self._text(text, path)[0]
+        except RecursionError:  # defaults within defaults
+            raise _error(path, truncate(text)) from None
 
     def _text(self, text: str, path: str, *, nested: bool = False) -> tuple[str, int]:
         """Return the interpolated text and the position of its end: of the closing brace if it is nested."""

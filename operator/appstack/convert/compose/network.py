@@ -7,6 +7,7 @@ from typing import Final
 
 from appstack.convert.compose.draft import ServiceDraft
 from appstack.convert.compose.model import Port
+from appstack.convert.compose.values import port_numbers
 from appstack.convert.naming import valid_name
 from appstack.k8s.metadata import Manifest
 
@@ -56,7 +57,7 @@ def _container_ports(draft: ServiceDraft) -> list[Manifest]:
     for text in service.expose:
         number_text, _, protocol = text.partition("/")
         first, _, last = number_text.partition("-")
-        for number in range(int(first), int(last or first) + 1):
+        for number in port_numbers(first, last or first):
             numbers[number, (protocol or "tcp").upper()] = None
     if not numbers:
         numbers = _image_ports(draft)

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator
 _DURATION: Final = re.compile(r"(?:(\d+(?:\.\d+)?)(us|µs|ms|s|m|h|d|w))")
 _UNITS: Final = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _BYTES: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)b?", re.IGNORECASE)
+MAX_PORTS: Final = 1000
 _PORT: Final = re.compile(
     r"(?:(?P<ip>\[[^\]]+\]|[^:]+|)(?=:[^:]*:):)?(?:(?P<published>[^:]*):)?(?P<target>[0-9-]+)(?:/(?P<protocol>[a-z]+))?"
 )
@@ -123,11 +124,16 @@ def _expanded(item: Any) -> list[Any]:
     return [{"target": target, "published": each, **fixed} for target, each in zip(targets, published, strict=True)]
 
 
+def port_numbers(first: str, last: str) -> range:
+    """Return the numbers of a range of ports, the first thousand of a longer one: a file may name any numbers."""
+    return range(int(first), int(last) + 1)[:MAX_PORTS]
+
+
 def _range(text: str) -> list[Any]:
     first, dash, last = text.partition("-")
     if not dash:
         return [text] if text else []
-    return [str(number) for number in range(int(first), int(last) + 1)][:1000]
+    return [str(number) for number in port_numbers(first, last)]
 
 
 def mounts(value: Any) -> Any:
