@@ -5,13 +5,14 @@ To add a kind of problem of a container, write a Detector and insert it into DET
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from appstack.api.status import MAX_PROBLEMS, Problem
-from appstack.k8s.observed import Child, Observed
+from appstack.k8s.metadata import Ref
+from appstack.k8s.observed import Child, Observed, WarningEvent
 from appstack.k8s.text import seconds_between
 from appstack.status.container_state import ContainerState, container_states
 from appstack.status.crashes import CrashLoop
@@ -78,10 +79,13 @@ _REASONS_WITHOUT_OUTPUT: Final = frozenset(
 def diagnose(subject: Subject) -> tuple[Problem, ...]:
     """Return the problems of the pods, the likeliest cause first, and each problem that pods share once."""
     found: dict[tuple[object, ...], tuple[int, int, Problem]] = {}
+    warnings: dict[Ref, list[WarningEvent]] = {}
+    for event in subject.observed.warnings:
+        warnings.setdefault(event.ref, []).append(event)
     for pod in sorted(subject.observed.pods, key=lambda pod: pod.ref.name):
         if pod.deleting or _is_finished(pod, subject):
             continue
-        for position, (rank, problem) in enumerate(_of_pod(subject, pod)):
+        for position, (rank, problem) in enumerate(_of_pod(subject, pod, warnings.get(pod.ref, ()))):
             identity = (problem.container, problem.reason, problem.exit_code, problem.field)
             found.setdefault(identity, (rank, position, problem))
     ordered = sorted(found.values(), key=lambda entry: (entry[0], entry[1], entry[2].pod))
@@ -100,9 +104,8 @@ def diagnose_objects(subject: Subject) -> tuple[Problem, ...]:
     return tuple(object_problems(subject.spec, subject.observed, now=subject.now))[:MAX_PROBLEMS]
 
 
-def _of_pod(subject: Subject, pod: Child) -> Iterator[tuple[int, Problem]]:
-    """Yield the problems of a pod, each with its rank."""
-    warnings = [event for event in subject.observed.warnings if event.ref == pod.ref]
+def _of_pod(subject: Subject, pod: Child, warnings: Sequence[WarningEvent]) -> Iterator[tuple[int, Problem]]:
+    """Yield the problems of a pod, each with its rank; `warnings` are the Events about it."""
     ended_as_whole = pod.status.get("phase") == "Failed" and bool(pod.status.get("reason"))
     states = (
         ()
