@@ -130,6 +130,8 @@ def with_former_lists(schema: Any, name: str = "") -> Any:
     if found is None or (found == "valueFrom" and name != "files"):
         return changed
     keys, defaults = FORMER_KEYS[found]
+    if not fields.keys() >= set(keys):  # a list of another type, with a field of the same name
+        return changed
     for key, default in defaults.items():
         changed["items"]["properties"][key]["default"] = default
     return changed | {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}

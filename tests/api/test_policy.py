@@ -264,8 +264,8 @@ def test_status_and_events_contain_container_output_unless_the_policy_forbids_it
     namespace.create_stack(**RUN_TO_COMPLETION, workload={"kind": "Pod"}, files=None, serviceAccount=None)
     (pod,) = eventually(lambda: pods(namespace))
     finish_pod(namespace, pod["metadata"]["name"], "Failed", exit_code=3, message=SECRET)
-    eventually(lambda: [each for each in namespace.status()["problems"] if each.get("exitCode") == 3])
-    events = eventually(lambda: [each for each in namespace.list("Event") if "exited with code 3" in each["note"]])
+    (problem,) = eventually(lambda: [each for each in namespace.status()["problems"] if each.get("exitCode") == 3])
+    events = eventually(lambda: [each for each in namespace.list("Event") if each["reason"] == problem["reason"]])
 
     assert shown is (SECRET in str(namespace.status()))
     assert shown is (SECRET in str(events))

@@ -41,4 +41,5 @@ def test_quota_limits_the_appstacks_of_a_namespace(namespace: Namespace) -> None
     for name in ("first", "second"):
         eventually(lambda name=name: namespace.create_stack(name))  # type: ignore[misc]
 
-    assert f"exceeded quota: appstack, requested: {APPSTACKS}=1, used: {APPSTACKS}=2" in refused(namespace)
+    message = f"exceeded quota: appstack, requested: {APPSTACKS}=1, used: {APPSTACKS}=2"
+    assert eventually(lambda: message in refused(namespace))

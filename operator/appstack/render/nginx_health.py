@@ -6,7 +6,7 @@ to which nginx passes neither body nor query nor headers, and of which it return
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from appstack.api.proxy import GRPC_PROTOCOLS, Proxy
@@ -45,7 +45,7 @@ def health_directives(context: Context, proxy: Proxy, listen: Iterable[Directive
 
 
 def _server(
-    context: Context, proxy: Proxy, probes: Iterable[ProxiedProbe], listen: Iterable[Directive]
+    context: Context, proxy: Proxy, probes: Sequence[ProxiedProbe], listen: Iterable[Directive]
 ) -> Iterator[Directive]:
     yield from listen
     yield from (directive(name, value) for name, value in _DIRECTIVES)
@@ -57,7 +57,8 @@ def _server(
     for probe in probes:
         yield directive("location", "=", health_path(context, probe.location), block=_probe(probe))
         yield directive("location", "=", _request_location(probe), block=probe_request(proxy, probe))
-    yield from _results()
+    if probes:  # else nginx knows none of their variables, and refuses the file
+        yield from _results()
     yield directive("location", "@unknown", block=[_empty(404)])
     yield directive("location", "/", block=[_empty(404)])
 

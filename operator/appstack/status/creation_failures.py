@@ -83,7 +83,7 @@ def creation_problems(spec: Mapping[str, Any], workload: Child | None, observed:
     """Yield the problem of a workload whose controller fails to create pods."""
     if workload is None:
         return
-    message = _message(workload, observed)
+    message = truncate(_message(workload, observed))
     if message:
         reason, field, hint = _cause(message, spec)
         yield Problem(
