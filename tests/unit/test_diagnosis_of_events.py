@@ -200,6 +200,14 @@ def test_failed_mount_has_the_field_of_the_volume(message: str, field: str, hint
     assert hint in problem.hint
 
 
+def test_missing_secret_of_the_proxy_has_its_field() -> None:
+    spec = {**SPEC, "proxy": {"tls": {"secretName": "shop-tls"}}}
+    message = 'MountVolume.SetUp failed for volume "appstack-tls" : secret "shop-tls" not found'
+    (problem,) = problems_of(pod(phase="Pending"), warnings=(event("FailedMount", message),), spec=spec)
+
+    assert (problem.field, problem.hint[:26]) == ("spec.proxy.tls.secretName", "Create the Secret shop-tls")
+
+
 def test_failed_mount_ends_when_a_container_runs() -> None:
     assert problems_of(pod(running(ready=True)), warnings=(event("FailedMount", "x"),)) == ()
 
@@ -331,6 +339,14 @@ def test_object_that_another_controller_does_not_complete(
 
     assert problems("2026-11-30T10:00:00Z") == [(reason, field)]
     assert problems("2026-11-30T10:01:30Z") == [], "it may still come"
+
+
+def test_load_balancer_of_a_further_service_has_its_field() -> None:
+    one = child("Service", "public", spec={"type": "LoadBalancer"})
+    subject = Subject({"services": [{"name": "admin"}, {"name": "public"}]}, Observed(children={one.ref: one}), now=NOW)
+    (problem,) = diagnose_objects(subject)
+
+    assert (problem.reason, problem.field) == ("LoadBalancerPending", "spec.services[1].type")
 
 
 def test_complete_objects_have_no_problem() -> None:

@@ -33,7 +33,7 @@ def object_problems(spec: Mapping[str, Any], observed: Observed, *, now: str) ->
         elif ref.kind == "HTTPRoute":
             yield from _route(child)
         elif ref.kind == "Service":
-            yield from _load_balancer(child, observed.warnings)
+            yield from _load_balancer(spec, child, observed.warnings)
 
 
 def is_incomplete(child: Child) -> bool:
@@ -147,14 +147,16 @@ def _route(child: Child) -> Iterator[Problem]:
                 )
 
 
-def _load_balancer(child: Child, warnings: Iterable[WarningEvent]) -> Iterator[Problem]:
+def _load_balancer(spec: Mapping[str, Any], child: Child, warnings: Iterable[WarningEvent]) -> Iterator[Problem]:
     if child.spec.get("type") != "LoadBalancer" or (child.status.get("loadBalancer") or {}).get("ingress"):
         return
+    further = [entry.get("name") for entry in spec.get("services") or ()]
+    name = child.ref.name
     message = _last_message(child, warnings) or "No load balancer has been assigned to the Service"
     yield _problem(
         child,
         "LoadBalancerPending",
         message,
         hint=f"{_MISSING_CONTROLLER}, or use the type ClusterIP with an Ingress",
-        field="spec.service.type",
+        field=f"spec.services[{further.index(name)}].type" if name in further else "spec.service.type",
     )

@@ -45,6 +45,9 @@ def _references(spec: Mapping[str, Any], kind: str, container: str) -> Iterator[
         if selector:
             keys = frozenset((selector.get("key", ""),))
             yield f"spec.files[{index}].valueFrom.{names.key_ref}", (selector.get("name", ""), keys)
+    tls = (spec.get("proxy") or {}).get("tls")
+    if tls and kind == "secret":
+        yield "spec.proxy.tls.secretName", (tls.get("secretName", ""), frozenset())
     for index, volume in enumerate(spec.get("volumes") or ()):
         yield from _volume_references(f"spec.volumes[{index}]", volume, names)
 
