@@ -208,6 +208,16 @@ def test_missing_secret_of_the_proxy_has_its_field() -> None:
     assert (problem.field, problem.hint[:26]) == ("spec.proxy.tls.secretName", "Create the Secret shop-tls")
 
 
+@pytest.mark.parametrize(("index", "field"), [(0, "spec.backend.image"), (1, "spec.proxy.static[1].image")])
+def test_image_of_static_files_that_cannot_be_pulled_has_its_field(index: int, field: str) -> None:
+    static = [{"path": "/", "from": "/srv"}, {"path": "/ui", "image": "ui:7", "from": "/dist"}]
+    waiting = {"name": f"appstack-static-{index}", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    copying = pod(phase="Pending", initContainerStatuses=[waiting])
+    (problem,) = problems_of(copying, spec={**SPEC, "proxy": {"static": static}})
+
+    assert problem.field == field
+
+
 def test_failed_mount_ends_when_a_container_runs() -> None:
     assert problems_of(pod(running(ready=True)), warnings=(event("FailedMount", "x"),)) == ()
 

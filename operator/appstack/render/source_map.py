@@ -13,7 +13,7 @@ _FIELD_PATH: Final = re.compile(r"\b(?:spec|metadata)(?:\.\w+|\[[^\][\s]{0,320}\
 _LIST_ITEM: Final = re.compile(r"(?P<list>initContainers|containers|volumes)\[(?P<index>\d+)\](?P<rest>.*)")
 
 _INGRESS_HOST: Final = re.compile(r"spec\.(?:rules\[(?P<rule>\d+)\]\.host|tls\[\d+\]\.hosts\[(?P<tls>\d+)\])")
-_SPEC_ITEM: Final = re.compile(r"spec\.(?P<name>\w+)(?:\[(?P<index>\d+)\])?")
+_SPEC_ITEM: Final = re.compile(r"spec\.(?P<proxy>proxy\.)?(?P<name>\w+)(?:\[(?P<index>\d+)\])?")
 _KEYED_ITEM: Final = re.compile(r"\.(?P<list>volumeMounts|volumeDevices|ports|env)\[(?P<index>\d+)\](?P<rest>.*)")
 _ITEM_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "volumeMounts": ("mountPath",),
@@ -142,11 +142,12 @@ def _index(key: tuple[Any, ...], items: Sequence[Mapping[str, Any]], list_name: 
 
 
 def container_entry(source: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the value at the field of a container, for example spec.sidecars[0]; empty for a generated container."""
+    """Return the value at the field of a container, for example spec.sidecars[0]; empty if it is no entry of its own."""
     item = _SPEC_ITEM.fullmatch(source)
     if item is None:
         return {}
-    value: Any = spec.get(item["name"]) or {}
+    holder: Mapping[str, Any] = (spec.get("proxy") or {}) if item["proxy"] else spec
+    value: Any = holder.get(item["name"]) or {}
     entry: Mapping[str, Any] = value if item["index"] is None else value[int(item["index"])]
     return entry
 
