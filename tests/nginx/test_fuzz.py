@@ -15,6 +15,7 @@ from typing import Any
 
 import crossplane  # type: ignore[import-untyped]
 import pytest
+import yaml
 
 from appstack.api import parse
 from appstack.errors import InvalidSpec, Severity
@@ -24,6 +25,7 @@ from appstack.settings import Settings
 from appstack.validation import validate
 from tests.nginx.conftest import UID, binary
 from tests.nginx.server import NginxFailed, Sandbox, proxy_files
+from tools.cluster import state
 
 HOSTILE = (
     *(
@@ -231,3 +233,23 @@ def test_nginx_accepts_the_files(tmp_path: Path, nginx: str) -> None:
             sandbox.test()
         except NginxFailed as error:
             pytest.fail(f"{error}\n{json.dumps(spec_)}")
+
+
+EXAMPLES = [
+    (path, document)
+    for path in sorted(state.ROOT.glob("examples/*/appstack.yaml"))
+    for document in yaml.safe_load_all(path.read_text())
+    if "proxy" in document.get("spec", {}) and document["spec"].get("workload", {}).get("kind") in (None, "Deployment")
+]
+
+
+@pytest.mark.parametrize("nginx", ["debian", "newest"])
+@pytest.mark.parametrize(
+    "document", [document for _, document in EXAMPLES], ids=[path.parent.name for path, _ in EXAMPLES]
+)
+def test_nginx_accepts_the_files_of_an_example(tmp_path: Path, nginx: str, document: dict[str, Any]) -> None:
+    files = proxy_files(render(parse(document), settings=Settings()))
+    sandbox = Sandbox(tmp_path, binary(nginx))
+    sandbox.write({path: text for path, text in files.items() if "/check/" not in path})
+
+    sandbox.test()
