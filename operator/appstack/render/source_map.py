@@ -142,7 +142,7 @@ def _index(key: tuple[Any, ...], items: Sequence[Mapping[str, Any]], list_name: 
 
 
 def container_entry(source: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the value at the field of a container, for example spec.sidecars[0]; empty if it is no entry of its own."""
+    """Return the value at the field of a container, for example spec.sidecars[0]; empty if it has no entry."""
     item = _SPEC_ITEM.fullmatch(source)
     if item is None:
         return {}
