@@ -69,14 +69,18 @@ test-nginx: setup ## run real nginx, of Debian and the newest, with generated co
 
 include tools/cluster.mk tools/ship.mk
 
+TENANTS := tests/api/test_tenants.py
+
 .PHONY: test-api
 test-api: setup cluster ## run the tests against a real API server
-	@$(PYTHON) -m pytest tests/api --numprocesses 2 --dist loadfile
+	@$(PYTHON) -m pytest tests/api --ignore $(TENANTS) --numprocesses 2 --dist loadfile
+	@$(PYTHON) -m pytest $(TENANTS)
 
 .PHONY: test
 test: check images metrics-server ## run the checks, the API tests and the end-to-end tests on one real cluster
 	@$(PYTHON) -m pytest --quiet --numprocesses 2 tests/nginx
-	@$(PYTHON) -m pytest tests/api --numprocesses 2 --dist loadfile  # CPU-bound on two cores; the end-to-end tests mostly wait for pods
+	@$(PYTHON) -m pytest tests/api --ignore $(TENANTS) --numprocesses 2 --dist loadfile  # CPU-bound on two cores
+	@$(PYTHON) -m pytest $(TENANTS)  # alone: it keeps the API server busy
 	@$(PYTHON) -m pytest tests/e2e --numprocesses 4 --dist loadfile --junitxml .cluster/e2e.xml
 
 .PHONY: examples-report
