@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -50,7 +51,7 @@ def start_uwsgi(sandbox: Sandbox, listen: str, *, workers: int = 2) -> None:
     """Start uWSGI with an application that returns its variables."""
     sandbox.write({"/work/app.py": UWSGI_APP})
     (sandbox.work / "appstack/socket").mkdir(parents=True, exist_ok=True)
-    options = [*("--socket", listen), *("--workers", str(workers)), "--chmod-socket=666"]
+    options = [*("--socket", listen), *("--workers", str(workers)), "--chmod-socket=666", "--die-on-term"]
     program = ["/usr/bin/uwsgi_python311", "--chdir", "/work", "--module", "app", *options]
     process = sandbox.start(*program, log="uwsgi.log")
     wait_until(lambda: is_up(sandbox, listen), process, lambda: sandbox.log("uwsgi.log"))
@@ -60,17 +61,11 @@ def is_up(sandbox: Sandbox, listen: str) -> bool:
     """Return whether a server listens on a port of loopback or on a socket of the sandbox."""
     if not listen.startswith("/"):
         return listens(int(listen.rpartition(":")[2]))
-    with socket.socket(socket.AF_UNIX) as client:
-        file = sandbox.work / listen.removeprefix("/")
-        return file.is_socket() and client.connect_ex(_short(file)) == 0
-
-
-def _short(file: Path) -> str:
-    """Return a short path of a file; the address of a socket has at most 107 characters."""
-    link = Path("/tmp") / f"appstack-{abs(hash(file.parent))}"
-    if not link.is_symlink():
-        link.symlink_to(file.parent)
-    return str(link / file.name)
+    file = sandbox.work / listen.removeprefix("/")
+    with socket.socket(socket.AF_UNIX) as client, TemporaryDirectory() as folder:
+        link = Path(folder, "socket")  # the address of a socket has at most 107 characters
+        link.symlink_to(file)
+        return file.is_socket() and client.connect_ex(str(link)) == 0
 
 
 class GrpcBackend:

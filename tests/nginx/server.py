@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -85,7 +86,7 @@ class Sandbox:
     def start(self, *argv: str, log: str) -> subprocess.Popen[bytes]:
         """Start a program; its output is in a file of the work folder."""
         with (self.work / log).open("wb") as output:
-            process = subprocess.Popen(self.command(*argv), stdout=output, stderr=output)
+            process = subprocess.Popen(self.command(*argv), stdout=output, stderr=output, start_new_session=True)
         self.processes.append(process)
         return process
 
@@ -105,7 +106,8 @@ class Sandbox:
         for process in self.processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
-            process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # workers that outlive the process that started them
             process.wait()
 
 
