@@ -305,3 +305,17 @@ def test_refused_nginx_configuration_names_the_missing_object(message: str, fiel
 
     assert field == problem.field
     assert problem.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        ("cat: /etc/shadow: Permission denied", "PermissionDenied"),
+        ("ERROR: permission denied for table users", "CrashLoopBackOff"),  # a database refuses it, not the kernel
+        ("listen tcp :8000: bind: address already in use", "PortInUse"),
+    ],
+)
+def test_cause_of_a_crash_is_read_from_the_last_output(log: str, reason: str) -> None:
+    termination: dict[str, Any] = {"exitCode": 1, "reason": "Error", "message": log}
+
+    assert only_problem(pod(waiting("backend", "CrashLoopBackOff", **termination))).reason == reason

@@ -45,7 +45,7 @@ _CAUSES: Final = (
         "The file system is full: raise the size of the volume, or write less",
     ),
     _Cause(
-        r"permission denied|EACCES|operation not permitted|EPERM",
+        r"permission denied(?! for\b)|EACCES|operation not permitted|EPERM",
         "PermissionDenied",
         "securityContext",
         "The container's user may not do this: set spec.pod.securityContext.fsGroup for volumes, listen on a port "
